@@ -1,0 +1,338 @@
+"""The bodies of statements, kind by kind: types, parse and format (schemas/statement.md, statement.cddl).
+
+Parsing bounds every size by a named constant and refuses what is out of range; whether the bytes are the one
+deterministic encoding is decided by `attest.format.statement`, which formats again and compares.
+
+    >>> format_body(KeysBody((Revoke(b"k" * 32, 217),)))[1][0][0] == Act.REVOKE
+    True
+    >>> parse_body(Kind.CLOSE, {})
+    CloseBody()
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from attest.format.fields import array, bad, bytes_, integer, map_, member, text, uint
+from attest.format.vocabulary import Act, Column, Kind, Label, Precision, Quantity, Role
+
+MAX_RUNS: Final = 1_024  # of one usage statement's run table
+MAX_DEVICES: Final = 1_024  # of one source: a rack, not a site
+MAX_INTERVALS: Final = 1 << 24  # device-intervals of one statement
+MAX_CHANNELS: Final = 1_024  # feeds of one meter statement
+MAX_READINGS: Final = 1 << 24  # of one meter statement
+MAX_BLOCK: Final = 1 << 30
+NO_RUN: Final = 0xFFFF
+SPAN_SIZE: Final = 8
+MAX_SPANS: Final = 7_000  # what fits a statement beside the rest
+MAX_INTERVAL: Final = 86_400  # s
+MAX_STEP: Final = 86_400_000  # ms
+MAX_ACTS: Final = 256
+MAX_DOCUMENT: Final = 60_000
+MAX_KEY: Final = 2_048
+MAX_PROOF: Final = 4_096
+MAX_DECLARED: Final = 1 << 62  # MFLOP
+
+
+class Block(NamedTuple):
+    """The detached body a statement commits to: SHA-256 and size in bytes."""
+
+    digest: bytes
+    size: int
+
+
+class Run(NamedTuple):
+    """A row of the run table: `declared` is what the lab says *these* devices executed for the run in *this*
+    window, in MFLOP, or None; `commitment` is the salted hash of the run's name, `lineage` ties restarts."""
+
+    commitment: bytes
+    label: Label
+    precision: Precision
+    lineage: int
+    declared: int | None
+
+
+class GenesisBody(NamedTuple):
+    """`document` is the root holders' COSE_Sign over the genesis act (attest.format.act)."""
+
+    document: bytes
+
+
+class InventoryBody(NamedTuple):
+    """The roster is the detached body; it is in force from the statement's `until` on."""
+
+    block: Block
+    devices: int
+
+
+class Enrol(NamedTuple):
+    """`proof` is the new key's signature over `attest.format.act.possession(...)`."""
+
+    sub: str
+    role: Role
+    alg: int
+    key: bytes
+    proof: bytes
+
+
+class Rotate(NamedTuple):
+    """In the source's own chain: from the next entry on the source signs with this key."""
+
+    alg: int
+    key: bytes
+    proof: bytes
+
+
+class Revoke(NamedTuple):
+    """`kid` is valid up to and including log index `last`."""
+
+    kid: bytes
+    last: int
+
+
+class Void(NamedTuple):
+    """`document` is the root holders' COSE_Sign over a void act (attest.format.act)."""
+
+    document: bytes
+
+
+KeyAct = Enrol | Rotate | Revoke | Void
+
+
+class KeysBody(NamedTuple):
+    acts: tuple[KeyAct, ...]
+
+
+class UsageBody(NamedTuple):
+    """What `devices` accelerators did in every interval of the window (schemas/statement.md, "usage").
+
+    spans: records of 8 bytes, little endian: u32 first device-interval (device * intervals + interval),
+    u16 state, u16 run (index of `runs`, 0xffff for none), strictly rising, each device's start present.
+    counters: (column, before, after) for ENERGY and CYCLES where kept, `before` and `after` being one u64 a
+    device: the cumulative counters at `from` and at `until`.
+    """
+
+    interval: int
+    roster: bytes
+    devices: int
+    block: Block | None
+    columns: tuple[int, ...]
+    runs: tuple[Run, ...]
+    spans: bytes
+    counters: tuple[tuple[int, bytes, bytes], ...]
+
+
+class Channel(NamedTuple):
+    """The readings of one feed in a meter block, and how often its clock was seen to misbehave."""
+
+    feed: str
+    readings: int
+    irregular: int
+
+
+class MeterBody(NamedTuple):
+    """`step` is the nominal distance of readings in ms, or None; `clock_uncertainty` in s, None if unknown;
+    `clock_offset` in s was added to the meter's own stamps."""
+
+    quantity: Quantity
+    step: int | None
+    clock_offset: int
+    clock_uncertainty: int | None
+    channels: tuple[Channel, ...]
+    block: Block
+
+
+class HeadBody(NamedTuple):
+    """A cosigned checkpoint of this very log, as the signed note's bytes."""
+
+    note: bytes
+
+
+class CloseBody(NamedTuple):
+    """The source says that it ends here; nothing of it may follow."""
+
+
+Body = GenesisBody | InventoryBody | KeysBody | UsageBody | MeterBody | HeadBody | CloseBody
+
+
+def parse_body(kind: Kind, value: Any) -> Body:
+    """The decoded body of a statement of this kind, typed and bounded."""
+    return _PARSE[kind](value)
+
+
+def format_body(body: Body) -> dict[int, Any]:
+    """What `parse_body` accepts, keys in rising order."""
+    return _FORMAT[type(body)](body)
+
+
+def block_of(body: Body) -> Block | None:
+    """The detached body that a statement commits to, if its kind has one."""
+    return body.block if isinstance(body, UsageBody | MeterBody | InventoryBody) else None
+
+
+def _block(value: Any, path: str) -> Block:
+    digest, size = array(value, 2, 2, path)
+    return Block(bytes_(digest, path), uint(size, path, MAX_BLOCK, 1))
+
+
+def _genesis(value: Any) -> GenesisBody:
+    (document,) = map_(value, 1, "genesis")
+    return GenesisBody(bytes_(document, "genesis.document", 1, MAX_DOCUMENT))
+
+
+def _inventory(value: Any) -> InventoryBody:
+    block, devices = map_(value, 2, "inventory")
+    return InventoryBody(_block(block, "inventory.block"), uint(devices, "inventory.devices", MAX_INTERVALS))
+
+
+def _act(value: Any) -> KeyAct:
+    path = "keys.act"
+    act, *rest = array(value, 2, 6, path)
+    known = member(Act, act, path)
+    if len(rest) != _ACT_FIELDS[known]:
+        bad("statement/array", f"{known.name.lower()} has {_ACT_FIELDS[known]} fields, not {len(rest)}", path)
+    if known is Act.ENROL:
+        sub, role, alg, key, proof = rest
+        return Enrol(
+            text(sub, path),
+            member(Role, role, path),
+            integer(alg, path),
+            _key(key),
+            bytes_(proof, path, 1, MAX_PROOF),
+        )
+    if known is Act.ROTATE:
+        alg, key, proof = rest
+        return Rotate(integer(alg, path), _key(key), bytes_(proof, path, 1, MAX_PROOF))
+    if known is Act.REVOKE:
+        kid, last = rest
+        return Revoke(bytes_(kid, path), uint(last, path))
+    (document,) = rest
+    return Void(bytes_(document, path, 1, MAX_DOCUMENT))
+
+
+def _key(value: Any) -> bytes:
+    return bytes_(value, "keys.act.key", 32, MAX_KEY)
+
+
+def _format_act(act: KeyAct) -> list[Any]:
+    return [int(_ACT_OF[type(act)]), *(int(f) if isinstance(f, int) else f for f in act)]
+
+
+def _keys(value: Any) -> KeysBody:
+    (acts,) = map_(value, 1, "keys")
+    return KeysBody(tuple(_act(a) for a in array(acts, 1, MAX_ACTS, "keys.acts")))
+
+
+def _run(value: Any) -> Run:
+    commitment, label, precision, lineage, declared = array(value, 5, 5, "usage.runs")
+    return Run(
+        bytes_(commitment, "usage.run.commitment"),
+        member(Label, label, "usage.run.label"),
+        member(Precision, precision, "usage.run.precision"),
+        uint(lineage, "usage.run.lineage"),
+        None if declared is None else uint(declared, "usage.run.declared", MAX_DECLARED),
+    )
+
+
+def _usage(value: Any) -> UsageBody:
+    interval, roster, devices, block, columns, runs, spans, counters = map_(value, 8, "usage")
+    count = uint(devices, "usage.devices", MAX_DEVICES, 1)
+    return UsageBody(
+        uint(interval, "usage.interval", MAX_INTERVAL, 1),
+        bytes_(roster, "usage.roster"),
+        count,
+        None if block is None else _block(block, "usage.block"),
+        _columns(columns, block is None),
+        tuple([_run(r) for r in array(runs, 0, MAX_RUNS, "usage.runs")]),
+        bytes_(spans, "usage.spans", SPAN_SIZE * count, MAX_SPANS * SPAN_SIZE),
+        tuple([_counter(c, count) for c in array(counters, 0, 2, "usage.counters")]),
+    )
+
+
+def _columns(value: Any, no_block: bool) -> tuple[int, ...]:
+    columns = tuple(array(value, 0, len(Column), "usage.columns"))
+    for column in columns:
+        member(Column, column, "usage.columns")
+    if list(columns) != sorted(set(columns)):
+        bad("usage/columns", "column ids must rise", "usage.columns")
+    if no_block != (not columns):
+        bad("usage/columns", "columns and a block come together", "usage.columns")
+    return columns
+
+
+def _counter(value: Any, devices: int) -> tuple[int, bytes, bytes]:
+    column, before, after = array(value, 3, 3, "usage.counters")
+    if uint(column, "usage.counters") not in (Column.ENERGY, Column.CYCLES):
+        bad("usage/counters", "only energy and cycles are cumulative", "usage.counters")
+    size = 8 * devices
+    return column, bytes_(before, "usage.counters", size, size), bytes_(after, "usage.counters", size, size)
+
+
+def _meter(value: Any) -> MeterBody:
+    quantity, step, offset, uncertainty, channels, block = map_(value, 6, "meter")
+    return MeterBody(
+        member(Quantity, quantity, "meter.quantity"),
+        None if step is None else uint(step, "meter.step", MAX_STEP, 1),
+        integer(offset, "meter.clock_offset"),
+        None if uncertainty is None else uint(uncertainty, "meter.clock_uncertainty", MAX_INTERVAL),
+        tuple([_channel(c) for c in array(channels, 1, MAX_CHANNELS, "meter.channels")]),
+        _block(block, "meter.block"),
+    )
+
+
+def _channel(value: Any) -> Channel:
+    feed, readings, irregular = array(value, 3, 3, "meter.channels")
+    return Channel(
+        text(feed, "meter.channel.feed"),
+        uint(readings, "meter.channel.readings", MAX_READINGS),
+        uint(irregular, "meter.channel.irregular"),
+    )
+
+
+def _head(value: Any) -> HeadBody:
+    (note,) = map_(value, 1, "head")
+    return HeadBody(bytes_(note, "head.note", 1, MAX_DOCUMENT))
+
+
+def _close(value: Any) -> CloseBody:
+    map_(value, 0, "close")
+    return CloseBody()
+
+
+_ACT_FIELDS: Final = {Act.ENROL: 5, Act.ROTATE: 3, Act.REVOKE: 2, Act.VOID: 1}
+_ACT_OF: Final[dict[type, Act]] = {Enrol: Act.ENROL, Rotate: Act.ROTATE, Revoke: Act.REVOKE, Void: Act.VOID}
+
+_PARSE: Final[dict[Kind, Callable[[Any], Body]]] = {
+    Kind.GENESIS: _genesis,
+    Kind.INVENTORY: _inventory,
+    Kind.KEYS: _keys,
+    Kind.USAGE: _usage,
+    Kind.METER: _meter,
+    Kind.HEAD: _head,
+    Kind.CLOSE: _close,
+}
+
+_FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
+    GenesisBody: lambda b: {1: b.document},
+    InventoryBody: lambda b: {1: list(b.block), 2: b.devices},
+    KeysBody: lambda b: {1: [_format_act(a) for a in b.acts]},
+    UsageBody: lambda b: {
+        1: b.interval,
+        2: b.roster,
+        3: b.devices,
+        4: None if b.block is None else list(b.block),
+        5: list(b.columns),
+        6: [[r.commitment, int(r.label), int(r.precision), r.lineage, r.declared] for r in b.runs],
+        7: b.spans,
+        8: [list(c) for c in b.counters],
+    },
+    MeterBody: lambda b: {
+        1: int(b.quantity),
+        2: b.step,
+        3: b.clock_offset,
+        4: b.clock_uncertainty,
+        5: [list(c) for c in b.channels],
+        6: list(b.block),
+    },
+    HeadBody: lambda b: {1: b.note},
+    CloseBody: lambda b: {},
+}
