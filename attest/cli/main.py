@@ -1,0 +1,67 @@
+"""The command `attest`: which verbs there are and where they live; nothing else is imported to print help."""
+
+import sys
+from typing import Final
+
+import click
+
+import attest
+from attest.cli.errors import report
+from attest.cli.verb import Entry, Verbs, read_config
+
+VERBS: Final = {
+    "check": Entry("attest.cli.check:check", "Judge bundles against an agreement: the verdict."),
+    "open": Entry("attest.cli.open:open_", "Decode what is there, without judging it."),
+    "explain": Entry("attest.cli.explain:explain", "Say what a code means and what to do about it."),
+    "key": Entry("attest.cli.key:key", "Make keys, show them, and enrol, rotate or revoke them in a log."),
+    "log": Entry("attest.cli.log:log", "Keep a site's log: begin it, append to it, seal it."),
+    "import": Entry("attest.cli.import_:import_", "Turn telemetry files into signed statements of a log."),
+    "agreement": Entry("attest.cli.agreement:agreement", "Write, sign and show agreements."),
+    "demo": Entry("attest.cli.demo:demo", "Make four labs, one honest, and tell them apart."),
+    "completion": Entry(
+        "attest.cli.completion:completion", "Print a shell completion script or the manual page."
+    ),
+}
+
+
+@click.group(
+    "attest",
+    cls=Verbs,
+    lazy=VERBS,
+    example="attest explain log/equivocation",
+    context_settings={
+        "auto_envvar_prefix": "ATTEST",
+        "max_content_width": 100,
+        "help_option_names": ["-h", "--help"],
+    },
+)
+@click.version_option(attest.__version__, prog_name="attest")
+@click.option(
+    "--config",
+    is_eager=True,
+    expose_value=False,
+    callback=read_config,
+    metavar="FILE",
+    help="TOML file with defaults, one table a verb.",
+)
+def root() -> None:
+    """Evidence of what accelerators and power meters did: sign it, and check it offline.
+
+    The verdict goes to stdout, everything else to stderr. Times are UTC. Every option can also be
+    given as a variable (ATTEST_CHECK_TRUST for "attest check --trust") or in the file of --config;
+    the command line wins.
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Runs the command line and exits with one of `EXIT_CODES`; `args` default to those of the process."""
+    words = sys.argv[1:] if args is None else args
+    verb = next((w for w in words if w in VERBS), "")
+    try:
+        code = root.main(words, prog_name="attest", standalone_mode=False)
+        sys.stdout.flush()
+    except BaseException as error:
+        if isinstance(error, SystemExit | GeneratorExit):
+            raise
+        code = report(error, verb)
+    sys.exit(code if type(code) is int else 0)
