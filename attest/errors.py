@@ -10,6 +10,7 @@ there; a breach of an agreement is not an error, it is data in the verdict.
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Scope(StrEnum):
@@ -18,6 +19,20 @@ class Scope(StrEnum):
     COPY = "copy"
     SOURCE = "source"
     PARTY = "party"
+
+
+class Fault(NamedTuple):
+    """Bad evidence as data: what `check` keeps of an EvidenceError, ordered by log index.
+
+    `index` is -1 where no entry is meant; `source` and `seq` name the statement where they are known.
+    """
+
+    index: int
+    code: str
+    scope: Scope
+    detail: str
+    source: str = ""
+    seq: int = -1
 
 
 class AttestError(Exception):

@@ -51,9 +51,7 @@ def format_act(act: GenesisAct | VoidAct) -> bytes:
     """The document's payload."""
     if isinstance(act, GenesisAct):
         predecessor: Value = None if act.predecessor is None else list(act.predecessor)
-        return encode(
-            {1: _GENESIS, 2: act.origin, 3: act.iss, 4: act.sub, 5: act.alg, 6: act.key, 7: predecessor}
-        )
+        return encode({1: _GENESIS, 2: act.origin, 3: act.iss, 4: act.sub, 5: act.alg, 6: act.key, 7: predecessor})
     return encode({1: _VOID, 2: act.log, 3: act.number, 4: [list(e) for e in act.entries]})
 
 

@@ -108,18 +108,14 @@ def parse_usage(
         limit = MAX_PER_SECOND[column] * interval if column in MAX_PER_SECOND else MAX_VALUE[column]
         if int(values.max()) > limit:
             where = int(np.argmax(values))
-            detail = (
-                f"{Column(column).name.lower()} {values[where]} at device-interval {where}, at most {limit}"
-            )
+            detail = f"{Column(column).name.lower()} {values[where]} at device-interval {where}, at most {limit}"
             raise EvidenceError("block/range", detail)
         parsed[column] = values
         offset += count * dtype.itemsize
     return parsed
 
 
-def format_meter(
-    salt: bytes, binding: Binding, quantity: Quantity, channels: Sequence[tuple[Array, Array]]
-) -> bytes:
+def format_meter(salt: bytes, binding: Binding, quantity: Quantity, channels: Sequence[tuple[Array, Array]]) -> bytes:
     """A meter block: for each channel its values (mW, or mJ of a register) and its offsets (ms)."""
     values = b"".join(np.ascontiguousarray(v, _value_dtype(quantity)).tobytes() for v, _ in channels)
     offsets = b"".join(np.ascontiguousarray(o, _U32).tobytes() for _, o in channels)
@@ -161,9 +157,7 @@ def require_digest(block: bytes | memoryview, commitment: Block) -> None:
 def require_binding(block: bytes | memoryview, binding: Binding) -> None:
     """Raise EvidenceError `block/binding` unless the block names this log, source and seq."""
     if bytes(block[32:HEADER_SIZE]) != format_header(b"", binding):
-        raise EvidenceError(
-            "block/binding", f"the block belongs to another statement than {binding.sub} {binding.seq}"
-        )
+        raise EvidenceError("block/binding", f"the block belongs to another statement than {binding.sub} {binding.seq}")
 
 
 def _value_dtype(quantity: Quantity) -> np.dtype[Any]:

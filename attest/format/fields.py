@@ -63,6 +63,4 @@ def member(kind: type[_E], value: Any, path: str) -> _E:
     try:
         return kind(value)
     except ValueError:
-        raise UnsupportedError(
-            f"unsupported/{kind.__name__.lower()}", f"{kind.__name__} {value} at {path}"
-        ) from None
+        raise UnsupportedError(f"unsupported/{kind.__name__.lower()}", f"{kind.__name__} {value} at {path}") from None

@@ -3,7 +3,8 @@
     {1: [[feed, parent, meter], ...], 2: [[host, [[device, model, feed], ...]], ...]}
 
 A feed is a circuit: `parent` is the index of the feed it hangs on (smaller than its own) or null for one
-that comes from outside; `meter` is the sub of the source that meters it, or null. A device names its feed by index.
+that comes from outside; `meter` is the sub of the source that meters it, or null. A device names its feed by
+index.
 The order of a host's devices is the order of the columns in its usage blocks.
 
     >>> feeds = (Feed("dc1", None, "https://meters.example/dc1"), Feed("dc1-n1", 0, None))
@@ -99,9 +100,7 @@ def _host(value: Value, feeds: int) -> Host:
 
 def _device(value: Value, feeds: int) -> Device:
     uid, model, feed = array(value, 3, 3, "roster.device")
-    return Device(
-        text(uid, "roster.device"), text(model, "roster.device"), uint(feed, "roster.device.feed", feeds - 1)
-    )
+    return Device(text(uid, "roster.device"), text(model, "roster.device"), uint(feed, "roster.device.feed", feeds - 1))
 
 
 def _unique(names: Iterable[str], code: str, what: str) -> None:

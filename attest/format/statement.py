@@ -79,9 +79,7 @@ class Peek(NamedTuple):
 def parse_statement(entry: bytes) -> Signed:
     """One entry of a log; the signature is not verified here. Raises MalformedError or UnsupportedError."""
     if len(entry) > MAX_STATEMENT:
-        raise MalformedError(
-            "statement/size", f"{len(entry)} bytes, at most {MAX_STATEMENT}", offset=MAX_STATEMENT
-        )
+        raise MalformedError("statement/size", f"{len(entry)} bytes, at most {MAX_STATEMENT}", offset=MAX_STATEMENT)
     sign1 = parse_sign1(entry)
     return Signed(sign1, parse_header(sign1.protected), parse_payload(embedded(sign1)))
 
@@ -164,6 +162,4 @@ def _statement(value: Any) -> Statement:
 
 def _anchor(value: Any) -> Anchor:
     size, root, note = array(value, 3, 3, "anchor")
-    return Anchor(
-        uint(size, "anchor.size", MAX_SEQ, 1), bytes_(root, "anchor.root"), bytes_(note, "anchor.note")
-    )
+    return Anchor(uint(size, "anchor.size", MAX_SEQ, 1), bytes_(root, "anchor.root"), bytes_(note, "anchor.note"))

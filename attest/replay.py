@@ -1,0 +1,290 @@
+"""Pass 3: replay the control entries of a log in index order into a `Control` (schemas/keys.md).
+
+Every rule is enforced where the act is applied; an act that breaks one changes nothing and becomes a fault.
+Signatures and chains of these entries are judged with all others in pass 4: here an entry that its key may not
+sign is just passed over.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from hashlib import sha256
+from typing import Final
+
+from attest.agreement import Agreement, Party, Site
+from attest.control import Control, KeyRecord, RosterRecord, Source, authorise
+from attest.errors import EvidenceError, Fault, ForkError, SignatureError, TrustError, UnsupportedError
+from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, parse_act, possession
+from attest.format.block import require_digest
+from attest.format.bodies import (
+    Block,
+    Enrol,
+    GenesisBody,
+    HeadBody,
+    InventoryBody,
+    KeysBody,
+    Revoke,
+    Rotate,
+    Void,
+)
+from attest.format.cose import verify_sign1
+from attest.format.roster import parse_roster
+from attest.format.statement import Signed, Statement, parse_statement
+from attest.format.vocabulary import Role
+from attest.log.checkpoint import open_checkpoint
+from attest.timeline import Head
+from attest.trust.holders import verify_document
+from attest.trust.keys import Alg, PublicKey
+from attest.trust.quorum import cosignature_times
+
+MAX_HEADS: Final = 1 << 16  # one an hour for seven years
+
+Entry = tuple[int, bytes, bytes]  # log index, leaf hash, bytes
+
+
+def replay(
+    entries: Iterable[Entry],
+    agreement: Agreement,
+    party: Party,
+    site: Site,
+    *,
+    body_of: Callable[[int, Block], bytes | memoryview | None],
+    root_at: Callable[[int], bytes],
+) -> Control:
+    """Replay the control entries of a log, given in index order.
+
+    `body_of` gives the detached body of an entry, or None where it is absent; `root_at` the tree's root at a
+    smaller size. Raises EvidenceError where the genesis is not the root holders'; anything wrong later
+    becomes a fault, and the act that it stands in changes nothing.
+    """
+    state = _Replay(agreement, party, site, body_of, root_at)
+    for index, leaf, entry in entries:
+        try:
+            state.apply(index, leaf, entry)
+        except EvidenceError as error:
+            if index == 0:
+                raise
+            state.faults.append(Fault(index, error.code, error.scope, error.detail))
+    if not state.log:
+        raise TrustError(
+            "log/no-genesis", "the log does not begin with a genesis", hint="was this log ever initialised?"
+        )
+    return state.result()
+
+
+class _Replay:
+    def __init__(
+        self,
+        agreement: Agreement,
+        party: Party,
+        site: Site,
+        body_of: Callable[[int, Block], bytes | memoryview | None],
+        root_at: Callable[[int], bytes],
+    ) -> None:
+        self.agreement, self.party, self.site = agreement, party, site
+        self.body_of, self.root_at = body_of, root_at
+        self.log = b""
+        self.keys: dict[bytes, KeyRecord] = {}
+        self.sources: dict[str, Source] = {}
+        self.rosters: list[RosterRecord] = []
+        self.heads: list[Head] = []
+        self.voided: dict[int, bytes] = {}
+        self.void_number = 0
+        self.faults: list[Fault] = []
+
+    def result(self) -> Control:
+        return Control(
+            self.log,
+            self.keys,
+            tuple(self.sources.values()),
+            tuple(sorted(self.rosters, key=lambda r: r.index)),
+            tuple(self.heads),
+            self.voided,
+            tuple(self.faults),
+        )
+
+    def apply(self, index: int, leaf: bytes, entry: bytes) -> None:
+        if index == 0:
+            self.genesis(leaf, parse_statement(entry))
+            return
+        allowed = self.allowed(index, entry)
+        if allowed is None:
+            return
+        record, statement = allowed
+        body = statement.body
+        if isinstance(body, InventoryBody):
+            self.inventory(index, statement, body)
+        elif isinstance(body, HeadBody):
+            self.head(index, body)
+        elif isinstance(body, KeysBody):
+            for act in body.acts:
+                self.act(index, leaf, record, act)
+
+    def allowed(self, index: int, entry: bytes) -> tuple[KeyRecord, Statement] | None:
+        try:
+            signed = parse_statement(entry)
+            record = authorise(self.keys, index, signed.header, signed.statement.kind)
+            verify_sign1(signed.sign1, record.key)
+        except EvidenceError:
+            return None
+        if index > record.last or signed.statement.log != self.log:
+            return None
+        return record, signed.statement
+
+    def genesis(self, leaf: bytes, signed: Signed) -> None:
+        body = signed.statement.body
+        if not isinstance(body, GenesisBody):
+            raise TrustError("log/no-genesis", "the log does not begin with a genesis")
+        approved = verify_document(body.document, self.party.holders, content_type=CONTENT_TYPE)
+        act = parse_act(approved.payload)
+        if not isinstance(act, GenesisAct):
+            raise TrustError("log/no-genesis", "the genesis carries another act")
+        if (act.origin, act.iss) != (self.site.origin, self.party.iss):
+            raise TrustError(
+                "log/other-genesis",
+                f"the genesis is for {act.origin} of {act.iss}, the agreement names {self.site.origin} of {self.party.iss}",
+            )
+        office = Source(0, act.sub, act.iss, Role.OFFICE, leaf, False)
+        key = PublicKey(Alg(act.alg), act.key)
+        self.log = leaf
+        self.sources[act.sub] = office
+        self.keys[key.thumbprint] = KeyRecord(key, office, 0)
+        authorise(self.keys, 0, signed.header, signed.statement.kind)
+        verify_sign1(signed.sign1, key)
+        for meter in self.party.meters:
+            self.enrol(0, leaf, meter.sub, meter.iss, Role.METER, meter.key, independent=True)
+
+    def enrol(
+        self, index: int, leaf: bytes, sub: str, iss: str, role: Role, key: PublicKey, *, independent: bool
+    ) -> None:
+        if key.thumbprint in self.keys:
+            raise TrustError("key/reused", f"the key of {sub} is already enrolled: one key has one role and one source")
+        if key.thumbprint in self.party_keys():
+            raise TrustError("key/reused", f"the key of {sub} already has a role in the agreement")
+        if sub in self.sources:
+            raise TrustError("key/sub-taken", f"{sub} is already enrolled", hint="enrol the host under a new URI")
+        source = Source(len(self.sources), sub, iss, role, leaf, independent)
+        self.sources[sub] = source
+        self.keys[key.thumbprint] = KeyRecord(key, source, index + 1)
+
+    def party_keys(self) -> frozenset[bytes]:
+        """Thumbprints that the agreement gives another role: root holders of any party."""
+        return frozenset(
+            key.thumbprint
+            for party in self.agreement.parties
+            for holder in party.holders.holders
+            for key in holder.keys
+        )
+
+    def act(self, index: int, leaf: bytes, record: KeyRecord, act: Enrol | Rotate | Revoke | Void) -> None:
+        if isinstance(act, Rotate):
+            self.rotate(index, record, act)
+            return
+        if record.source.role is not Role.OFFICE:
+            raise TrustError("key/role", f"a {record.source.role.name.lower()} may rotate its own key and nothing else")
+        if isinstance(act, Enrol):
+            if act.role is Role.OFFICE:
+                raise TrustError("key/role", "an office is named by the root holders alone")
+            key = PublicKey(_alg(act.alg), act.key)
+            _prove(key, act.proof, possession(self.log, act.sub, act.role, act.alg, act.key))
+            self.enrol(index, leaf, act.sub, self.party.iss, act.role, key, independent=False)
+        elif isinstance(act, Revoke):
+            self.revoke(index, act)
+        else:
+            self.void(index, act)
+
+    def rotate(self, index: int, record: KeyRecord, act: Rotate) -> None:
+        key = PublicKey(_alg(act.alg), act.key)
+        source = record.source
+        _prove(key, act.proof, possession(self.log, source.sub, source.role, act.alg, act.key))
+        if key.thumbprint in self.keys or key.thumbprint in self.party_keys():
+            raise TrustError("key/reused", f"the new key of {source.sub} already has a role")
+        self.keys[record.key.thumbprint] = replace(record, retired=index + 1)
+        self.keys[key.thumbprint] = KeyRecord(key, source, index + 1, parent=record.key.thumbprint)
+
+    def revoke(self, index: int, act: Revoke) -> None:
+        record = self.keys.get(act.kid)
+        if record is None:
+            raise TrustError("key/unknown", f"revocation of a key that was never enrolled, {act.kid.hex()}")
+        if record.source.independent:
+            raise TrustError("key/role", "a key that the agreement names is revoked by an amendment alone")
+        if record.source.role is Role.OFFICE:
+            raise TrustError("key/role", "an office does not revoke an office's key")
+        if act.last >= index:
+            raise TrustError(
+                "key/revoked-ahead",
+                f"last valid index {act.last} does not lie before the revocation, {index}",
+            )
+        self.limit(act.kid, act.last)
+
+    def limit(self, kid: bytes, last: int) -> None:
+        record = self.keys[kid]
+        self.keys[kid] = replace(record, last=min(last, record.last))
+        # A rotation that happened after the last good index was signed by whoever held the key then.
+        for child, other in list(self.keys.items()):
+            if other.parent == kid and other.first > last:
+                self.limit(child, last)
+
+    def void(self, index: int, act: Void) -> None:
+        approved = verify_document(act.document, self.party.holders, content_type=CONTENT_TYPE)
+        void = parse_act(approved.payload)
+        if not isinstance(void, VoidAct) or void.log != self.log:
+            raise TrustError("void/other-log", "the void act is for another log")
+        if void.number <= self.void_number:
+            raise TrustError("void/replayed", f"act number {void.number}, the last one was {self.void_number}")
+        if any(entry >= index for entry, _ in void.entries):
+            raise TrustError("void/ahead", "a void act names entries that come after it")
+        self.void_number = void.number
+        self.voided.update(void.entries)
+
+    def inventory(self, index: int, statement: Statement, body: InventoryBody) -> None:
+        data = self.body_of(index, body.block)
+        roster = None
+        if data is not None:
+            require_digest(data, body.block)
+            roster = parse_roster(bytes(data))
+            if roster.count() != body.devices:
+                raise TrustError(
+                    "roster/count",
+                    f"the statement says {body.devices} devices, the roster has {roster.count()}",
+                )
+        self.rosters.append(RosterRecord(index, statement.end, body.block, roster))
+
+    def head(self, index: int, body: HeadBody) -> None:
+        head = head_of(index, body.note, self.agreement, self.party, self.site)
+        if head.size > index:
+            raise TrustError("head/ahead", f"a head of size {head.size} stands at index {index}")
+        root = self.root_at(head.size)
+        if root != head.root:
+            raise ForkError(
+                "log/fork",
+                f"the log's key signed two roots of size {head.size}: {head.root.hex()} in entry {index},"
+                f" {root.hex()} by this tree",
+            )
+        if len(self.heads) >= MAX_HEADS:
+            raise TrustError("head/too-many", f"more than {MAX_HEADS} heads")
+        self.heads.append(head)
+
+
+def head_of(index: int, note_bytes: bytes, agreement: Agreement, party: Party, site: Site) -> Head:
+    """A cosigned checkpoint as a `Head`: signed by the log, with the times of its witnesses.
+
+    The party's own or affiliated witnesses do not count. Raises EvidenceError.
+    """
+    checkpoint, note = open_checkpoint(note_bytes, site.origin, site.log_keys)
+    times = cosignature_times(note, agreement.policy)
+    counted = {name: time for name, time in times.items() if name not in party.affiliated}
+    return Head(index, checkpoint.size, checkpoint.root, sha256(note_bytes).digest(), counted)
+
+
+def _alg(alg: int) -> Alg:
+    try:
+        return Alg(alg)
+    except ValueError:
+        raise UnsupportedError("unsupported/alg", f"algorithm {alg}") from None
+
+
+def _prove(key: PublicKey, proof: bytes, message: bytes) -> None:
+    try:
+        key.verify(proof, message)
+    except SignatureError:
+        raise TrustError("key/possession", "the new key did not sign its own enrolment") from None

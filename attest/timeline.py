@@ -1,0 +1,53 @@
+"""When a statement was made, as far as witnesses can tell (design section 3, "Time, exactly").
+
+A lab's clock is a claim; cosigned heads are not. For a statement, *lower* is a time before which it cannot have
+been signed, because it names a head that a quorum had not cosigned earlier; *upper* is a time by which it was in
+the log, because a quorum cosigned a head that contains it. Both are computed from heads that this log's tree
+reproduces; a head that the lab leaves out only widens the interval, against itself.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from attest.trust.quorum import Policy, lower, upper
+
+
+class Head(NamedTuple):
+    """A cosigned head: `index` of the entry that carries it (-1: the bundle's own checkpoint), SHA-256 of the
+    exact note, and the time each witness of the policy cosigned it."""
+
+    index: int
+    size: int
+    root: bytes
+    note: bytes
+    times: Mapping[str, int]
+
+
+class Timeline:
+    """`lower` and `upper` for every statement of a log, from its heads."""
+
+    def __init__(self, policy: Policy, heads: Iterable[Head]) -> None:
+        ordered = sorted(heads, key=lambda head: head.size)
+        self._lower = {head.note: lower(policy, head.times) for head in ordered}
+        self._sizes = [head.size for head in ordered]
+        self._upper: list[int | None] = []
+        first: dict[str, int] = {}
+        for head in reversed(ordered):
+            for witness, time in head.times.items():
+                first[witness] = min(time, first.get(witness, time))
+            self._upper.append(upper(policy, first))
+        self._upper.reverse()
+
+    def lower(self, note: bytes) -> int | None:
+        """The largest T such that witnesses with times >= T cosigned this note in quorum; None if unknown."""
+        return self._lower.get(note)
+
+    def upper(self, index: int) -> int | None:
+        """The smallest T by which a quorum had cosigned heads that contain the entry; None if there is none."""
+        place = bisect_right(self._sizes, index)
+        return self._upper[place] if place < len(self._upper) else None
+
+    def witnessed(self) -> int:
+        """The size of the largest head that satisfies the quorum."""
+        return max((s for s, t in zip(self._sizes, self._upper, strict=True) if t is not None), default=0)
