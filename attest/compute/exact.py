@@ -1,0 +1,125 @@
+"""Exact integer arithmetic on numpy arrays: int64 while it fits, Python integers when not, never wrapped.
+
+A day of a site of 100,000 accelerators is 1.8e19 MFLOP and does not fit int64, while nearly everything else
+does. Each operation here first bounds its result by the largest operand; where the bound reaches `LIMIT` it
+computes on an array of Python integers instead (dtype object, exact, slower), and comes back to int64 when
+the result fits. So results never depend on the path taken, and each bound is rounded outwards exactly once.
+
+    >>> scale(10**12, 5_650, 1, up=True).item()
+    5650000000000000
+    >>> scale(10**18, 21_410_000_000, 1_000, up=True).item()   # beyond int64
+    21410000000000000000000000
+    >>> scale([1, 2, 3], 1, 2, up=True).tolist(), scale([1, 2, 3], 1, 2, up=False).tolist()
+    ([1, 1, 2], [0, 1, 1])
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from attest.errors import EvidenceError
+
+Array = npt.NDArray[Any]  # int64, or object holding Python integers
+Amount = int | Sequence[int] | Array
+
+LIMIT: Final = 1 << 62  # no int64 here reaches this, so the sum of two never wraps
+PPM: Final = 1_000_000
+
+
+def amounts(value: Amount, name: str = "amount") -> Array:
+    """Non-negative integers as an array that the other functions take.
+
+    Raises EvidenceError `bounds/negative`; TypeError for floats and bools, which no fact may be.
+    """
+    array = np.asarray(value)
+    if array.dtype == object:
+        if not all(type(v) is int for v in array.flat):
+            raise TypeError(f"{name}: integers only")
+        array = _narrow(array)
+    elif array.dtype.kind == "u":
+        fits = not array.size or int(array.max()) < LIMIT
+        array = array.astype(np.int64 if fits else object)
+    elif array.dtype.kind == "i":
+        array = _narrow(array.astype(np.int64))
+    elif not array.size:
+        array = array.astype(np.int64)
+    else:
+        raise TypeError(f"{name}: integers only, not {array.dtype}")
+    if array.size and int(array.min()) < 0:
+        raise EvidenceError("bounds/negative", f"{name} is {array.min()}")
+    return array
+
+
+def scale(value: Amount, numerator: int, denominator: int, *, up: bool) -> Array:
+    """value x numerator / denominator, rounded up or down."""
+    array = amounts(value)
+    largest = _largest(array)
+    if array.dtype == object or largest * numerator + denominator >= LIMIT:
+        whole, rest = np.divmod(array, denominator)
+        if (
+            array.dtype == object
+            or (largest // denominator + 1) * numerator >= LIMIT
+            or denominator * (numerator + 1) >= LIMIT
+        ):
+            product = array.astype(object) * numerator
+            return _narrow(-(-product // denominator) if up else product // denominator)
+        return whole * numerator + _divide(rest * numerator, denominator, up)
+    return _divide(array * numerator, denominator, up)
+
+
+def add(*values: Amount) -> Array:
+    """The sum of arrays, element by element."""
+    arrays = [amounts(v) for v in values]
+    if any(a.dtype == object for a in arrays) or sum(map(_largest, arrays)) >= LIMIT:
+        arrays = [a.astype(object) for a in arrays]
+    return _narrow(sum(arrays[1:], start=arrays[0]))
+
+
+def minus(value: Amount, credit: Amount) -> Array:
+    """value - credit, or 0 where the credit is larger."""
+    left, right = amounts(value), amounts(credit)
+    return _narrow(np.maximum(left - right, 0))
+
+
+def least(*values: Amount) -> Array:
+    """The least of arrays, element by element."""
+    result = amounts(values[0])
+    for value in values[1:]:
+        result = np.minimum(result, amounts(value))
+    return _narrow(result)
+
+
+def running(value: Amount) -> Array:
+    """Sums along the last axis up to and without each element, and the total: one element longer."""
+    array = amounts(value)
+    if array.dtype != object and _largest(array) * max(array.shape[-1], 1) >= LIMIT:
+        array = array.astype(object)
+    start = np.zeros((*array.shape[:-1], 1), array.dtype)
+    return np.concatenate([start, np.cumsum(array, axis=-1)], axis=-1)
+
+
+def total(value: Amount) -> int:
+    """The sum of all elements as a Python integer."""
+    array = amounts(value)
+    if array.dtype == object or _largest(array) * array.size >= LIMIT:
+        return sum(int(v) for v in array.flat)
+    return int(array.sum())
+
+
+def _largest(array: Array) -> int:
+    return int(array.max()) if array.size else 0
+
+
+def _divide(array: Array, denominator: int, up: bool) -> Array:
+    return np.asarray(-(-array // denominator) if up else array // denominator)
+
+
+def _narrow(value: Any) -> Array:
+    """int64 where every element fits, else Python integers; numpy hands out bare scalars for 0-d results."""
+    array = np.asarray(value)
+    fits = not array.size or (int(array.min()) > -LIMIT and int(array.max()) < LIMIT)
+    if fits:
+        return array.astype(np.int64, copy=False)
+    return array if array.dtype == object else array.astype(object)
