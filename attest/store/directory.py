@@ -1,0 +1,172 @@
+"""A bundle in a directory: the files of attest.log.tiles, read as they are asked for.
+
+Packs of blocks are mapped, everything else is read. At most 16 packs are held mapped; a view that was handed
+out keeps its own map alive for as long as it is used. Symbolic links are followed only as far as they stay
+inside the directory. A file that is cut short while it is mapped ends the process (SIGBUS), so a bundle
+that somebody else still writes to is copied first; one that LogWriter writes is safe, it replaces files whole.
+
+The three files by which a LogWriter keeps its balance lie beside the log and are no part of the bundle:
+`.lock`, `.journal` (entries not yet under a checkpoint) and `.tmp`.
+
+Raises MissingError for what cannot be had (exit 6: nothing was verified), TreeError for a hash tile of the
+wrong length.
+"""
+
+import mmap
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from attest.errors import MalformedError, MissingError, TreeError
+from attest.format.checkpoint import parse_checkpoint
+from attest.format.note import MAX_NOTE, parse_note
+from attest.log import tiles
+from attest.log.merkle import HASH_SIZE
+
+LOCK: Final = ".lock"
+JOURNAL: Final = ".journal"
+TEMPORARY: Final = ".tmp"
+CHECKPOINT: Final = "checkpoint"
+MAX_MAPS: Final = 16
+MAX_EXTRA: Final = 100
+MAX_BUNDLE: Final = tiles.WIDTH * (2 + tiles.MAX_ENTRY)  # bytes of an entry bundle
+
+_HINT: Final = "a bundle is a directory that holds `checkpoint` and `tile/`; get another copy if this one is incomplete"
+
+
+class DirectoryBundle:
+    """Implements attest.bundle.Bundle."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Raises MissingError unless `path` is a directory with a checkpoint that can be read."""
+        self.path = Path(path)
+        self._open()
+        self.checkpoint()
+
+    @property
+    def name(self) -> str:
+        """The directory's own name."""
+        return self._root.name or str(self._root)
+
+    def checkpoint(self) -> bytes:
+        """The signed note of the newest head."""
+        return self._read(CHECKPOINT, MAX_NOTE)
+
+    def hash_tile(self, level: int, index: int, width: int) -> bytes:
+        """`width` hashes of 32 bytes."""
+        path = tiles.path(tiles.Tile(level, index, width))
+        data = self._read(path, width * HASH_SIZE)
+        if len(data) != width * HASH_SIZE:
+            raise TreeError("tree/tile", f"{path} has {len(data):,} bytes, not {width * HASH_SIZE:,}")
+        return data
+
+    def entries(self, index: int, width: int) -> bytes:
+        """An entry bundle."""
+        return self._read(tiles.path(tiles.Tile(tiles.ENTRIES, index, width)), MAX_BUNDLE)
+
+    def blocks(self, index: int, width: int) -> memoryview | None:
+        """The pack of an entry bundle's blocks, mapped; None if it is absent."""
+        return self._map(tiles.path(tiles.Tile(tiles.BLOCKS, index, width)))
+
+    def block(self, digest: bytes) -> memoryview | None:
+        """One block that stands by itself, mapped; None if it is absent."""
+        return self._map(tiles.block_path(digest))
+
+    def extra(self) -> tuple[str, ...]:
+        """Paths of files that the checkpoint does not need, at most 100, in order."""
+        try:
+            size = parse_checkpoint(parse_note(self.checkpoint()).text).size
+        except MalformedError:
+            return ()  # nothing says what is needed; the checkpoint is the finding
+        found = []
+        for path in self._walk(""):
+            if not _belongs(path, size):
+                found.append(path)
+                if len(found) == MAX_EXTRA:
+                    break
+        return tuple(found)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.path = state["path"]
+        self._open()
+
+    def _open(self) -> None:
+        self._maps: OrderedDict[str, memoryview] = OrderedDict()
+        try:
+            self._root = self.path.resolve(strict=True)
+            os.scandir(self._root).close()
+        except NotADirectoryError as error:
+            raise MissingError("bundle/not-a-directory", f"{self.path} is not a directory", hint=_HINT) from error
+        except (OSError, RuntimeError) as error:
+            raise MissingError("bundle/missing", f"{self.path}: {_reason(error)}", hint=_HINT) from error
+
+    def _read(self, path: str, limit: int) -> bytes:
+        """A whole file, but no more than one byte over the limit: its content is judged by the caller."""
+        try:
+            with self._resolve(path).open("rb", buffering=0) as file:
+                return file.read(limit + 1) or b""
+        except OSError as error:
+            self._missing(path, error)
+
+    def _map(self, path: str) -> memoryview | None:
+        view = self._maps.get(path)
+        if view is None:
+            try:
+                with self._resolve(path).open("rb", buffering=0) as file:
+                    length = os.fstat(file.fileno()).st_size
+                    # An empty file cannot be mapped.
+                    view = memoryview(mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ) if length else b"")
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                self._missing(path, error)
+            self._maps[path] = view
+            if len(self._maps) > MAX_MAPS:
+                self._maps.popitem(last=False)
+        else:
+            self._maps.move_to_end(path)
+        return view
+
+    def _resolve(self, path: str) -> Path:
+        full = Path(os.path.realpath(self._root / path))
+        if not full.is_relative_to(self._root):
+            raise MissingError("bundle/link", f"{self.path}/{path} is a link out of the bundle", hint=_HINT)
+        return full
+
+    def _missing(self, path: str, error: OSError) -> NoReturn:
+        raise MissingError("bundle/missing", f"{self.path}/{path}: {_reason(error)}", hint=_HINT) from error
+
+    def _walk(self, below: str) -> Iterator[str]:
+        """The paths of all files, in order; links are not entered."""
+        try:
+            with os.scandir(self._root / below) as found:
+                items = sorted(found, key=lambda item: item.name)
+        except OSError as error:
+            self._missing(below, error)
+        for item in items:
+            path = f"{below}{item.name}"
+            if item.is_dir(follow_symlinks=False):
+                yield from self._walk(f"{path}/")
+            else:
+                yield path
+
+
+def _belongs(path: str, size: int) -> bool:
+    if path in (CHECKPOINT, LOCK, JOURNAL, TEMPORARY):
+        return True
+    if path.startswith("blocks/sha256/"):
+        digest = path.removeprefix("blocks/sha256/")
+        return len(digest) == 64 and all(c in "0123456789abcdef" for c in digest)
+    try:
+        return tiles.is_needed(tiles.parse_path(path), size)
+    except MalformedError:
+        return False
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
