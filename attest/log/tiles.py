@@ -21,7 +21,8 @@ A path is accepted only as `path` would write it. Raises MalformedError for a pa
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from attest.errors import MalformedError, TreeError
 from attest.log.merkle import HASH_SIZE, CompactRange, Hashes, compact_range, decompose
@@ -36,7 +37,8 @@ PADDING: Final = 8
 _PATH = re.compile(r"(tile/(?P<level>[0-7]|entries)|blocks)/(?P<index>(x\d{3}/)*\d{3})(\.p/(?P<width>[1-9]\d{0,2}))?")
 
 
-class Tile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Tile:
     """One file: `level` is 0 to 7, ENTRIES or BLOCKS; `width` counts hashes or entries."""
 
     level: int
@@ -171,7 +173,7 @@ def tile_hashes(read: Callable[[int, int, int], bytes], size: int) -> Hashes:
         first = index << height
         tile = tile_at(tile_level, first // WIDTH, size)
         begin = first % WIDTH * HASH_SIZE
-        below = read(*tile)[begin : begin + (HASH_SIZE << height)]
+        below = read(tile.level, tile.index, tile.width)[begin : begin + (HASH_SIZE << height)]
         if len(below) != HASH_SIZE << height:
             raise TreeError("tree/tile", f"{path(tile)} is too short")
         (found,) = compact_range(0, below).hashes

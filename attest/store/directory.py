@@ -12,12 +12,14 @@ Raises MissingError for what cannot be had (exit 6: nothing was verified), TreeE
 wrong length.
 """
 
+import errno
 import mmap
 import os
+import stat
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, BinaryIO, Final, NoReturn
 
 from attest.errors import MalformedError, MissingError, TreeError
 from attest.format.checkpoint import parse_checkpoint
@@ -108,8 +110,8 @@ class DirectoryBundle:
     def _read(self, path: str, limit: int) -> bytes:
         """A whole file, but no more than one byte over the limit: its content is judged by the caller."""
         try:
-            with self._resolve(path).open("rb", buffering=0) as file:
-                return file.read(limit + 1) or b""
+            with self._file(path) as file:
+                return file.read(limit + 1)
         except OSError as error:
             self._missing(path, error)
 
@@ -117,7 +119,7 @@ class DirectoryBundle:
         view = self._maps.get(path)
         if view is None:
             try:
-                with self._resolve(path).open("rb", buffering=0) as file:
+                with self._file(path) as file:
                     length = os.fstat(file.fileno()).st_size
                     # An empty file cannot be mapped.
                     view = memoryview(mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ) if length else b"")
@@ -132,11 +134,17 @@ class DirectoryBundle:
             self._maps.move_to_end(path)
         return view
 
-    def _resolve(self, path: str) -> Path:
+    def _file(self, path: str) -> BinaryIO:
+        """A regular file inside the bundle, opened; OSError otherwise."""
         full = Path(os.path.realpath(self._root / path))
         if not full.is_relative_to(self._root):
             raise MissingError("bundle/link", f"{self.path}/{path} is a link out of the bundle", hint=_HINT)
-        return full
+        # Not to wait for the writer of a pipe that somebody put in place of a file.
+        file = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            raise OSError(errno.EINVAL, "not a regular file")
+        return os.fdopen(file, "rb")
 
     def _missing(self, path: str, error: OSError) -> NoReturn:
         raise MissingError("bundle/missing", f"{self.path}/{path}: {_reason(error)}", hint=_HINT) from error
