@@ -1,0 +1,190 @@
+"""From the readings of a meter to raw facts by time bucket (schemas/statement.md, "meter").
+
+A channel is a rising series of offsets (ms from the window's start) with power (mW) or a cumulative register
+(mJ). The stretch between two readings is a step. Power is integrated by trapezoids and a step over a bucket
+edge is split pro rata; (mW + mW) x ms is exact in units of half a microjoule, and is rounded to mJ once for each
+bucket of a statement, down and up. Of a register only the total of a step is known: one over a bucket edge counts
+in full in every bucket it touches for HIGH and in none for LOW, and STARTING and ENDING let longer windows count
+it once (`attest.compute.tree`).
+
+A step longer than 2.5 times the nominal one, or the median where none is stated, is a gap: not covered, no energy.
+So is a step in which a register fell: a reset, which is data and no error. Before the first reading and after the
+last nothing is covered; a statement may open with a reading at offset 0 and close with one at its very end, which
+the next one repeats.
+
+    >>> rows = integrate([1_000, 1_000, 3_000], [0, 1_500, 2_500], start=0, end=4, bucket=2)
+    >>> [dict(zip(Row.__members__, row)) for row in rows.tolist()][1] == {
+    ...     "BUCKET": 1, "LOW": 1_000, "HIGH": 1_000, "GAP": 1_500, "COVERED": 500, "LARGEST": 2_000,
+    ...     "LONGEST": 1_000, "STARTING": 0, "ENDING": 0, "RUNS": 0, "RESETS": 0}
+    True
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from attest.compute.exact import LIMIT, total
+from attest.errors import EvidenceError, MalformedError
+from attest.format.bodies import MeterBody
+from attest.format.vocabulary import Quantity
+
+MAX_WINDOW_MS: Final = 1 << 32  # what offsets can reach: 49 days
+
+Table = npt.NDArray[np.int64]
+Values = Sequence[int] | npt.NDArray[Any]
+
+
+class Row(IntEnum):
+    """Columns of a row: one bucket of one channel of one statement.
+
+    LOW, HIGH: mJ, rounded down and up; GAP, COVERED: ms of the window without and with readings; LARGEST,
+    LONGEST: energy (mJ, up) and length (ms) of the largest and the longest covered step that touches the bucket;
+    STARTING, ENDING: mJ of register steps that go on into a later bucket, or came from an earlier one; RUNS:
+    unbroken runs of steps that begin here; RESETS: how often a register fell.
+    """
+
+    BUCKET = 0
+    LOW = 1
+    HIGH = 2
+    GAP = 3
+    COVERED = 4
+    LARGEST = 5
+    LONGEST = 6
+    STARTING = 7
+    ENDING = 8
+    RUNS = 9
+    RESETS = 10
+
+
+def read_meter(values: Values, offsets: Values, body: MeterBody, start: int, end: int, bucket: int) -> Table:
+    """`integrate` for a channel of a meter statement with the window [start, end)."""
+    register = body.quantity is Quantity.REGISTER
+    return integrate(values, offsets, register=register, step_ms=body.step, start=start, end=end, bucket=bucket)
+
+
+def integrate(
+    values: Values,
+    offsets: Values,
+    *,
+    register: bool = False,
+    step_ms: int | None = None,
+    start: int,
+    end: int,
+    bucket: int,
+) -> Table:
+    """A row for each bucket that the window [start, end) touches; times and `bucket` in s.
+
+    Raises MalformedError `meter/window` (longer than offsets reach), `meter/order` (offsets that do not rise),
+    `meter/outside`; EvidenceError `meter/range`.
+    """
+    length = (end - start) * 1_000
+    if not 0 < length <= MAX_WINDOW_MS:
+        raise MalformedError("meter/window", f"a window of {end - start} s", path="meter")
+    first = start // bucket
+    lead = (start - first * bucket) * 1_000
+    size = bucket * 1_000
+    at = np.asarray(offsets, np.int64) + lead
+    edges = np.clip(np.arange((lead + length - 1) // size + 2) * size, lead, lead + length)
+    rows = np.zeros((len(edges) - 1, len(Row)), np.int64)
+    rows[:, Row.BUCKET] = np.arange(first, first + len(rows))
+    if len(at):
+        _require_rising(at - lead, length)
+    if len(at) > 1:
+        steps = np.diff(at)
+        nominal = (
+            step_ms if step_ms is not None else int(np.partition(steps, (len(steps) - 1) // 2)[(len(steps) - 1) // 2])
+        )
+        covered = 2 * steps <= 5 * nominal
+        before, after = at[:-1] // size, (at[1:] - 1) // size  # the first and last bucket that a step touches
+        if register:
+            energy = _register(rows, values, covered, before, after)
+        else:
+            energy = _power(rows, values, covered, steps, at, edges)
+        place = _Place(at, np.clip(edges, at[0], at[-1]))
+        rows[:, Row.COVERED] = np.diff(place.reached(covered.astype(np.int64), steps))
+        begins = covered & np.concatenate(([True], ~covered[:-1]))
+        np.add.at(rows[:, Row.RUNS], before[begins], 1)
+        _largest(rows[:, Row.LARGEST], energy, covered, before, after)
+        _largest(rows[:, Row.LONGEST], steps, covered, before, after)
+    rows[:, Row.GAP] = np.diff(edges) - rows[:, Row.COVERED]
+    return rows
+
+
+class _Place:
+    """Where bucket edges fall among the readings."""
+
+    def __init__(self, at: npt.NDArray[np.int64], edges: npt.NDArray[np.int64]) -> None:
+        self.step = np.clip(np.searchsorted(at, edges, "right") - 1, 0, len(at) - 2)
+        self.into = edges - at[self.step]
+
+    def reached(self, rate: npt.NDArray[Any], steps: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """The integral of a rate, constant in each step, up to each edge."""
+        done = np.concatenate((np.zeros(1, rate.dtype), np.cumsum(rate * steps)))
+        return np.asarray(done[self.step] + rate[self.step] * self.into)
+
+
+def _power(
+    rows: Table,
+    values: Values,
+    covered: npt.NDArray[np.bool_],
+    steps: npt.NDArray[np.int64],
+    at: npt.NDArray[np.int64],
+    edges: npt.NDArray[np.int64],
+) -> Table:
+    power = np.asarray(values, np.int64)
+    if 2 * int(power.max()) * int(at[-1] - at[0]) >= LIMIT:
+        power = power.astype(object)
+    doubled = (power[:-1] + power[1:]) * covered  # mW x 2
+    energy = np.diff(_Place(at, np.clip(edges, at[0], at[-1])).reached(doubled, steps))  # uJ x 2
+    rows[:, Row.LOW] = energy // 2_000
+    rows[:, Row.HIGH] = -(-energy // 2_000)
+    return np.asarray(-(-doubled * steps // 2_000), np.int64)
+
+
+def _register(
+    rows: Table,
+    values: Values,
+    covered: npt.NDArray[np.bool_],
+    before: npt.NDArray[np.int64],
+    after: npt.NDArray[np.int64],
+) -> Table:
+    energy = np.diff(np.asarray(values, np.int64))
+    fell = energy < 0
+    np.add.at(rows[:, Row.RESETS], after[fell], 1)
+    covered &= ~fell
+    energy[~covered] = 0
+    if total(energy) >= LIMIT:
+        raise EvidenceError("meter/range", f"a register that climbs {total(energy)} mJ in one statement")
+    inside = before == after
+    np.add.at(rows[:, Row.LOW], before[inside], energy[inside])
+    np.add.at(rows[:, Row.STARTING], before[~inside], energy[~inside])
+    np.add.at(rows[:, Row.ENDING], after[~inside], energy[~inside])
+    touching = np.cumsum(rows[:, Row.STARTING]) - np.cumsum(rows[:, Row.ENDING]) + rows[:, Row.ENDING]
+    rows[:, Row.HIGH] = rows[:, Row.LOW] + touching
+    return np.asarray(energy)
+
+
+def _largest(
+    column: npt.NDArray[np.int64],
+    amount: npt.NDArray[np.int64],
+    covered: npt.NDArray[np.bool_],
+    before: npt.NDArray[np.int64],
+    after: npt.NDArray[np.int64],
+) -> None:
+    np.maximum.at(column, before[covered], amount[covered])
+    for step in np.flatnonzero(covered & (before < after)):
+        touched = slice(before[step] + 1, after[step] + 1)
+        column[touched] = np.maximum(column[touched], amount[step])
+
+
+def _require_rising(offsets: npt.NDArray[np.int64], length: int) -> None:
+    falls = np.flatnonzero(np.diff(offsets) <= 0)
+    if falls.size:
+        at = int(falls[0])
+        detail = f"offset {offsets[at + 1]} ms after {offsets[at]} ms"
+        raise MalformedError("meter/order", detail, path=f"meter.readings[{at + 1}]")
+    if offsets[0] < 0 or offsets[-1] > length:
+        raise MalformedError("meter/outside", f"offset {offsets[-1]} ms in a window of {length} ms", path="meter")
