@@ -36,6 +36,7 @@ VERSION: Final = 1
 MAX_STATEMENT: Final = 65_535  # the entry size of tlog-tiles
 MAX_TIME: Final = 1 << 40
 MAX_SEQ: Final = (1 << 63) - 1
+_PREFIX: Final = bytes((0xA9, 0, VERSION, 1))  # a map of nine: version, kind, ...
 
 
 class Anchor(NamedTuple):
@@ -98,6 +99,16 @@ def peek(entry: bytes) -> Peek:
     signed = parse_statement(entry)
     statement = signed.statement
     return Peek(statement.kind, signed.header.sub, statement.seq, block_of(statement.body))
+
+
+def kind_of(entry: bytes) -> int | None:
+    """The kind that an entry says it has, read at its place without parsing the rest; None where there is none."""
+    try:
+        sign1 = parse_sign1(entry)
+    except MalformedError:
+        return None
+    payload = sign1.payload or b""
+    return payload[4] if payload[:4] == _PREFIX and len(payload) > 4 else None
 
 
 def parse_payload(payload: bytes) -> Statement:

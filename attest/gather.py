@@ -1,0 +1,237 @@
+"""Pass 4: signatures, chains, spans, blocks and sums of a range of entries (schemas/verification.md, clause 4).
+
+`gather` takes the entries of one range and what pass 3 found, and gives the range's facts. Bad evidence raises
+inside and becomes a fault; a statement with a fault of its own adds nothing else. Ranges are independent, so any
+`map` may run them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from attest.bundle import Bundle
+from attest.control import Control, KeyRecord, authorise
+from attest.errors import EvidenceError, Fault, TreeError, TrustError
+from attest.evidence.meter import read_meter
+from attest.facts import (
+    Cell,
+    Chain,
+    Facts,
+    Gap,
+    Link,
+    Metered,
+    Said,
+    Table,
+    Work,
+    extend,
+    least,
+    table,
+)
+from attest.format.block import Binding, parse_meter, parse_usage, require_digest
+from attest.format.bodies import Block, CloseBody, MeterBody, UsageBody, block_of
+from attest.format.cose import Header, parse_header, parse_sign1, verify_sign1
+from attest.format.statement import Signed, Statement, embedded, parse_payload
+from attest.layout import Layouts
+from attest.log.merkle import HASH_SIZE
+from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
+from attest.packs import BlockAt, open_pack
+from attest.timeline import Timeline
+from attest.usage import intervals_of, read_usage
+
+NEVER: Final = -1  # no anchor proves anything
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every worker needs to know; `root_at` gives the tree's root at a size up to `size`."""
+
+    bundle: Bundle
+    control: Control
+    layouts: Layouts
+    timeline: Timeline
+    bucket: int
+    size: int
+    root_at: Callable[[int], bytes]
+
+
+def gather(context: Context, first: int, last: int) -> Facts:
+    """The facts of the entry tiles [first, last)."""
+    state = _Gather(context)
+    for index in range(first, last):
+        state.tile(index)
+    return state.facts(first * WIDTH, min(last * WIDTH, context.size))
+
+
+class _Gather:
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.control = context.control
+        self.headers: dict[bytes, Header] = {}
+        self.chains: dict[int, Chain] = {}
+        self.faults: list[Fault] = []
+        self.rows: dict[type, list[Table]] = {Cell: [], Gap: [], Work: [], Metered: []}
+        self.said: list[tuple[int, int, int, int, int]] = []
+        self.statements = 0
+        self.intervals = 0
+        self.absent = 0
+        self.pack: BlockAt = _no_block
+
+    def facts(self, begin: int, end: int) -> Facts:
+        said = np.array(self.said, np.int64).reshape(len(self.said), len(Said))
+        return Facts(
+            begin,
+            end,
+            self.chains,
+            least(self.faults),
+            len(self.faults),
+            self.statements,
+            self.intervals,
+            self.absent,
+            said,
+            *(table(kind, self.rows[kind]) for kind in (Cell, Gap, Work, Metered)),
+        )
+
+    def tile(self, index: int) -> None:
+        """One entry tile: what its entries say of their blocks gives each block's place in the pack."""
+        context = self.context
+        width = tile_at(ENTRIES, index, context.size).width
+        entries = parse_entries(context.bundle.entries(index, width), width)
+        leaves = bytes(context.bundle.hash_tile(0, index, width))
+        parsed = [self.parse(index * WIDTH + place, entry) for place, entry in enumerate(entries)]
+        try:
+            self.pack = open_pack(context.bundle, index, width, [p and block_of(p.statement.body) for p in parsed])
+        except TreeError as error:
+            self.pack = _no_block
+            self.faults.append(Fault(index * WIDTH, error.code, error.scope, error.detail))
+        for place, signed in enumerate(parsed):
+            if signed is not None:
+                leaf = leaves[place * HASH_SIZE : (place + 1) * HASH_SIZE]
+                self.add(index * WIDTH + place, place, leaf, signed)
+
+    def parse(self, index: int, entry: bytes) -> Signed | None:
+        try:
+            sign1 = parse_sign1(entry)
+            header = self.headers.get(sign1.protected)
+            if header is None:
+                header = self.headers[sign1.protected] = parse_header(sign1.protected)
+            return Signed(sign1, header, parse_payload(embedded(sign1)))
+        except EvidenceError as error:
+            if index not in self.control.voided:
+                self.faults.append(Fault(index, error.code, error.scope, str(error)))
+            return None
+
+    def add(self, index: int, place: int, leaf: bytes, signed: Signed) -> None:
+        sub, seq = "", -1
+        statement = signed.statement
+        try:
+            record = authorise(self.control.keys, index, signed.header, statement.kind)
+            verify_sign1(signed.sign1, record.key)
+            sub, seq = record.source.sub, statement.seq
+            self.verified(index, place, leaf, record, statement)
+        except EvidenceError as error:
+            if self.control.voided.get(index) != leaf:
+                self.faults.append(Fault(index, error.code, error.scope, error.detail, sub, seq))
+
+    def verified(self, index: int, place: int, leaf: bytes, record: KeyRecord, statement: Statement) -> None:
+        if statement.log != self.control.log and index:
+            raise TrustError("chain/foreign-log", f"the statement belongs to log {(statement.log or b'').hex()}")
+        self.statements += 1
+        if self.control.voided.get(index) == leaf:
+            self.link(index, leaf, record, statement, loose=True)
+        elif index > record.last:
+            self.contents(index, place, record, statement)
+        else:
+            self.link(index, leaf, record, statement, loose=False)
+            self.contents(index, place, record, statement)
+
+    def link(self, index: int, leaf: bytes, record: KeyRecord, statement: Statement, *, loose: bool) -> None:
+        if not index:
+            return  # the genesis is what the office's chain begins after
+        link = self._link(index, leaf, record, statement)
+        right = Chain(None, None, (link,)) if loose else Chain(link, link)
+        number = record.source.number
+        self.chains[number], fault = extend(record.source, self.chains.get(number), right)
+        if fault is not None:
+            self.faults.append(fault)
+
+    def _link(self, index: int, leaf: bytes, record: KeyRecord, statement: Statement) -> Link:
+        body, closes = statement.body, isinstance(statement.body, CloseBody)
+        prev = statement.prev or b""
+        if not isinstance(body, UsageBody):
+            return Link(index, statement.seq, prev, leaf, statement.start, statement.end, closes)
+        layout = self.context.layouts.layout(body.roster, record.source)
+        before = b"".join(before for _, before, _ in body.counters)
+        after = b"".join(after for _, _, after in body.counters)
+        uids = layout.uids if layout is not None else ()
+        return Link(index, statement.seq, prev, leaf, statement.start, statement.end, closes, uids, before, after)
+
+    def contents(self, index: int, place: int, record: KeyRecord, statement: Statement) -> None:
+        body = statement.body
+        if isinstance(body, UsageBody):
+            self.usage(index, place, record, statement, body)
+        elif isinstance(body, MeterBody):
+            self.meter(index, place, record, statement, body)
+
+    def usage(self, index: int, place: int, record: KeyRecord, statement: Statement, body: UsageBody) -> None:
+        self.say(index, record, statement)
+        roster = self.context.layouts.in_force(statement.start)
+        last = self.context.layouts.in_force(statement.end - 1)
+        if roster is None or roster is not last or roster.block.digest != body.roster or roster.index > index:
+            raise TrustError("usage/roster", f"the roster {body.roster.hex()} was not in force for all of this window")
+        if roster.roster is None:
+            return
+        layout = self.context.layouts.layout(body.roster, record.source)
+        if layout is None:
+            raise TrustError("usage/no-devices", f"the roster gives {record.source.sub} no devices")
+        intervals = intervals_of(body, statement.start, statement.end, self.context.bucket)
+        columns: Mapping[int, object] | None = {}
+        if body.block is not None:
+            block = self.block(place, body.block)
+            columns = None
+            if block is not None:
+                binding = Binding(self.control.log, record.source.sub, statement.seq)
+                count = intervals * body.devices
+                columns = parse_usage(block, binding, body.columns, count, interval=body.interval)
+        found = read_usage(index, body, statement.start, statement.end, layout, columns, self.context.bucket)
+        self.intervals += intervals * body.devices
+        self.rows[Cell].append(found.cells)
+        self.rows[Gap].append(found.gaps)
+        self.rows[Work].append(found.work)
+
+    def meter(self, index: int, place: int, record: KeyRecord, statement: Statement, body: MeterBody) -> None:
+        self.say(index, record, statement)
+        block = self.block(place, body.block)
+        if block is None:
+            return
+        binding = Binding(self.control.log, record.source.sub, statement.seq)
+        for channel, (values, offsets) in zip(body.channels, parse_meter(block, binding, body), strict=True):
+            feed = self.context.layouts.meters.get((record.source.sub, channel.feed))
+            if feed is None:
+                raise TrustError("meter/unknown-feed", f"no roster has {record.source.sub} meter {channel.feed}")
+            rows = read_meter(values, offsets, body, statement.start, statement.end, self.context.bucket)
+            ids = np.full((len(rows), 2), (index, feed), np.int64)
+            self.rows[Metered].append(np.concatenate((ids, rows), axis=1))
+
+    def block(self, place: int, commitment: Block) -> bytes | memoryview | None:
+        block = self.pack(place)
+        if block is None:
+            self.absent += 1
+        else:
+            require_digest(block, commitment)
+        return block
+
+    def say(self, index: int, record: KeyRecord, statement: Statement) -> None:
+        lower = NEVER
+        anchor = statement.anchor
+        if anchor is not None:
+            if anchor.size <= self.context.size and self.context.root_at(anchor.size) != anchor.root:
+                raise TrustError("anchor/mismatch", f"names a root of size {anchor.size} that is not this tree's")
+            known = self.context.timeline.lower(anchor.note)
+            lower = NEVER if known is None else known
+        self.said.append((index, record.source.number, statement.start, statement.end, lower))
+
+
+def _no_block(place: int) -> memoryview | None:
+    return None

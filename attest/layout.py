@@ -1,0 +1,107 @@
+"""Which accelerators a source speaks for, under which roster: what the rosters of a `Control` come to.
+
+Accelerators that share source, feed and model form a group: the grain at which facts are kept. Groups and feeds
+are numbered in the order in which the rosters first name them, so that every worker numbers them alike.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from attest.control import FOREVER, Control, RosterRecord, Source
+from attest.format.roster import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Accelerators of one model on one feed that one source speaks for."""
+
+    number: int
+    sub: str
+    feed: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A source's devices under one roster: the group of each, the groups present, and what tells device lists
+    apart (`uids`)."""
+
+    groups: npt.NDArray[np.int64]
+    present: tuple[int, ...]
+    local: npt.NDArray[np.int64]
+    uids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """`devices` accelerators of `group` are declared from `start` until `end` (Unix s)."""
+
+    group: int
+    devices: int
+    start: int
+    end: int
+
+
+class Layouts:
+    """Groups, feeds and layouts of a log."""
+
+    def __init__(self, control: Control) -> None:
+        self.groups: list[Group] = []
+        self.feeds: dict[str, int] = {}
+        self.meters: dict[tuple[str, str], int] = {}  # (the meter's sub, feed) -> feed number
+        self._numbers: dict[tuple[str, int, str], int] = {}
+        self._layouts: dict[tuple[bytes, str], Layout] = {}
+        self._records = sorted(control.rosters, key=lambda r: (r.start, r.index))
+        self._starts = [r.start for r in self._records]
+        for record in control.rosters:
+            if record.roster is None:
+                continue
+            feeds = [self.feeds.setdefault(f.name, len(self.feeds)) for f in record.roster.feeds]
+            for number, feed in zip(feeds, record.roster.feeds, strict=True):
+                if feed.meter is not None:
+                    self.meters[feed.meter, feed.name] = number
+            for host in record.roster.hosts:
+                self._layouts.setdefault((record.block.digest, host.sub), self._layout(host, feeds))
+
+    def _layout(self, host: Host, feeds: list[int]) -> Layout:
+        groups = np.array([self._group(host.sub, feeds[d.feed], d.model) for d in host.devices], np.int64)
+        present, local = np.unique(groups, return_inverse=True)
+        return Layout(groups, tuple(present.tolist()), local, tuple(d.uid for d in host.devices))
+
+    def _group(self, sub: str, feed: int, model: str) -> int:
+        key = (sub, feed, model)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.groups)
+            self.groups.append(Group(len(self.groups), sub, feed, model))
+        return self._numbers[key]
+
+    def layout(self, digest: bytes, source: Source) -> Layout | None:
+        """The source's devices under the roster with this digest; None where the roster does not name it."""
+        return self._layouts.get((digest, source.sub))
+
+    def in_force(self, time: int) -> RosterRecord | None:
+        """The roster in force at a time."""
+        place = bisect_right(self._starts, time) - 1
+        return self._records[place] if place >= 0 else None
+
+    def periods(self) -> Iterator[tuple[int, int, RosterRecord]]:
+        """(start, end, roster) of each time in which one roster is in force, in order."""
+        edges = [*self._starts, FOREVER]
+        for (start, end), record in zip(pairwise(edges), self._records, strict=True):
+            if start < end:
+                yield start, end, record
+
+    def expected(self) -> Iterator[Expected]:
+        """What was declared when: each group's devices, in each period in which one roster is in force."""
+        for start, end, record in self.periods():
+            for host in record.roster.hosts if record.roster else ():
+                layout = self._layouts[record.block.digest, host.sub]
+                counts: Any = np.bincount(layout.local, minlength=len(layout.present))
+                for group, devices in zip(layout.present, counts.tolist(), strict=True):
+                    yield Expected(group, devices, start, end)

@@ -1,0 +1,47 @@
+"""Where the blocks of an entry tile lie: `blocks/<N>` holds them in log order, each padded to 8 bytes.
+
+Offsets are sums of the sizes that the statements state. A block may stand by itself under its digest instead; one
+that is nowhere is missing evidence. The digest decides in both cases, so nothing is believed here but the padding,
+which is zero: a byte that no digest covers may not differ.
+"""
+
+from collections.abc import Callable, Sequence
+
+from attest.bundle import Bundle
+from attest.errors import TreeError
+from attest.format.bodies import Block
+from attest.log.tiles import block_slots
+
+BlockAt = Callable[[int], memoryview | None]
+
+
+def open_pack(bundle: Bundle, index: int, width: int, blocks: Sequence[Block | None]) -> BlockAt:
+    """A function from an entry's place in the tile to its block, or None where the bundle has none.
+
+    Raises TreeError `tree/pack` (scope copy) when the pack's size or padding is not what the entries make it.
+    """
+    slots, size = block_slots([block and block.size for block in blocks])
+    pack = bundle.blocks(index, width) if size else None
+    if pack is not None:
+        _require_padding(pack, blocks, slots, size, index)
+
+    def block_at(place: int) -> memoryview | None:
+        block, slot = blocks[place], slots[place]
+        if block is None or slot is None:
+            return None
+        return bundle.block(block.digest) if pack is None else pack[slot : slot + block.size]
+
+    return block_at
+
+
+def _require_padding(
+    pack: memoryview, blocks: Sequence[Block | None], slots: Sequence[int | None], size: int, index: int
+) -> None:
+    hint = "get another copy of the bundle"
+    if len(pack) != size:
+        raise TreeError("tree/pack", f"pack {index} has {len(pack)} bytes, its statements need {size}", hint=hint)
+    ends = [*[slot for slot in slots if slot is not None][1:], size]
+    used = [slot + block.size for slot, block in zip(slots, blocks, strict=True) if block and slot is not None]
+    for begin, end in zip(used, ends, strict=True):
+        if any(pack[begin:end]):
+            raise TreeError("tree/pack", f"pack {index}: padding at {begin} is not zero", hint=hint)
