@@ -21,8 +21,7 @@ A path is accepted only as `path` would write it. Raises MalformedError for a pa
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from attest.errors import MalformedError, TreeError
 from attest.log.merkle import HASH_SIZE, CompactRange, Hashes, compact_range, decompose
@@ -37,12 +36,11 @@ PADDING: Final = 8
 _PATH = re.compile(r"(tile/(?P<level>[0-7]|entries)|blocks)/(?P<index>(x\d{3}/)*\d{3})(\.p/(?P<width>[1-9]\d{0,2}))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
+class Tile(NamedTuple):
     """One file: `level` is 0 to 7, ENTRIES or BLOCKS; `width` counts hashes or entries."""
 
     level: int
-    index: int
+    index: int  # type: ignore[assignment]  # the standard's word; nobody searches a tile
     width: int
 
 
