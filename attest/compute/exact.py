@@ -14,6 +14,7 @@ the result fits. So results never depend on the path taken, and each bound is ro
 """
 
 from collections.abc import Sequence
+from math import gcd
 from typing import Any, Final
 
 import numpy as np
@@ -55,18 +56,16 @@ def amounts(value: Amount, name: str = "amount") -> Array:
 def scale(value: Amount, numerator: int, denominator: int, *, up: bool) -> Array:
     """value x numerator / denominator, rounded up or down."""
     array = amounts(value)
-    largest = _largest(array)
-    if array.dtype == object or largest * numerator + denominator >= LIMIT:
+    common = gcd(numerator, denominator)
+    numerator, denominator = numerator // common, denominator // common
+    largest = max(_largest(array), 1)
+    if array.dtype != object and largest * numerator + denominator < LIMIT:
+        return _divide(array * numerator, denominator, up)
+    fits = (largest // denominator + 1) * numerator < LIMIT and denominator * (numerator + 1) < LIMIT
+    if array.dtype != object and fits:
         whole, rest = np.divmod(array, denominator)
-        if (
-            array.dtype == object
-            or (largest // denominator + 1) * numerator >= LIMIT
-            or denominator * (numerator + 1) >= LIMIT
-        ):
-            product = array.astype(object) * numerator
-            return _narrow(-(-product // denominator) if up else product // denominator)
         return whole * numerator + _divide(rest * numerator, denominator, up)
-    return _divide(array * numerator, denominator, up)
+    return _narrow(_divide(array.astype(object) * numerator, denominator, up))
 
 
 def add(*values: Amount) -> Array:

@@ -94,9 +94,7 @@ def integrate(
         _require_rising(at - lead, length)
     if len(at) > 1:
         steps = np.diff(at)
-        nominal = (
-            step_ms if step_ms is not None else int(np.partition(steps, (len(steps) - 1) // 2)[(len(steps) - 1) // 2])
-        )
+        nominal = _median(steps) if step_ms is None else step_ms
         covered = 2 * steps <= 5 * nominal
         before, after = at[:-1] // size, (at[1:] - 1) // size  # the first and last bucket that a step touches
         if register:
@@ -165,6 +163,12 @@ def _register(
     touching = np.cumsum(rows[:, Row.STARTING]) - np.cumsum(rows[:, Row.ENDING]) + rows[:, Row.ENDING]
     rows[:, Row.HIGH] = rows[:, Row.LOW] + touching
     return np.asarray(energy)
+
+
+def _median(steps: npt.NDArray[np.int64]) -> int:
+    """The lower one of two middles: a shorter step makes more gaps, never fewer."""
+    middle = (len(steps) - 1) // 2
+    return int(np.partition(steps, middle)[middle])
 
 
 def _largest(
