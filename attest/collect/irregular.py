@@ -1,0 +1,78 @@
+"""Irregularities: what a source's own record shows to be wrong, kept as it is and never smoothed away.
+
+Each has a kind, the place it was seen at (file and line), whom it is about (a node or a device), the source's own
+time in Unix milliseconds (0 where there is none) and its numbers, all integers, named with their units.
+What becomes of the readings concerned is said in schemas/import.md, kind by kind.
+
+    >>> found = Irregularity(Kind.GAP, "power.csv:17", "node_3", 1_745_514_111_000, {"gap_ms": 9_000})
+    >>> found.as_dict()["numbers"]
+    {'gap_ms': 9000}
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, NoReturn
+
+from attest.errors import ImportDataError
+
+MAX_IRREGULARITIES: Final = 100_000  # a file with more is no record of anything
+
+
+class Kind(StrEnum):
+    """What is wrong; the words that reports and `--format json` use."""
+
+    DUPLICATE = "duplicate"  # a stamp again, with the same value
+    CONFLICT = "conflict"  # a stamp again, with another value
+    BACKWARDS = "backwards"  # the clock steps back
+    GAP = "gap"  # more than 2.5 x the median step without a reading
+    SHIFT = "clock-shift"  # the clock differs from its session's by whole quarter-hours
+    LATE = "late"  # readings of a time the source has already signed for
+    BLANK = "blank"  # a value that says "no value"
+    DIFFERS = "differs"  # repeats of one board's counter that were read at different times
+    RESET = "counter-reset"  # a cumulative counter fell
+    JUMP = "counter-jump"  # it rose by more than a device can draw
+    STALE = "stale"  # values that stood still
+    MISSING = "missing"  # a declared device that no reading mentions
+    PRESENCE = "presence-only"  # a device without an energy counter
+
+
+class Irregularity(NamedTuple):
+    """One finding about the source's record."""
+
+    kind: Kind
+    where: str
+    who: str
+    time_ms: int
+    numbers: Mapping[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `--format json` has it."""
+        return {
+            "kind": str(self.kind),
+            "where": self.where,
+            "who": self.who,
+            "time_ms": self.time_ms,
+            "numbers": dict(self.numbers),
+        }
+
+
+def count(irregularities: Iterable[Irregularity]) -> dict[str, int]:
+    """How many there are of each kind, in the order of `Kind`."""
+    found = Counter(i.kind for i in irregularities)
+    return {str(kind): found[kind] for kind in Kind if kind in found}
+
+
+def require_bounded(irregularities: list[Irregularity]) -> None:
+    """Raise ImportDataError `import/bounds` when there are more than anybody could read."""
+    if len(irregularities) > MAX_IRREGULARITIES:
+        raise ImportDataError(
+            "import/bounds",
+            f"more than {MAX_IRREGULARITIES} irregularities, the last at {irregularities[-1].where}",
+            hint="this is not the record of a meter or a device; are the right columns taken?",
+        )
+
+
+def refuse(code: str, where: str, detail: str, hint: str = "") -> NoReturn:
+    """Raise ImportDataError with the place in front."""
+    raise ImportDataError(code, f"{where}: {detail}", hint=hint)

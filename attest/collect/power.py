@@ -1,0 +1,295 @@
+"""Power logs: text lines to one series of readings a node, with every irregularity of the record.
+
+Two shapes are read, told apart by the first line. A CSV with a header, its columns found by `attest.collect.columns`:
+
+    time_ms,node,watts
+    1715874513514,node_33,5283
+
+and the log of a Yokogawa analyser as SPEC PTDaemon writes it, without header, keys and values in turn, the stamps
+without a zone, `Mark` holding the session's name; only the total before the first channel counts:
+
+    Time,02-24-2023 22:40:26.303,Watts,683.800000,Volts,206.373333,Amps,1.167333,PF,0.946347,Mark,2023-...
+
+A series has rising stamps in the node's own clock. A stamp again with the same value is dropped, with another value
+the larger stays; when the clock steps back, the readings up to the time already reached are set aside. Nothing
+is filled in, averaged or moved. A power that is negative, not a number or larger than any feed carries
+ends the import with its line number: such a log is not evidence, and to drop the line would be to smooth it.
+
+    >>> log = read_power([("p.csv", [b"watts,host,time", b"683.8,a,1677278426", b"700,a,1677278427"])], Options())
+    >>> log.nodes["a"].power_mw.tolist(), log.irregularities
+    ([683800, 700000], [])
+"""
+
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from attest.collect.columns import Layout, Wanted, split
+from attest.collect.irregular import Irregularity, Kind, refuse, require_bounded
+from attest.collect.stamps import ZoneNeeded, parse_power, parse_time
+from attest.format.fields import MAX_TEXT
+
+MAX_NODES: Final = 1_024
+MAX_READINGS: Final = 1 << 26  # of one import: two years of one node at one a second
+MAX_STEP_BACK: Final = 86_400_000  # ms; further back the files are in the wrong order
+GAP: Final = (5, 2)  # more than 2.5 x the median step: at 1.5 x whole-second stamps turn half the time into gaps
+_LINE_BITS: Final = 40
+
+_YOKOGAWA: Final = "Time,"
+_YOKOGAWA_TIME: Final = re.compile(r"(\d\d)-(\d\d)-(\d{4}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?)", re.ASCII)
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to read: the columns, the one node of files that name none, the zone of stamps without one."""
+
+    columns: Wanted = field(default_factory=Wanted)
+    node: str | None = None
+    utc_offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A node's readings in its own clock, rising: Unix ms (int64), mW (uint32) and the median step in ms."""
+
+    time_ms: Array
+    power_mw: Array
+    step_ms: int | None
+
+
+class Mark(NamedTuple):
+    """What an analyser was told it measures, with the stamps of its first and last reading."""
+
+    text: str
+    first_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLog:
+    """What one import found: nodes in the order of their first reading."""
+
+    nodes: dict[str, Series]
+    marks: tuple[Mark, ...]
+    irregularities: list[Irregularity]
+
+
+class _Reading(NamedTuple):
+    node: str
+    time_ms: int
+    power_mw: int
+    mark: str | None
+
+
+def read_power(files: Iterable[tuple[str, Iterable[bytes]]], options: Options) -> PowerLog:
+    """Read the files in the order given, which is the order they were recorded in; each is (name, lines).
+
+    Raises ImportDataError with file and line: `import/line`, `import/column`, `import/time`, `import/zone`,
+    `import/value`, `import/order`, `import/bounds`, and `import/empty` when there is no reading at all.
+    """
+    nodes: dict[str, _Node] = {}
+    marks: dict[str, Mark] = {}
+    names: list[str] = []
+    found: list[Irregularity] = []
+    for name, lines in files:
+        _read_file(name, lines, options, nodes, marks, len(names), found)
+        names.append(name)
+    if not nodes:
+        refuse("import/empty", ", ".join(names) or "no file", "no reading in it")
+    place = _placer(names)
+    for node in nodes.values():
+        node.finish(place, found)
+    require_bounded(found)
+    found.sort(key=lambda i: (i.who, i.time_ms, i.kind))
+    return PowerLog({name: node.series() for name, node in nodes.items()}, tuple(marks.values()), found)
+
+
+def _read_file(
+    name: str,
+    lines: Iterable[bytes],
+    options: Options,
+    nodes: "dict[str, _Node]",
+    marks: dict[str, Mark],
+    file: int,
+    found: list[Irregularity],
+) -> None:
+    parse: Callable[[str, str], _Reading | None] | None = None
+    for number, line in enumerate(lines, 1):
+        place = f"{name}:{number}"
+        text = _text(line, place)
+        if not text.strip():
+            continue
+        if parse is None:
+            if text.startswith(_YOKOGAWA) and "Watts," in text:
+                parse = _yokogawa(options)
+            else:
+                parse = _csv(Layout.of(text, options.columns, place), options, place)
+                continue
+        reading = parse(text, place)
+        if reading is None:
+            continue
+        node = nodes.get(reading.node)
+        if node is None:
+            if len(nodes) == MAX_NODES:
+                refuse("import/bounds", place, f"more than {MAX_NODES} nodes")
+            node = nodes[reading.node] = _Node(reading.node)
+        node.add(reading.time_ms, reading.power_mw, file << _LINE_BITS | number, place, found)
+        if reading.mark is not None:
+            first = marks.get(reading.mark, Mark(reading.mark, reading.time_ms, reading.time_ms))
+            marks[reading.mark] = first._replace(last_ms=max(first.last_ms, reading.time_ms))
+    require_bounded(found)
+
+
+def _csv(layout: Layout, options: Options, place: str) -> Callable[[str, str], _Reading | None]:
+    if layout.node is None and options.node is None:
+        refuse(
+            "import/column",
+            place,
+            "no node column",
+            "name it with --node-column, or the one node that the file is about with --node",
+        )
+
+    def parse(text: str, place: str) -> _Reading | None:
+        fields = split(text, layout.delimiter, place)
+        if len(fields) != layout.columns:
+            refuse("import/line", place, f"{len(fields)} fields, the header has {layout.columns}")
+        if any(fields[column].strip() != value for column, value in layout.where):
+            return None
+        node = options.node if layout.node is None else fields[layout.node].strip()
+        return _Reading(
+            _name(node or "", place),
+            _time(fields[layout.time].strip(), options.utc_offset, place),
+            _power(fields[layout.power].strip(), layout.milliwatts, place),
+            None,
+        )
+
+    return parse
+
+
+def _yokogawa(options: Options) -> Callable[[str, str], _Reading | None]:
+    def parse(text: str, place: str) -> _Reading | None:
+        fields = text.split(",Ch1,", 1)[0].split(",")
+        pairs = dict(zip(fields[::2], fields[1::2], strict=False))
+        if len(fields) % 2 or len(pairs) != len(fields) // 2 or not {"Time", "Watts"} <= pairs.keys():
+            refuse("import/line", place, "not the keys and values of an analyser's log")
+        match = _YOKOGAWA_TIME.fullmatch(pairs["Time"])
+        if match is None:
+            refuse("import/time", place, f"{pairs['Time']!r} is not MM-DD-YYYY HH:MM:SS.mmm")
+        month, day, year, clock = match.groups()
+        if options.node is None:
+            refuse("import/column", place, "an analyser's log names no node", "say whom it measures with --node")
+        return _Reading(
+            _name(options.node, place),
+            _time(f"{year}-{month}-{day} {clock}", options.utc_offset, place),
+            _power(pairs["Watts"], 1000, place),
+            pairs.get("Mark"),
+        )
+
+    return parse
+
+
+def _text(line: bytes, place: str) -> str:
+    try:
+        return line.decode("utf-8-sig" if place.endswith(":1") else "utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        refuse("import/line", place, f"not UTF-8 text: {error.reason} at byte {error.start}")
+
+
+def _name(node: str, place: str) -> str:
+    if not 0 < len(node) <= MAX_TEXT or not node.isprintable():
+        refuse("import/line", place, f"{node[:40]!r} is no name of a node")
+    return node
+
+
+def _time(text: str, utc_offset: int | None, place: str) -> int:
+    try:
+        return parse_time(text, utc_offset)
+    except ZoneNeeded as error:
+        refuse("import/zone", place, str(error), "say which zone the clock was set to, as --utc-offset +00:00")
+    except ValueError as error:
+        refuse("import/time", place, str(error))
+
+
+def _power(text: str, milliwatts: int, place: str) -> int:
+    try:
+        return parse_power(text, milliwatts)
+    except ValueError as error:
+        refuse("import/value", place, str(error))
+
+
+class _Node:
+    """A series while it is being read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.times, self.powers, self.places = array("q"), array("I"), array("q")
+        self.newest = 0  # the stamp read last, also of readings set aside
+        self.aside: dict[str, int] | None = None  # numbers of the step back that is being caught up
+
+    def add(self, time_ms: int, power: int, place: int, where: str, found: list[Irregularity]) -> None:
+        reached = self.times[-1] if self.times else 0
+        if time_ms < self.newest:
+            self._step_back(time_ms, where, found)
+        self.newest = time_ms
+        if time_ms > reached:
+            if len(self.times) == MAX_READINGS:
+                refuse("import/bounds", where, f"more than {MAX_READINGS} readings of {self.name}")
+            self.times.append(time_ms)
+            self.powers.append(power)
+            self.places.append(place)
+            self.aside = None
+        elif self.aside is not None:
+            self.aside["set_aside"] += 1
+            self.aside["same"] += self._known(time_ms, power)
+        elif power == self.powers[-1]:
+            found.append(Irregularity(Kind.DUPLICATE, where, self.name, time_ms, {"power_mw": power}))
+        else:
+            kept, dropped = max(power, self.powers[-1]), min(power, self.powers[-1])
+            self.powers[-1] = kept
+            numbers = {"kept_mw": kept, "dropped_mw": dropped}
+            found.append(Irregularity(Kind.CONFLICT, where, self.name, time_ms, numbers))
+
+    def _step_back(self, time_ms: int, where: str, found: list[Irregularity]) -> None:
+        step = self.newest - time_ms
+        if step > MAX_STEP_BACK:
+            refuse(
+                "import/order",
+                where,
+                f"the time of {self.name} goes back {step // 1000} s",
+                "give the files in the order they were recorded in",
+            )
+        self.aside = {"step_ms": step, "set_aside": 0, "same": 0}
+        found.append(Irregularity(Kind.BACKWARDS, where, self.name, time_ms, self.aside))
+
+    def _known(self, time_ms: int, power: int) -> bool:
+        index = bisect_left(self.times, time_ms)
+        return index < len(self.times) and self.times[index] == time_ms and self.powers[index] == power
+
+    def finish(self, place: Callable[[int], str], found: list[Irregularity]) -> None:
+        """Find the gaps, which need the median step of the whole series."""
+        steps = np.diff(np.frombuffer(self.times, np.int64))
+        if not len(steps):
+            return
+        median = int(np.sort(steps)[len(steps) // 2])
+        for index in np.flatnonzero(steps * GAP[1] > median * GAP[0]).tolist():
+            numbers = {"gap_ms": int(steps[index]), "median_step_ms": median}
+            where, time_ms = place(self.places[index + 1]), self.times[index]
+            found.append(Irregularity(Kind.GAP, where, self.name, time_ms, numbers))
+
+    def series(self) -> Series:
+        times = np.frombuffer(self.times, np.int64)
+        steps = np.sort(np.diff(times))
+        step = int(steps[len(steps) // 2]) if len(steps) else None
+        return Series(times, np.frombuffer(self.powers, np.uint32), step)
+
+
+def _placer(names: list[str]) -> Callable[[int], str]:
+    return lambda place: f"{names[place >> _LINE_BITS]}:{place & ((1 << _LINE_BITS) - 1)}"
