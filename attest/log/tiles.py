@@ -65,8 +65,10 @@ def parse_path(text: str) -> Tile:
         int(match["index"].replace("/", "").replace("x", "")),
         int(match["width"] or WIDTH),
     )
-    if path(tile) != text:
-        raise MalformedError("tile/path", f"must be written {path(tile)}", path=text)
+    if tile.width > WIDTH or path(tile) != text:
+        raise MalformedError(
+            "tile/path", f"a tile is written {path(tile._replace(width=min(WIDTH, tile.width)))}", path=text
+        )
     return tile
 
 
