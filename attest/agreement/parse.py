@@ -1,0 +1,274 @@
+"""From the text of an agreement to an `Agreement`, or to one AgreementError that names line and key.
+
+The steps of `parse_agreement` are numbered as in schemas/agreement.md, "Validity". Sizes are bounded by name; a
+party's terms and everything they name is checked, so that nothing downstream looks up what may not exist.
+"""
+
+import re
+from hashlib import sha256
+from typing import Final
+
+from attest.agreement.model import Agreement, Meter, Party, Phase, Site, canonical_model
+from attest.agreement.rules import (
+    KeyRoles,
+    require_bound,
+    require_buckets,
+    require_order,
+    require_quorum,
+    require_unique,
+)
+from attest.agreement.terms import MAX_NAME, Setting, parse_terms, quantity
+from attest.agreement.units import (
+    DURATION,
+    EFFICIENCY,
+    ENERGY,
+    FREQUENCY,
+    POWER,
+    RATE,
+    SHARE,
+    WORK,
+    Dimension,
+)
+from attest.compute.accelerators import default_pin
+from attest.compute.pins import FIGURES, Pin
+from attest.errors import AgreementError, AttestError, MalformedError, UnsupportedError
+from attest.format.note import ED25519, ML_DSA_44_COSIGNATURE, Vkey, parse_vkey
+from attest.format.toml_table import MAX_POLICY, Table, parse_toml
+from attest.trust.holders import Holder, Holders
+from attest.trust.keys import PublicKey, parse_key
+from attest.trust.quorum import NONE, Policy, parse_policy
+
+MAX_PARTIES: Final = 64
+MAX_SITES: Final = 64  # of one party
+MAX_LOG_KEYS: Final = 4  # of one site
+MAX_HOLDERS: Final = 32  # of one party
+MAX_HOLDER_KEYS: Final = 4  # of one holder
+MAX_METERS: Final = 20_000  # of one party: one a node
+MAX_PINS: Final = 256
+MAX_PHASES: Final = 64
+MAX_TERMS: Final = 64  # of one phase
+MAX_VERSION: Final = 10**6
+MAX_URI: Final = 512  # characters, as in statements
+DEFAULT_BUCKET_S: Final = 3_600
+DEFAULT_INTERVAL_S: Final = 60
+MAX_INTERVAL_S: Final = 86_400
+MAX_LAG_S: Final = 366 * 86_400
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
+_ROOT: Final = ("name", "version", "bucket", "interval", "max_lag", "grace", "witnesses", "party", "pin", "phase")
+
+
+def parse_agreement(text: bytes) -> Agreement:
+    """The agreement that `text` says. Raises AgreementError, and nothing else whatever the bytes."""
+    root = parse_toml(text).only(*_ROOT)  # 1
+    bucket_s = quantity(root, "bucket", DURATION, low=1) if "bucket" in root else DEFAULT_BUCKET_S
+    interval_s = DEFAULT_INTERVAL_S
+    if "interval" in root:
+        interval_s = quantity(root, "interval", DURATION, low=1, high=MAX_INTERVAL_S)
+    require_buckets(root, bucket_s, interval_s)  # 2
+    roles = KeyRoles()
+    policy, tolerates = _witnesses(root, roles)  # 3
+    parties = _parties(root, policy, tolerates, roles)  # 4, 5
+    pins = _pins(root)  # 6
+    phases = _phases(root, parties, bucket_s)  # 7, 8
+    require_bound(root, parties, phases)
+    return Agreement(
+        name=root.text("name", limit=MAX_NAME),
+        version=root.integer("version", 1, MAX_VERSION),
+        digest=sha256(text).digest(),
+        text=text,
+        bucket_s=bucket_s,
+        interval_s=interval_s,
+        max_lag_s=quantity(root, "max_lag", DURATION, low=1, high=MAX_LAG_S),
+        grace_s=quantity(root, "grace", DURATION, high=MAX_LAG_S),
+        tolerates=tolerates,
+        policy=policy,
+        parties=parties,
+        pins=pins,
+        phases=phases,
+    )
+
+
+def _witnesses(root: Table, roles: KeyRoles) -> tuple[Policy, int]:
+    table = root.table("witnesses").only("tolerates", "policy")
+    text = table.text("policy", limit=MAX_POLICY, lines=True)
+    try:
+        policy = parse_policy(text)
+    except AttestError as error:
+        where = f", policy {error.path}" if isinstance(error, MalformedError) and error.path else ""
+        raise table.error("agreement/policy", error.detail + where, "policy", hint=error.hint) from error
+    if policy.logs:
+        detail = "names a log: the logs are those of the parties' sites"
+        raise table.error("agreement/policy", detail, "policy")
+    if not policy.witnesses or policy.quorum == NONE:
+        detail = "no witness is required: nothing would show that a log has one history"
+        raise table.error("agreement/no-witness", detail, "policy")
+    for witness in policy.witnesses:
+        roles.take_vkey(table, witness.vkey, f"witness {witness.name}", "policy")
+    return policy, table.integer("tolerates", 0, len(policy.witnesses))
+
+
+def _parties(root: Table, policy: Policy, tolerates: int, roles: KeyRoles) -> tuple[Party, ...]:
+    tables = root.tables("party", MAX_PARTIES)
+    parties = tuple(_party(table, policy, tolerates, roles) for table in tables)
+    require_unique(tables, "iss", "party")
+    require_unique(tables, "name", "party")
+    sites = [site for table in tables for site in table.tables("site", MAX_SITES)]
+    require_unique(sites, "name", "site")
+    require_unique(sites, "origin", "site")
+    meters = [m for table in tables if "meter" in table for m in table.tables("meter", MAX_METERS)]
+    require_unique(meters, "sub", "meter")
+    return parties
+
+
+def _party(table: Table, policy: Policy, tolerates: int, roles: KeyRoles) -> Party:
+    table.only("iss", "name", "threshold", "holder", "site", "meter", "affiliated")
+    iss, name = _uri(table, "iss"), table.text("name", limit=MAX_NAME)
+    holders = read_holders(table, roles, f"holder of {name}")
+    sites = tuple(_site(site, roles) for site in table.tables("site", MAX_SITES))
+    meters: tuple[Meter, ...] = ()
+    if "meter" in table:
+        meters = tuple(_meter(meter, sites, roles) for meter in table.tables("meter", MAX_METERS))
+    affiliated: list[str] = []
+    known = {witness.name for witness in policy.witnesses}
+    for text in table.texts("affiliated", len(known)) if "affiliated" in table else ():
+        if text.value not in known:
+            raise table.error_at("agreement/reference", f"the policy has no witness {text.value[:80]}", text.path)
+        affiliated.append(text.value)
+    party = Party(iss, name, holders, sites, meters, tuple(affiliated))
+    require_quorum(table, policy, party, tolerates)
+    return party
+
+
+def read_holders(table: Table, roles: KeyRoles, role: str) -> Holders:
+    """`threshold` and the `[[...holder]]` tables below `table`, as agreements and trust files have them."""
+    holders: list[Holder] = []
+    tables = table.tables("holder", MAX_HOLDERS)
+    for holder in tables:
+        name = holder.only("name", "keys").text("name", limit=MAX_NAME)
+        keys: list[PublicKey] = []
+        for text in holder.texts("keys", MAX_HOLDER_KEYS):
+            key = holder.parsed_at(text, parse_key, "agreement/key")
+            roles.take(holder, key, f"{role}, {name}", text.path)
+            keys.append(key)
+        holders.append(Holder(name, tuple(keys)))
+    require_unique(tables, "name", "holder")
+    threshold = table.integer("threshold", 1, MAX_HOLDERS)
+    if threshold > len(holders):
+        detail = f"a threshold of {threshold} with {len(holders)} holders can never be met"
+        raise table.error("agreement/threshold", detail, "threshold")
+    return Holders(threshold, tuple(holders))
+
+
+def _site(table: Table, roles: KeyRoles) -> Site:
+    table.only("name", "origin", "log_keys", "devices")
+    name, origin = table.text("name", limit=MAX_NAME), table.text("origin", limit=MAX_NAME)
+    keys: list[Vkey] = []
+    for text in table.texts("log_keys", MAX_LOG_KEYS):
+        vkey = table.parsed_at(text, parse_vkey, "agreement/key")
+        if vkey.algorithm not in (ED25519, ML_DSA_44_COSIGNATURE):
+            detail = f"signature type 0x{vkey.algorithm:02x} is a witness's, not a log's"
+            raise table.error_at("agreement/key", detail, text.path)
+        if vkey.name != origin:
+            detail = f"the key is for {vkey.name}, the log's origin is {origin}"
+            raise table.error_at("agreement/origin", detail, text.path)
+        roles.take_vkey(table, vkey, f"log key of {name}", text.path)
+        keys.append(vkey)
+    devices = table.integer("devices", 1, 10**8) if "devices" in table else None
+    return Site(name, origin, tuple(keys), devices)
+
+
+def _meter(table: Table, sites: tuple[Site, ...], roles: KeyRoles) -> Meter:
+    table.only("sub", "iss", "site", "key", "error", "clock", "storage", "generation", "integrates", "boot")
+    sub = _uri(table, "sub")
+    names = [site.name for site in sites]
+    site = table.text("site", limit=MAX_NAME) if "site" in table or len(names) > 1 else names[0]
+    if site not in names:
+        raise table.error("agreement/reference", f"the party has no site {site[:80]}", "site")
+    key = table.parsed("key", parse_key, "agreement/key")
+    roles.take(table, key, f"meter {sub}", (*table.path, "key"))
+    return Meter(
+        sub=sub,
+        iss=_uri(table, "iss"),
+        site=site,
+        key=key,
+        error_ppm=quantity(table, "error", SHARE, high=999_999),
+        clock_uncertainty_s=quantity(table, "clock", DURATION) if "clock" in table else None,
+        storage_mj=quantity(table, "storage", ENERGY) if "storage" in table else 0,
+        generation_mw=quantity(table, "generation", POWER) if "generation" in table else 0,
+        integrates=table.boolean("integrates") if "integrates" in table else False,
+        boot_mj=quantity(table, "boot", ENERGY, low=1) if "boot" in table else None,
+    )
+
+
+# The figures of a pin as an agreement writes them: the unit stands in the value, not in the key.
+_FIGURES: Final[dict[str, tuple[str, Dimension]]] = {
+    "peak": ("peak_flop_per_s", RATE),
+    "peak_bf16": ("peak_bf16_flop_per_s", RATE),
+    "vector": ("vector_flop_per_s", RATE),
+    "efficiency": ("efficiency_mflop_per_mj", EFFICIENCY),
+    "marginal": ("marginal_mflop_per_mj", EFFICIENCY),
+    "floor": ("floor_mw", POWER),
+    "work": ("operations_per_cycle", WORK),
+    "work_bf16": ("operations_per_cycle_bf16", WORK),
+    "work_admitted": ("admitted_operations_per_cycle", WORK),
+    "reference_clock": ("reference_clock_mhz", FREQUENCY),
+    "max_clock": ("max_clock_mhz", FREQUENCY),
+    "tdp": ("tdp_mw", POWER),
+    "boot": ("boot_mj", ENERGY),
+    "idle": ("idle_mw", POWER),
+    "energy_error": ("energy_error_ppm", SHARE),
+    "activity_error": ("activity_error_ppm", SHARE),
+    "resolution": ("resolution_mj", ENERGY),
+}
+
+
+def _pins(root: Table) -> dict[str, Pin]:
+    pins: dict[str, Pin] = {}
+    for table in root.tables("pin", MAX_PINS) if "pin" in root else ():
+        table.only("model", *_FIGURES)
+        model = canonical_model(table.text("model", limit=MAX_NAME))
+        if model in pins:
+            raise table.error("agreement/duplicate", f"a second pin of {model}", "model")
+        pins[model] = _pin(table, model)
+    return pins
+
+
+def _pin(table: Table, model: str) -> Pin:
+    figures = {
+        name: quantity(table, key, unit, high=min(unit.maximum, 10**18))
+        for key, (name, unit) in _FIGURES.items()
+        if key in table
+    }
+    try:
+        if len(figures) == len(FIGURES):
+            return Pin(model, **figures)
+        return default_pin(model).with_overrides(**figures)
+    except UnsupportedError as error:
+        missing = next(key for key in _FIGURES if key not in table)
+        detail = f"{model[:80]} is in no table, so that its pin needs every figure: {missing} is missing"
+        raise table.error("agreement/pin", detail, missing) from error
+    except AgreementError as error:
+        key = next((key for key, (name, _) in _FIGURES.items() if name == error.key), "model")
+        raise table.error("agreement/pin", error.detail, key, hint=error.hint) from error
+
+
+def _phases(root: Table, parties: tuple[Party, ...], bucket_s: int) -> tuple[Phase, ...]:
+    tables = root.tables("phase", MAX_PHASES)
+    phases: list[Phase] = []
+    for table in tables:
+        table.only("name", "start", "end", "term")
+        name, start, end = table.text("name", limit=MAX_NAME), table.time("start"), table.time("end")
+        require_order(table, phases[-1] if phases else None, start, end, bucket_s)
+        if not table.values.get("term"):
+            raise table.error("agreement/empty-phase", f"the phase {name} has no term")
+        setting = Setting(parties, end - start, bucket_s)
+        phases.append(Phase(name, start, end, parse_terms(table.tables("term", MAX_TERMS), setting)))
+    require_unique(tables, "name", "phase")
+    return tuple(phases)
+
+
+def _uri(table: Table, key: str) -> str:
+    text = table.text(key, limit=MAX_URI)
+    if not _URI.fullmatch(text):
+        raise table.error("agreement/uri", f"must be a URI like https://acme.example, not {text[:40]}", key)
+    return text
