@@ -34,7 +34,8 @@ def amounts(value: Amount, name: str = "amount") -> Array:
 
     Raises EvidenceError `bounds/negative`; TypeError for floats and bools, which no fact may be.
     """
-    array = np.asarray(value)
+    # numpy would make floats of a list that mixes int64 and uint64
+    array = value if isinstance(value, np.ndarray) else np.asarray(value, object)
     if array.dtype == object:
         if not all(type(v) is int for v in array.flat):
             raise TypeError(f"{name}: integers only")
@@ -44,8 +45,6 @@ def amounts(value: Amount, name: str = "amount") -> Array:
         array = array.astype(np.int64 if fits else object)
     elif array.dtype.kind == "i":
         array = _narrow(array.astype(np.int64))
-    elif not array.size:
-        array = array.astype(np.int64)
     else:
         raise TypeError(f"{name}: integers only, not {array.dtype}")
     if array.size and int(array.min()) < 0:
