@@ -142,6 +142,7 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[byte
     """The root that an audit path leads to (RFC 9162 section 2.1.3.2). Raises TreeError."""
     if not 0 <= index < size:
         raise TreeError("proof/inclusion", f"leaf {index} is not in a tree of {size}")
+    _require_hash(leaf)
     node, last, h = index, size - 1, leaf
     for sibling in proof:
         _require_hash(sibling)

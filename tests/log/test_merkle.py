@@ -2,6 +2,7 @@
 
 import random
 from hashlib import sha256
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -81,7 +82,7 @@ def test_every_range_is_of_perfect_subtrees_in_order() -> None:
             assert at == end
             # No two of them make up a larger one.
             nodes = list(found.nodes())
-            assert not any(a[0] == b[0] and a[1] % 2 == 0 and b[1] == a[1] + 1 for a, b in zip(nodes, nodes[1:]))
+            assert not any(a[0] == b[0] and a[1] % 2 == 0 and b[1] == a[1] + 1 for a, b in pairwise(nodes))
 
 
 @given(st.data())
@@ -90,7 +91,7 @@ def test_ranges_merge_in_any_grouping(data: st.DataObject) -> None:
     end = data.draw(st.integers(begin, 1100))
     cuts = sorted(data.draw(st.lists(st.integers(begin, end), max_size=6)))
     edges = [begin, *cuts, end]
-    parts = [compact_range(a, b"".join(LEAVES[a:b])) for a, b in zip(edges, edges[1:])]
+    parts = [compact_range(a, b"".join(LEAVES[a:b])) for a, b in pairwise(edges)]
     while len(parts) > 1:
         at = data.draw(st.integers(0, len(parts) - 2))
         parts[at : at + 2] = [parts[at].merge(parts[at + 1])]
