@@ -14,9 +14,13 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, NoReturn
 
+import numpy as np
+import numpy.typing as npt
+
 from attest.errors import ImportDataError
 
 MAX_IRREGULARITIES: Final = 100_000  # a file with more is no record of anything
+MAX_STEP_BACK: Final = 86_400_000  # ms; further back the files are in the wrong order
 
 
 class Kind(StrEnum):
@@ -55,6 +59,23 @@ class Irregularity(NamedTuple):
             "time_ms": self.time_ms,
             "numbers": dict(self.numbers),
         }
+
+
+def median_step(time_ms: npt.NDArray[np.int64]) -> int | None:
+    """The median distance of stamps, the lower of two middles; None for fewer than two stamps."""
+    steps = np.sort(np.diff(time_ms))
+    return int(steps[(len(steps) - 1) // 2]) if len(steps) else None
+
+
+def find_gaps(time_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Places of the stamps after which a gap begins: a step of more than 2.5 x the median.
+
+    At 1.5 x, whole-second stamps would turn half of the time into gaps.
+
+    >>> find_gaps(np.array([0, 1000, 2000, 4000, 5000, 8000])).tolist()
+    [4]
+    """
+    return np.flatnonzero(np.diff(time_ms) * 2 > (median_step(time_ms) or 0) * 5)
 
 
 def count(irregularities: Iterable[Irregularity]) -> dict[str, int]:

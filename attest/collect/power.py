@@ -31,14 +31,20 @@ import numpy as np
 import numpy.typing as npt
 
 from attest.collect.columns import Layout, Wanted, split
-from attest.collect.irregular import Irregularity, Kind, refuse, require_bounded
+from attest.collect.irregular import (
+    MAX_STEP_BACK,
+    Irregularity,
+    Kind,
+    find_gaps,
+    median_step,
+    refuse,
+    require_bounded,
+)
 from attest.collect.stamps import ZoneNeeded, parse_power, parse_time
 from attest.format.fields import MAX_TEXT
 
 MAX_NODES: Final = 1_024
 MAX_READINGS: Final = 1 << 26  # of one import: two years of one node at one a second
-MAX_STEP_BACK: Final = 86_400_000  # ms; further back the files are in the wrong order
-GAP: Final = (5, 2)  # more than 2.5 x the median step: at 1.5 x whole-second stamps turn half the time into gaps
 _LINE_BITS: Final = 40
 
 _YOKOGAWA: Final = "Time,"
@@ -275,20 +281,16 @@ class _Node:
 
     def finish(self, place: Callable[[int], str], found: list[Irregularity]) -> None:
         """Find the gaps, which need the median step of the whole series."""
-        steps = np.diff(np.frombuffer(self.times, np.int64))
-        if not len(steps):
-            return
-        median = int(np.sort(steps)[len(steps) // 2])
-        for index in np.flatnonzero(steps * GAP[1] > median * GAP[0]).tolist():
-            numbers = {"gap_ms": int(steps[index]), "median_step_ms": median}
+        times = np.frombuffer(self.times, np.int64)
+        median = median_step(times) or 0
+        for index in find_gaps(times).tolist():
+            numbers = {"gap_ms": int(times[index + 1] - times[index]), "median_step_ms": median}
             where, time_ms = place(self.places[index + 1]), self.times[index]
             found.append(Irregularity(Kind.GAP, where, self.name, time_ms, numbers))
 
     def series(self) -> Series:
         times = np.frombuffer(self.times, np.int64)
-        steps = np.sort(np.diff(times))
-        step = int(steps[len(steps) // 2]) if len(steps) else None
-        return Series(times, np.frombuffer(self.powers, np.uint32), step)
+        return Series(times, np.frombuffer(self.powers, np.uint32), median_step(times))
 
 
 def _placer(names: list[str]) -> Callable[[int], str]:

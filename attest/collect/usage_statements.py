@@ -1,0 +1,196 @@
+"""A host's device series to drafts of usage statements (schemas/import.md, "Usage statements").
+
+The roster in force says which devices the host has and in which order. A device that is declared and not scraped
+is missing in every interval; one that is scraped and not declared ends the import, since no statement could hold it.
+The energy counter is always carried on, so that a hole can be bridged: where nothing was ever read it is 0, and
+bridges nothing. A column is in a statement only if every sampled device-interval has a value for it, since zero would
+be a lie; energy comes first: where some devices have a counter, those that have none are missing, and where none
+has, all are sampled by presence alone and the statement has no energy.
+
+Windows end at multiples of their length and where the roster changes, and are halved until a statement fits.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from attest.collect.dcgm_fields import Field
+from attest.collect.devices import NONE, Device, Host
+from attest.collect.grid import Grid, Last, Row, align, boundaries, phase_of
+from attest.collect.irregular import Irregularity, Kind, refuse
+from attest.collect.stamps import format_time
+from attest.collect.statements import DAY, MAX_ROOM, MAX_VALUES, Chain, Draft, Salt, windows
+from attest.compute.columns import format_spans
+from attest.format.block import Binding, commit, format_usage
+from attest.format.bodies import MAX_SPANS, NO_RUN, SPAN_SIZE, UsageBody
+from attest.format.vocabulary import Column, State
+
+MAX_GRID: Final = 1 << 26  # device-intervals of one import
+
+_GAUGES: Final = (Column.DERIVED_CYCLES, Column.FABRIC, Column.SM, Column.DRAM, Column.CLOCK)
+
+Array = npt.NDArray[np.int64]
+
+
+class Roster(NamedTuple):
+    """From `start` (Unix s) on: the digest of the inventory body, and the host's devices by serial or UUID."""
+
+    start: int
+    digest: bytes
+    uids: tuple[str, ...]
+
+
+class UsageOptions(NamedTuple):
+    """`last` has, by device, what the source's last statement said."""
+
+    interval: int = 60
+    window: int = DAY
+    last: Mapping[str, Last] = {}
+
+
+def usage_drafts(
+    host: Host,
+    rosters: Sequence[Roster],
+    chain: Chain,
+    options: UsageOptions,
+    salt: Salt,
+    found: list[Irregularity],
+) -> Iterator[Draft]:
+    """Drafts for one host; `rosters` in the order in which they come into force.
+
+    Late scrapes and declared devices that no scrape mentions are added to `found`. Raises ImportDataError
+    `import/roster`, `import/grid`, `import/short`, LogError `import/nothing-new`.
+    """
+    presence = not any(Field.ENERGY in device.columns for device in host.devices.values())
+    grid = _grid(host, chain, options.interval, presence)
+    end = grid.start + grid.intervals * grid.interval
+    in_force = _in_force(rosters, grid.start, end, chain.sub)
+    if any(roster.start > grid.start and roster.start % grid.interval for roster in in_force):
+        refuse("import/grid", chain.sub, f"an inventory comes into force inside an interval of {grid.interval} s")
+    series = _match(host, in_force, chain.sub, grid, found)
+    if len(series) * grid.intervals > MAX_GRID:
+        refuse("import/bounds", chain.sub, f"{grid.intervals} intervals at once", "import the files in parts")
+    rows = {uid: _row(device, grid, options.last.get(uid), presence) for uid, device in series.items()}
+    number = 0
+    for begin, until in windows(grid.start, end, options.window, [roster.start for roster in in_force]):
+        roster = [roster for roster in in_force if roster.start <= begin][-1]
+        held = [rows[uid] for uid in roster.uids]
+        for low, high in _fitting(held, (begin - grid.start) // grid.interval, (until - grid.start) // grid.interval):
+            yield _draft(held, roster, grid, low, high, salt(), chain.binding(number), presence)
+            number += 1
+
+
+def _grid(host: Host, chain: Chain, interval: int, presence: bool) -> Grid:
+    """From the chain's `until`, else the first boundary that has a reading, to the last one that has."""
+    phase = phase_of(host, interval)
+    first, last = int(host.time_ms[0]) // 1000, int(host.time_ms[-1]) // 1000
+    start = first - first % interval - interval if chain.until is None else chain.until
+    if start % interval:
+        until = format_time(start * 1000)
+        refuse("import/grid", chain.sub, f"its last statement ends at {until}, inside an interval of {interval} s")
+    grid = Grid(interval, start, max((last - start) // interval + 2, 0), phase)
+    read = np.concatenate([boundaries(device, grid, presence=presence)[0] for device in host.devices.values()])
+    end = start + int(read.max(initial=0)) * interval
+    chain.require_new(end)
+    if chain.until is None:
+        start += int(read.min(initial=grid.intervals)) * interval
+    if end <= start:
+        refuse(
+            "import/short",
+            host.name or chain.sub,
+            f"no two scrapes {interval} s apart: not one whole interval",
+            "give more expositions, or a shorter --interval",
+        )
+    return Grid(interval, start, (end - start) // interval, phase)
+
+
+def _in_force(rosters: Sequence[Roster], start: int, end: int, sub: str) -> list[Roster]:
+    before = [roster for roster in rosters if roster.start <= start]
+    in_force = before[-1:] + [roster for roster in rosters if start < roster.start < end]
+    if not before:
+        refuse("import/roster", sub, f"no inventory is in force at {format_time(start * 1000)}")
+    for roster in in_force:
+        if not roster.uids:
+            since = format_time(roster.start * 1000)
+            refuse("import/roster", sub, f"the inventory in force from {since} gives it no devices")
+    return in_force
+
+
+def _match(
+    host: Host, rosters: Sequence[Roster], sub: str, grid: Grid, found: list[Irregularity]
+) -> dict[str, Device | None]:
+    """Declared devices, by serial or UUID, with their series."""
+    series: dict[str, Device | None] = dict.fromkeys(uid for roster in rosters for uid in roster.uids)
+    for device in host.devices.values():
+        uid = device.uid if device.uid in series else device.serial
+        if uid not in series:
+            refuse(
+                "import/roster",
+                sub,
+                f"{device.uid} is scraped on host {host.name!r}, and no inventory in force names it",
+                "declare the device, or name the host that the source speaks for with --host",
+            )
+        series[uid] = device
+        late = int(np.count_nonzero(device.time_ms - grid.phase_ms < grid.start * 1000 - grid.interval * 500))
+        if late:
+            found.append(Irregularity(Kind.LATE, "", uid, int(device.time_ms[0]), {"readings": late}))
+    for uid, missing in series.items():
+        if missing is None:
+            numbers = {"intervals": grid.intervals}
+            found.append(Irregularity(Kind.MISSING, "", uid, grid.start * 1000, numbers))
+    return series
+
+
+def _row(device: Device | None, grid: Grid, last: Last | None, presence: bool) -> Row:
+    if device is not None:
+        return align(device, grid, last, presence=presence)
+    states = np.full(grid.intervals, State.MISSING, np.int64)
+    counter = np.full(grid.intervals + 1, last.counter if last else 0, np.int64)
+    return Row(states, np.zeros(grid.intervals, np.int64), counter, {})
+
+
+def _fitting(rows: Sequence[Row], low: int, high: int) -> Iterator[tuple[int, int]]:
+    """[low, high) in parts whose spans and blocks a statement has room for."""
+    spans = sum(1 + int(np.count_nonzero(np.diff(row.states[low:high]))) for row in rows)
+    fits = (
+        spans <= MAX_SPANS and spans * SPAN_SIZE + len(rows) * 16 <= MAX_ROOM and (high - low) * len(rows) <= MAX_VALUES
+    )
+    if fits or high - low == 1:
+        yield low, high
+        return
+    middle = (low + high) // 2
+    yield from _fitting(rows, low, middle)
+    yield from _fitting(rows, middle, high)
+
+
+def _draft(
+    rows: Sequence[Row], roster: Roster, grid: Grid, low: int, high: int, salt: bytes, binding: Binding, presence: bool
+) -> Draft:
+    states = np.concatenate([row.states[low:high] for row in rows])
+    sampled = states == State.SAMPLED
+    columns: dict[int, Array] = {}
+    if sampled.any():
+        if not presence:
+            columns[Column.ENERGY] = np.concatenate([row.energy[low:high] for row in rows])
+        for column in _GAUGES:
+            values = np.concatenate([row.gauges.get(column, np.full(grid.intervals, NONE))[low:high] for row in rows])
+            if (values[sampled] != NONE).all():
+                columns[column] = np.where(sampled, values, 0)
+    starts = np.arange(len(states)) % (high - low) == 0
+    starts[1:] |= np.diff(states) != 0
+    spans = format_spans((int(first), int(states[first]), NO_RUN) for first in np.flatnonzero(starts))
+    counters = [np.array([row.counter[at] for row in rows], "<u8").tobytes() for at in (low, high)]
+    block = format_usage(salt, binding, columns) if columns else None
+    body = UsageBody(
+        grid.interval,
+        roster.digest,
+        len(rows),
+        commit(block) if block else None,
+        tuple(sorted(int(column) for column in columns)),
+        (),
+        spans,
+        ((int(Column.ENERGY), counters[0], counters[1]),),
+    )
+    return Draft(grid.start + low * grid.interval, grid.start + high * grid.interval, body, block)
