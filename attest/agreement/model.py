@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 
 from attest.compute.accelerators import default_pin, lookup
 from attest.compute.pins import Pin
-from attest.errors import UnsupportedError
+from attest.errors import AgreementError, UnsupportedError
 from attest.format.note import Vkey
 from attest.format.vocabulary import Label
 from attest.trust.holders import Holders
@@ -209,9 +209,19 @@ class Agreement:
     def pin(self, model: str) -> Pin:
         """What bounds devices of `model`, named as in the pins, as in the table, or as telemetry names it.
 
-        Raises as attest.compute.accelerators.default_pin where neither the agreement nor the table pins it.
+        Raises UnsupportedError where neither the agreement nor the table bounds it.
         """
-        return self.pins.get(canonical_model(model)) or default_pin(model)
+        try:
+            return self.pins.get(canonical_model(model)) or default_pin(model)
+        except AgreementError as error:
+            raise UnsupportedError(error.code, error.detail, hint=error.hint) from error
+
+    def pin_or_none(self, model: str) -> Pin | None:
+        """The same, or None."""
+        try:
+            return self.pin(model)
+        except UnsupportedError:
+            return None
 
 
 def canonical_model(model: str) -> str:

@@ -9,14 +9,7 @@ from hashlib import sha256
 from typing import Final
 
 from attest.agreement.model import Agreement, Meter, Party, Phase, Site, canonical_model
-from attest.agreement.rules import (
-    KeyRoles,
-    require_bound,
-    require_buckets,
-    require_order,
-    require_quorum,
-    require_unique,
-)
+from attest.agreement.rules import require_bound, require_buckets, require_order, require_quorum
 from attest.agreement.terms import MAX_NAME, Setting, parse_terms, quantity
 from attest.agreement.units import (
     DURATION,
@@ -33,16 +26,14 @@ from attest.compute.accelerators import default_pin
 from attest.compute.pins import FIGURES, Pin
 from attest.errors import AgreementError, AttestError, MalformedError, UnsupportedError
 from attest.format.note import ED25519, ML_DSA_44_COSIGNATURE, Vkey, parse_vkey
-from attest.format.toml_table import MAX_POLICY, Table, parse_toml
-from attest.trust.holders import Holder, Holders
-from attest.trust.keys import PublicKey, parse_key
+from attest.format.toml_table import MAX_POLICY, Table, parse_toml, require_unique
+from attest.trust.keys import parse_key
 from attest.trust.quorum import NONE, Policy, parse_policy
+from attest.trust.roles import KeyRoles, read_holders
 
 MAX_PARTIES: Final = 64
 MAX_SITES: Final = 64  # of one party
 MAX_LOG_KEYS: Final = 4  # of one site
-MAX_HOLDERS: Final = 32  # of one party
-MAX_HOLDER_KEYS: Final = 4  # of one holder
 MAX_METERS: Final = 20_000  # of one party: one a node
 MAX_PINS: Final = 256
 MAX_PHASES: Final = 64
@@ -103,7 +94,7 @@ def _witnesses(root: Table, roles: KeyRoles) -> tuple[Policy, int]:
         detail = "no witness is required: nothing would show that a log has one history"
         raise table.error("agreement/no-witness", detail, "policy")
     for witness in policy.witnesses:
-        roles.take_vkey(table, witness.vkey, f"witness {witness.name}", "policy")
+        roles.take_vkey(table, witness.vkey, f"witness {witness.name}", (*table.path, "policy"))
     return policy, table.integer("tolerates", 0, len(policy.witnesses))
 
 
@@ -123,11 +114,11 @@ def _parties(root: Table, policy: Policy, tolerates: int, roles: KeyRoles) -> tu
 def _party(table: Table, policy: Policy, tolerates: int, roles: KeyRoles) -> Party:
     table.only("iss", "name", "threshold", "holder", "site", "meter", "affiliated")
     iss, name = _uri(table, "iss"), table.text("name", limit=MAX_NAME)
-    holders = read_holders(table, roles, f"holder of {name}")
+    holders = read_holders(table, roles, name)
     sites = tuple(_site(site, roles) for site in table.tables("site", MAX_SITES))
     meters: tuple[Meter, ...] = ()
     if "meter" in table:
-        meters = tuple(_meter(meter, sites, roles) for meter in table.tables("meter", MAX_METERS))
+        meters = tuple(_meter(meter, iss, sites, roles) for meter in table.tables("meter", MAX_METERS))
     affiliated: list[str] = []
     known = {witness.name for witness in policy.witnesses}
     for text in table.texts("affiliated", len(known)) if "affiliated" in table else ():
@@ -139,56 +130,40 @@ def _party(table: Table, policy: Policy, tolerates: int, roles: KeyRoles) -> Par
     return party
 
 
-def read_holders(table: Table, roles: KeyRoles, role: str) -> Holders:
-    """`threshold` and the `[[...holder]]` tables below `table`, as agreements and trust files have them."""
-    holders: list[Holder] = []
-    tables = table.tables("holder", MAX_HOLDERS)
-    for holder in tables:
-        name = holder.only("name", "keys").text("name", limit=MAX_NAME)
-        keys: list[PublicKey] = []
-        for text in holder.texts("keys", MAX_HOLDER_KEYS):
-            key = holder.parsed_at(text, parse_key, "agreement/key")
-            roles.take(holder, key, f"{role}, {name}", text.path)
-            keys.append(key)
-        holders.append(Holder(name, tuple(keys)))
-    require_unique(tables, "name", "holder")
-    threshold = table.integer("threshold", 1, MAX_HOLDERS)
-    if threshold > len(holders):
-        detail = f"a threshold of {threshold} with {len(holders)} holders can never be met"
-        raise table.error("agreement/threshold", detail, "threshold")
-    return Holders(threshold, tuple(holders))
-
-
 def _site(table: Table, roles: KeyRoles) -> Site:
     table.only("name", "origin", "log_keys", "devices")
     name, origin = table.text("name", limit=MAX_NAME), table.text("origin", limit=MAX_NAME)
     keys: list[Vkey] = []
     for text in table.texts("log_keys", MAX_LOG_KEYS):
-        vkey = table.parsed_at(text, parse_vkey, "agreement/key")
+        vkey = table.parsed_at(text, parse_vkey)
         if vkey.algorithm not in (ED25519, ML_DSA_44_COSIGNATURE):
             detail = f"signature type 0x{vkey.algorithm:02x} is a witness's, not a log's"
-            raise table.error_at("agreement/key", detail, text.path)
+            raise table.error_at("agreement/log-key", detail, text.path)
         if vkey.name != origin:
             detail = f"the key is for {vkey.name}, the log's origin is {origin}"
-            raise table.error_at("agreement/origin", detail, text.path)
+            raise table.error_at("agreement/log-key", detail, text.path)
         roles.take_vkey(table, vkey, f"log key of {name}", text.path)
         keys.append(vkey)
     devices = table.integer("devices", 1, 10**8) if "devices" in table else None
     return Site(name, origin, tuple(keys), devices)
 
 
-def _meter(table: Table, sites: tuple[Site, ...], roles: KeyRoles) -> Meter:
+def _meter(table: Table, party: str, sites: tuple[Site, ...], roles: KeyRoles) -> Meter:
     table.only("sub", "iss", "site", "key", "error", "clock", "storage", "generation", "integrates", "boot")
-    sub = _uri(table, "sub")
+    sub, iss = _uri(table, "sub"), _uri(table, "iss")
+    if iss == party:
+        detail = "the party itself operates this meter, so that it is not independent"
+        hint = "a party's own meters are enrolled in its log, not here"
+        raise table.error("agreement/own-meter", detail, "iss", hint=hint)
     names = [site.name for site in sites]
     site = table.text("site", limit=MAX_NAME) if "site" in table or len(names) > 1 else names[0]
     if site not in names:
         raise table.error("agreement/reference", f"the party has no site {site[:80]}", "site")
-    key = table.parsed("key", parse_key, "agreement/key")
+    key = table.parsed("key", parse_key)
     roles.take(table, key, f"meter {sub}", (*table.path, "key"))
     return Meter(
         sub=sub,
-        iss=_uri(table, "iss"),
+        iss=iss,
         site=site,
         key=key,
         error_ppm=quantity(table, "error", SHARE, high=999_999),
@@ -228,7 +203,7 @@ def _pins(root: Table) -> dict[str, Pin]:
         table.only("model", *_FIGURES)
         model = canonical_model(table.text("model", limit=MAX_NAME))
         if model in pins:
-            raise table.error("agreement/duplicate", f"a second pin of {model}", "model")
+            raise table.error("toml/duplicate", f"a second pin of {model}", "model")
         pins[model] = _pin(table, model)
     return pins
 

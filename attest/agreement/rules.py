@@ -1,53 +1,16 @@
 """The rules that hold between the parts of an agreement; each raises one AgreementError with line and key."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from attest.agreement.model import Party, Phase
 from attest.agreement.units import DURATION
 from attest.errors import TrustError
-from attest.format.note import Vkey
-from attest.format.toml_lines import Path
 from attest.format.toml_table import Table
-from attest.trust.keys import PublicKey
-from attest.trust.notes import public_key
 from attest.trust.quorum import Policy
 
 DAY_S: Final = 86_400
 MAX_BUCKETS: Final = 1_000_000  # from the first phase's start to the last one's end: a century of hours
-
-
-class KeyRoles:
-    """One key has one role and one holder: who has which key so far."""
-
-    def __init__(self) -> None:
-        self._roles: dict[PublicKey, str] = {}
-
-    def take(self, table: Table, key: PublicKey, role: str, path: Path) -> None:
-        """Gives `key` a role. Raises AgreementError agreement/key-role where it has one."""
-        if key in self._roles:
-            detail = f"the key of {role} is already that of {self._roles[key]}"
-            raise table.error_at("agreement/key-role", detail, path, hint="one key has one role")
-        self._roles[key] = role
-
-    def take_vkey(self, table: Table, vkey: Vkey, role: str, path: Path | str) -> None:
-        """The same for the key inside a vkey, whatever its signature type."""
-        place = (*table.path, path) if isinstance(path, str) else path
-        try:
-            key = public_key(vkey)
-        except TrustError as error:
-            raise table.error_at("agreement/key", f"{role}: {error.detail}", place) from error
-        self.take(table, key, role, place)
-
-
-def require_unique(tables: Iterable[Table], key: str, what: str) -> None:
-    """No two tables have the same text at `key`."""
-    seen: set[str] = set()
-    for table in tables:
-        value = table.text(key)
-        if value in seen:
-            raise table.error("agreement/duplicate", f"a second {what} with the {key} {value[:80]}", key)
-        seen.add(value)
 
 
 def require_buckets(root: Table, bucket_s: int, interval_s: int) -> None:

@@ -46,7 +46,7 @@ def parse_terms(tables: list[Table], setting: Setting) -> tuple[Term, ...]:
         if "name" in table:
             name = table.text("name", limit=MAX_NAME)
             if name in taken:
-                raise table.error("agreement/duplicate", f"a second term named {name} in this phase", "name")
+                raise table.error("toml/duplicate", f"a second term named {name} in this phase", "name")
             taken.add(name)
     terms: list[Term] = []
     for kind, table in zip(kinds, tables, strict=True):
@@ -113,7 +113,7 @@ def _named(table: Table, key: str, known: set[str], what: str) -> set[str]:
         if text.value not in known:
             raise table.error_at("agreement/reference", f"the agreement has no {what} {text.value[:80]}", text.path)
         if text.value in found:
-            raise table.error_at("agreement/duplicate", f"{text.value} is named twice", text.path)
+            raise table.error_at("toml/duplicate", f"{text.value} is named twice", text.path)
         found.add(text.value)
     return found
 
@@ -172,7 +172,7 @@ def _witnessing(table: Table, setting: Setting, common: Mapping[str, Any]) -> Te
 def _inventory(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
     minimum = table.integer("minimum", 1, MAX_DEVICES) if "minimum" in table else None
     maximum = table.integer("maximum", 1, MAX_DEVICES) if "maximum" in table else None
-    roster = _digest(table, "roster") if "roster" in table else None
+    roster = table.digest("roster") if "roster" in table else None
     if minimum is None and maximum is None and roster is None:
         raise table.error("toml/missing-key", "an inventory term needs minimum, maximum or roster", "minimum")
     if minimum is not None and maximum is not None and minimum > maximum:
@@ -181,13 +181,6 @@ def _inventory(table: Table, setting: Setting, common: Mapping[str, Any]) -> Ter
         detail = "a roster is the inventory of one site: name it in sites"
         raise table.error("agreement/impossible", detail, "roster")
     return Inventory(minimum=minimum, maximum=maximum, roster=roster, **common)
-
-
-def _digest(table: Table, key: str) -> bytes:
-    text = table.text(key)
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise table.error("toml/type", "must be a SHA-256 in 64 lower-case hexadecimal digits", key)
-    return bytes.fromhex(text)
 
 
 def _power_cap(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:

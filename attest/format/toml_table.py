@@ -12,13 +12,13 @@ lawyer must see what is parsed); and it is walked by `attest.format.toml_lines` 
 are at most `MAX_VALUE` characters, without control characters; times are TOML date-times in UTC, whole seconds.
 
 Codes: toml/size, toml/encoding, toml/hidden-character, toml/syntax, toml/nesting, toml/unknown-key,
-toml/missing-key, toml/type, toml/empty, toml/too-many, toml/time, toml/range.
+toml/missing-key, toml/type, toml/empty, toml/too-many, toml/time, toml/range, toml/duplicate.
 """
 
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, Self, TypeVar
@@ -129,6 +129,13 @@ class Table:
             raise self.error("toml/time", "must be a time in UTC, of whole seconds", key, hint=hint)
         return int((value - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1))
 
+    def digest(self, key: str) -> bytes:
+        """A SHA-256, as 64 lower-case hexadecimal digits."""
+        text = self.text(key)
+        if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+            raise self.error("toml/type", "must be a SHA-256 in 64 lower-case hexadecimal digits", key)
+        return bytes.fromhex(text)
+
     def texts(self, key: str, most: int) -> list[Text]:
         """An array of one to `most` texts."""
         found: list[Text] = []
@@ -173,6 +180,16 @@ class Table:
         if not (value.replace("\n", "").replace("\t", "") if lines else value).isprintable():
             raise self.error_at("toml/hidden-character", "contains a control character", path)
         return value
+
+
+def require_unique(tables: Iterable[Table], key: str, what: str) -> None:
+    """No two tables have the same text at `key`. Raises AgreementError toml/duplicate."""
+    seen: set[str] = set()
+    for table in tables:
+        value = table.text(key)
+        if value in seen:
+            raise table.error("toml/duplicate", f"a second {what} with the {key} {value[:80]}", key)
+        seen.add(value)
 
 
 _KINDS: Final = {
