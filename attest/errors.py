@@ -9,8 +9,8 @@ there; a breach of an agreement is not an error, it is data in the verdict.
     'cbor/duplicate-key: key 3 occurs twice (offset 17)'
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 
 class Scope(StrEnum):
@@ -21,7 +21,8 @@ class Scope(StrEnum):
     PARTY = "party"
 
 
-class Fault(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
     """Bad evidence as data: what `check` keeps of an EvidenceError, ordered by log index.
 
     `index` is -1 where no entry is meant; `source` and `seq` name the statement where they are known.

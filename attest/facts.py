@@ -9,7 +9,7 @@ gives the same facts, faults included: of those the MAX_FAULTS least by index ar
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -106,7 +106,8 @@ class Metered(IntEnum):
     RESETS = 12
 
 
-class Link(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Link:
     """A statement as a link of its source's chain. `counters` are the cumulative counters at its ends, with what
     tells device lists apart."""
 
@@ -164,13 +165,24 @@ def extend(source: Source, chain: Chain | None, right: Chain) -> tuple[Chain, Fa
         return right, None
     if chain.last is None:
         return Chain(right.first, right.last, chain.loose + right.loose), None
-    last = chain.last
-    for link in right.loose:
-        if follows(source, last, link) is None:
-            last = link
+    last = _through(source, chain.last, right.loose)
     if right.first is None or right.last is None:
         return Chain(chain.first, last, chain.loose), None
     return Chain(chain.first, right.last, chain.loose), follows(source, last, right.first)
+
+
+def begins(source: Source, chain: Chain) -> Fault | None:
+    """None if a whole chain begins at its source's enrolment, else what is wrong."""
+    last = _through(source, None, chain.loose)
+    return None if chain.first is None else follows(source, last, chain.first)
+
+
+def _through(source: Source, last: Link | None, loose: tuple[Link, ...]) -> Link | None:
+    """Where a chain stands after voided statements, of which those that fit are links."""
+    for link in loose:
+        if follows(source, last, link) is None:
+            last = link
+    return last
 
 
 @dataclass(frozen=True)

@@ -147,8 +147,6 @@ class _Gather:
             self.contents(index, place, record, statement)
 
     def link(self, index: int, leaf: bytes, record: KeyRecord, statement: Statement, *, loose: bool) -> None:
-        if not index:
-            return  # the genesis is what the office's chain begins after
         link = self._link(index, leaf, record, statement)
         right = Chain(None, None, (link,)) if loose else Chain(link, link)
         number = record.source.number
@@ -158,7 +156,7 @@ class _Gather:
 
     def _link(self, index: int, leaf: bytes, record: KeyRecord, statement: Statement) -> Link:
         body, closes = statement.body, isinstance(statement.body, CloseBody)
-        prev = statement.prev or b""
+        prev = statement.prev or record.source.enrolment  # a genesis is its own beginning
         if not isinstance(body, UsageBody):
             return Link(index, statement.seq, prev, leaf, statement.start, statement.end, closes)
         layout = self.context.layouts.layout(body.roster, record.source)

@@ -90,6 +90,17 @@ class Layouts:
         place = bisect_right(self._starts, time) - 1
         return self._records[place] if place >= 0 else None
 
+    def parents(self, start: int, end: int) -> dict[int, int | None]:
+        """What each feed hangs on between two times; None where it comes from outside or was moved meanwhile."""
+        parents: dict[int, int | None] = {}
+        for begin, stop, record in self.periods():
+            if begin < end and stop > start and record.roster is not None:
+                numbers = [self.feeds[feed.name] for feed in record.roster.feeds]
+                for number, feed in zip(numbers, record.roster.feeds, strict=True):
+                    parent = None if feed.parent is None else numbers[feed.parent]
+                    parents[number] = parent if parents.get(number, parent) == parent else None
+        return parents
+
     def periods(self) -> Iterator[tuple[int, int, RosterRecord]]:
         """(start, end, roster) of each time in which one roster is in force, in order."""
         edges = [*self._starts, FOREVER]

@@ -141,7 +141,7 @@ class _Replay:
         if (act.origin, act.iss) != (self.site.origin, self.party.iss):
             raise TrustError(
                 "log/other-genesis",
-                f"the genesis is for {act.origin} of {act.iss}, the agreement names {self.site.origin} of {self.party.iss}",
+                f"the genesis is for {act.origin} of {act.iss}, not {self.site.origin} of {self.party.iss}",
             )
         office = Source(0, act.sub, act.iss, Role.OFFICE, leaf, False)
         key = PublicKey(Alg(act.alg), act.key)

@@ -8,12 +8,13 @@ reproduces; a head that the lab leaves out only widens the interval, against its
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from attest.trust.quorum import Policy, lower, upper
 
 
-class Head(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Head:
     """A cosigned head: `index` of the entry that carries it (-1: the bundle's own checkpoint), SHA-256 of the
     exact note, and the time each witness of the policy cosigned it."""
 

@@ -63,12 +63,12 @@ def read_usage(
         per_bucket=bucket // body.interval,
     )
     sampled = cut.state == State.SAMPLED
-    sampled_sums = {
+    sampled_sums: dict[int, Ints] = {
         column: _sampled(columns[column], cut, sampled)
         for column in _KNOWN
         if columns is not None and column in columns
     }
-    per_device = {c: _by_device(sampled_sums[c], cut) for c in _COUNTED if c in sampled_sums}
+    per_device: dict[int, Ints] = {c: _by_device(sampled_sums[c], cut) for c in _COUNTED if c in sampled_sums}
     return UsageFacts(
         _cells(index, body, cut, layout, sampled_sums, start // bucket, columns is None and body.block is not None),
         _gaps(index, body, cut, layout, per_device, start // bucket, (end - 1) // bucket),

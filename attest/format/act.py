@@ -74,7 +74,7 @@ def parse_act(payload: bytes) -> GenesisAct | VoidAct:
         _, log, number, entries = map_(value, 4, "act")
         places = tuple(_place(e) for e in array(entries, 1, MAX_VOIDED, "act.entries"))
         return VoidAct(bytes_(log, "act.log"), uint(number, "act.number", low=1), places)
-    raise UnsupportedError("unsupported/act", f"act type {value[1]}")
+    raise UnsupportedError("unsupported/act", f"act type {value[1]!r}")
 
 
 def possession(log: bytes | None, sub: str, role: int, alg: int, key: bytes) -> bytes:

@@ -15,6 +15,7 @@ The order of a host's devices is the order of the columns in its usage blocks.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from attest.format.bodies import MAX_DEVICES
@@ -50,7 +51,8 @@ class Host(NamedTuple):
     devices: tuple[Device, ...]
 
 
-class Roster(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Roster:
     """Everything a site declares."""
 
     feeds: tuple[Feed, ...]

@@ -1,0 +1,194 @@
+"""From bundles to a verdict, in one line (schemas/verification.md has the same numbers).
+
+    1  head      the checkpoint: who signed it, who witnessed it
+    2  scan      every entry hashed, tree rebuilt, root == head's root       (map over ranges, reduce)
+    3  control   replay genesis, keys, inventory, heads in index order -> who could say what, when
+    4  facts     signatures, chains, spans, blocks, meters, sums             (map over ranges, reduce)
+    5  evidence  what each statement is worth: timely, undisputed, of a sound source
+    6  judge     facts against the agreement at a time -> outcomes
+
+Nothing is interpreted before the tree authenticates it. The function does no I/O but what the bundles do, and reads
+no clock: `at` is the time of judgement. `map` may be any map that keeps order, a pool's for instance.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from attest import scan
+from attest.account import quality
+from attest.agreement import Party, SignedAgreement, Site
+from attest.bundle import Bundle
+from attest.errors import EvidenceError, Fault, ForkError, Scope, TreeError
+from attest.evaluate import SiteEvidence
+from attest.facts import Facts, begins
+from attest.facts import merge as merge_facts
+from attest.format.bodies import Block, block_of
+from attest.format.checkpoint import parse_checkpoint
+from attest.format.note import parse_note
+from attest.format.statement import parse_statement
+from attest.gather import Context, gather
+from attest.judge import judge
+from attest.layout import Layouts
+from attest.log.merkle import root_at
+from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at, tile_hashes
+from attest.packs import open_pack
+from attest.replay import head_of, replay
+from attest.timeline import Head, Timeline
+from attest.trust.pins import SeenHead, Trust
+from attest.verdict import Verdict
+
+Map = Callable[..., Iterable[Any]]
+_T = TypeVar("_T")
+
+
+def check(
+    bundles: Sequence[Bundle],
+    signed: SignedAgreement,
+    trust: Trust | None,
+    *,
+    at: int,
+    map: Map = map,
+) -> Verdict:
+    """Judge copies of logs against a signed agreement at a time (Unix s).
+
+    Bad evidence becomes findings of the verdict. Raises MissingError where a file of a bundle cannot be read.
+    """
+    seen = () if trust is None else trust.heads
+    found = [examine(bundle, signed, seen, map=map) for bundle in bundles]
+    return judge(signed, trust, found, at=at)
+
+
+def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = (), *, map: Map = map) -> SiteEvidence:
+    """Steps 1 to 5 for one log; `seen` are heads that its tree must contain."""
+    agreement = signed.agreement
+    try:
+        party, site, head = open_head(bundle, signed)  # 1
+        scanned = _scan(bundle, head, map)  # 2
+    except EvidenceError as error:
+        if not isinstance(error, ForkError):
+            error.scope = Scope.COPY
+        return SiteEvidence(bundle.name, None, None, faults=(_fault(error),))
+    roots = Roots(bundle, head.size)
+    try:
+        control = replay(  # 3
+            scanned.control, agreement, party, site, body_of=Bodies(bundle, head.size), root_at=roots
+        )
+    except EvidenceError as error:
+        return SiteEvidence(bundle.name, party, site, head=head, faults=(_fault(error),))
+    layouts = Layouts(control)
+    timeline = Timeline(agreement.policy, [*control.heads, head])
+    context = Context(bundle, control, layouts, timeline, agreement.bucket_s, head.size, roots)
+    facts = _reduce(  # 4
+        partial(merge_facts, sources=control.sources),
+        list(map(partial(_gather, context), list(scan.ranges(head.size)))),
+    )
+    starts = (begins(control.sources[number], chain) for number, chain in facts.chains.items())
+    known = [_seen(head, roots) for head in seen if head.origin == site.origin]
+    faults = (*facts.faults, *control.faults, *(fault for fault in (*starts, *known) if fault is not None))
+    worth = quality(facts, control, timeline, faults, agreement.max_lag_s)  # 5
+    return SiteEvidence(
+        bundle.name,
+        party,
+        site,
+        head,
+        faults,
+        control,
+        layouts,
+        timeline,
+        facts,
+        worth,
+        tuple(bundle.extra()),
+        agreement.policy.colluders(party.affiliated),
+    )
+
+
+def open_head(bundle: Bundle, signed: SignedAgreement) -> tuple[Party, Site, Head]:
+    """Step 1. Raises EvidenceError where the checkpoint is not one of a log that the agreement names."""
+    note = bundle.checkpoint()
+    origin = parse_checkpoint(parse_note(note).text).origin
+    named = signed.agreement.site(origin)
+    if named is None:
+        raise EvidenceError("head/unknown-origin", f"the agreement names no log {origin}")
+    party, site = named
+    head = head_of(-1, note, signed.agreement, party, site)
+    if not head.size:
+        raise EvidenceError("head/empty", "the log has no entries")
+    return party, site, head
+
+
+def _seen(head: SeenHead, roots: "Roots") -> Fault | None:
+    """None if the tree contains a head that the verifier saw earlier."""
+    if head.size > roots.size:
+        detail = f"{head.origin} was seen with size {head.size}, this copy has {roots.size}: older, or cut short"
+        return Fault(-1, "head/rolled-back", Scope.COPY, detail)
+    if roots(head.size) != head.root:
+        detail = f"{head.origin} had root {head.root.hex()} at size {head.size}, here {roots(head.size).hex()}"
+        return Fault(-1, "log/fork", Scope.PARTY, detail)
+    return None
+
+
+class Roots:
+    """The tree's root at any size up to its own, out of hash tiles that the scan has compared."""
+
+    def __init__(self, bundle: Bundle, size: int) -> None:
+        self.bundle, self.size = bundle, size
+        self.known: dict[int, bytes] = {}
+
+    def __call__(self, size: int) -> bytes:
+        if size not in self.known:
+            self.known[size] = root_at(size, tile_hashes(self.bundle.hash_tile, self.size))
+        return self.known[size]
+
+
+class Bodies:
+    """The detached body of a control entry, found by the sizes that the entries before it state."""
+
+    def __init__(self, bundle: Bundle, size: int) -> None:
+        self.bundle, self.size = bundle, size
+
+    def __call__(self, index: int, block: Block) -> memoryview | None:
+        number, place = divmod(index, WIDTH)
+        width = tile_at(ENTRIES, number, self.size).width
+        entries = parse_entries(self.bundle.entries(number, width), width)
+        return open_pack(self.bundle, number, width, [_block(entry) for entry in entries])(place)
+
+
+def _block(entry: bytes) -> Block | None:
+    try:
+        return block_of(parse_statement(entry).statement.body)
+    except EvidenceError:
+        return None
+
+
+def _scan(bundle: Bundle, head: Head, map: Map) -> scan.Scan:
+    parts = list(map(partial(_scan_range, bundle, head.size), list(scan.ranges(head.size))))
+    found: scan.Scan = _reduce(scan.merge, parts)
+    scan.require_upper_tiles(bundle, head.size, found.roots)
+    if found.range.root() != head.root:
+        raise TreeError(
+            "tree/root",
+            f"the entries hash to {found.range.root().hex()}, the head says {head.root.hex()}",
+            hint="get another copy of the bundle",
+        )
+    return found
+
+
+def _scan_range(bundle: Bundle, size: int, tiles: tuple[int, int]) -> scan.Scan:
+    return scan.scan(bundle, size, *tiles)
+
+
+def _gather(context: Context, tiles: tuple[int, int]) -> Facts:
+    return gather(context, *tiles)
+
+
+def _reduce(merge: Callable[[_T, _T], _T], parts: list[_T]) -> _T:
+    """Neighbours merged pairwise, as a balanced tree."""
+    while len(parts) > 1:
+        pairs = [merge(parts[i], parts[i + 1]) for i in range(0, len(parts) - 1, 2)]
+        parts = pairs + parts[len(pairs) * 2 :]
+    return parts[0]
+
+
+def _fault(error: EvidenceError) -> Fault:
+    return Fault(-1, error.code, error.scope, str(error.detail))

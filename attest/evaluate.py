@@ -1,0 +1,147 @@
+"""What a term is judged on: the evidence of one site, and a view of it over the buckets of one phase.
+
+A phase that is still open is judged up to the last bucket that ends `max_lag` before the time of judgement: what
+is younger cannot have been witnessed yet.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from attest.account import Account, Quality
+from attest.agreement import Agreement, Party, Phase, Site
+from attest.compute.pins import Pin
+from attest.control import Control
+from attest.errors import Fault, UnsupportedError
+from attest.facts import Cell, Facts
+from attest.layout import Layouts
+from attest.metering import Window
+from attest.timeline import Head, Timeline
+
+
+@dataclass(frozen=True)
+class SiteEvidence:
+    """What steps 1 to 5 made of one bundle; what a step could not make is None, and a fault says why."""
+
+    bundle: str
+    party: Party | None
+    site: Site | None
+    head: Head | None = None
+    faults: tuple[Fault, ...] = ()
+    control: Control | None = None
+    layouts: Layouts | None = None
+    timeline: Timeline | None = None
+    facts: Facts | None = None
+    worth: Quality | None = None
+    extra: tuple[str, ...] = ()
+    colluders: int = 0
+
+
+def judged(phase: Phase, agreement: Agreement, at: int) -> Window | None:
+    """The buckets of a phase that can be judged at a time, or None if there are none yet."""
+    end = phase.end if at >= phase.end else min(phase.end, at - agreement.max_lag_s)
+    window = phase.start // agreement.bucket_s, end // agreement.bucket_s
+    return window if window[0] < window[1] else None
+
+
+@dataclass
+class View:
+    """One site over the buckets of `window`: everything here is about readable evidence."""
+
+    evidence: SiteEvidence
+    agreement: Agreement
+    party: Party
+    site: Site
+    control: Control
+    layouts: Layouts
+    timeline: Timeline
+    facts: Facts
+    worth: Quality
+    head: Head
+    window: Window
+    _pins: dict[str, Pin] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, evidence: SiteEvidence, agreement: Agreement, window: Window) -> "View | None":
+        """A view, or None where the evidence could not be read so far."""
+        e = evidence
+        if e.party is None or e.site is None or e.control is None or e.layouts is None or e.head is None:
+            return None
+        if e.timeline is None or e.facts is None or e.worth is None:
+            return None
+        return cls(e, agreement, e.party, e.site, e.control, e.layouts, e.timeline, e.facts, e.worth, e.head, window)
+
+    @property
+    def start(self) -> int:
+        """Unix s."""
+        return self.window[0] * self.agreement.bucket_s
+
+    @property
+    def end(self) -> int:
+        """Unix s."""
+        return self.window[1] * self.agreement.bucket_s
+
+    @cached_property
+    def unpinned(self) -> tuple[str, ...]:
+        """Models of the rosters that neither the agreement nor the table bounds."""
+        missing = []
+        for model in sorted({g.model for g in self.layouts.groups}):
+            try:
+                self._pins[model] = self.agreement.pin(model)
+            except UnsupportedError:
+                missing.append(model)
+        return tuple(missing)
+
+    @property
+    def pins(self) -> Mapping[str, Pin]:
+        """What bounds each model of the rosters."""
+        return {} if self.unpinned else self._pins
+
+    @cached_property
+    def account(self) -> Account:
+        """The site's facts in arrays; only where no model is unpinned."""
+        return Account(self.facts, self.layouts, self.worth, self.agreement, self.party, self.pins, self.window)
+
+    @cached_property
+    def expected_s(self) -> int:
+        """Declared device-seconds."""
+        return int(self.account.expected.sum())
+
+    @cached_property
+    def accounted_s(self) -> int:
+        """Device-seconds that are sampled, said to be off, or shown to be off by a meter."""
+        return self.expected_s - int(self.holes.sum())
+
+    @cached_property
+    def holes(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
+        """Device-seconds not accounted for, [group, bucket]."""
+        account = self.account
+        known = np.zeros_like(account.expected)
+        cells = account.usable
+        np.add.at(
+            known,
+            (cells[:, Cell.GROUP], cells[:, Cell.BUCKET] - self.window[0]),
+            cells[:, Cell.SAMPLED] + cells[:, Cell.OFF],
+        )
+        holes = np.maximum(account.expected - known, 0)
+        off = account.metering(4).off | account.metering(1).off
+        holes[off[account.group_feed]] = 0
+        return np.asarray(holes, np.int64)
+
+    def witnessed_end(self) -> dict[str, int]:
+        """Until when each source's own witnessed statements reach, Unix s."""
+        reach: dict[str, int] = {}
+        witnessed = self.timeline.witnessed()
+        for number, chain in self.facts.chains.items():
+            if chain.last is not None:
+                ends = self.worth.windows[(self.worth.indices < witnessed) & (self.facts_source == number), 1]
+                reach[self.control.sources[number].sub] = int(ends.max(initial=0))
+        return reach
+
+    @cached_property
+    def facts_source(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
+        """The source number of each statement of `worth`, in its order."""
+        said = self.facts.said
+        return np.asarray(said[np.argsort(said[:, 0], kind="stable"), 1], np.int64)

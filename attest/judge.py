@@ -1,0 +1,224 @@
+"""Pass 6: evidence against an agreement at a time -> a verdict (schemas/verification.md, clause 6).
+
+Terms are always judged over what is intact, so that bad evidence never hides a breach: a party's outcome is the
+most serious of its terms and of its evidence. A party for which no bundle was given is unproven. A party that
+`trust` does not pin is at best unproven and is not accused, since the agreement would then vouch for itself; only
+what accuses nobody (a copy that is not what was signed) stays invalid.
+"""
+
+from collections.abc import Sequence
+
+from attest import __version__
+from attest.agreement import (
+    Agreement,
+    ComputeCap,
+    Coverage,
+    Freshness,
+    Inventory,
+    Party,
+    Phase,
+    PowerCap,
+    PowerOff,
+    SignedAgreement,
+    Term,
+    Witnessing,
+)
+from attest.caps import judge_compute, judge_off, judge_power
+from attest.compute.pins import FIGURES
+from attest.duties import judge_coverage, judge_freshness, judge_inventory, judge_witnessing
+from attest.errors import Scope, UnsupportedError
+from attest.evaluate import SiteEvidence, View, judged
+from attest.lights import lights
+from attest.trust.pins import Trust
+from attest.verdict import (
+    Finding,
+    Outcome,
+    PartyResult,
+    SiteResult,
+    Status,
+    TermResult,
+    Verdict,
+    finding_of,
+    utc,
+    worst,
+)
+
+Check = tuple[str, Status, str]
+
+
+def judge(signed: SignedAgreement, trust: Trust | None, evidence: Sequence[SiteEvidence], *, at: int) -> Verdict:
+    """The verdict over every party of the agreement, from the evidence that was given."""
+    agreement = signed.agreement
+    pinned = frozenset() if trust is None else trust.pinned(agreement)
+    strangers = [e for e in evidence if e.party is None]
+    findings = [finding_of(fault) for e in strangers for fault in e.faults]
+    checks: list[Check] = []
+    parties = []
+    for party in agreement.parties:
+        mine = [e for e in evidence if e.party is not None and e.party.iss == party.iss]
+        bound = party.iss not in signed.unbound
+        parties.append(_party(agreement, party, mine, at, pinned=party.iss in pinned, bound=bound, checks=checks))
+    outcome = worst([*(p.outcome for p in parties), *(f.outcome for f in findings)])
+    models = sorted({g.model for e in evidence if e.layouts is not None for g in e.layouts.groups})
+    return Verdict(
+        at,
+        __version__,
+        agreement.digest,
+        agreement.name,
+        agreement.version,
+        None if trust is None else trust.digest,
+        outcome,
+        tuple(parties),
+        tuple(findings),
+        tuple(sorted(set(checks))),
+        {model: pin for model in models if (pin := _pin_data(agreement, model))},
+    )
+
+
+def _party(
+    agreement: Agreement,
+    party: Party,
+    evidence: Sequence[SiteEvidence],
+    at: int,
+    *,
+    pinned: bool,
+    bound: bool,
+    checks: list[Check],
+) -> PartyResult:
+    findings = [finding_of(fault) for e in evidence for fault in e.faults]
+    findings += _evidence_findings(party, evidence)
+    if not bound:
+        text = f"fewer root holders of {party.name} signed the agreement than its threshold asks for"
+        findings.append(Finding("agreement/unbound", Outcome.UNPROVEN, text))
+    if not pinned:
+        text = "nothing outside of the agreement says that these are the party's keys"
+        findings.append(
+            Finding("agreement/unpinned", Outcome.UNPROVEN, text, settle="--trust with a digest or root holders")
+        )
+    terms: list[TermResult] = []
+    views: list[View] = []
+    for phase in agreement.phases:
+        window = judged(phase, agreement, at)
+        if window is None:
+            checks.append(("phase/not-begun", Status.NOT_CHECKED, f"{phase.name} begins at {utc(phase.start)}"))
+            continue
+        of_phase = [view for e in evidence if (view := View.of(e, agreement, window)) is not None]
+        views += of_phase
+        for term in phase.terms:
+            if party.iss in term.parties:
+                terms.append(_term(term, phase, party, of_phase, evidence, at))
+                checks.append(
+                    (f"term/{term.kind}", _status(terms[-1].outcome), f"{party.name} · {phase.name} · {term.name}")
+                )
+            else:
+                checks.append((f"term/{term.kind}", Status.NOT_CHECKED, f"{term.name} does not bind {party.name}"))
+    if not terms:
+        findings.append(
+            Finding("agreement/nothing-judged", Outcome.UNPROVEN, f"no term binds {party.name} yet at {utc(at)}")
+        )
+    outcome = worst([*(t.outcome for t in terms), *(f.outcome for f in findings)])
+    if not pinned or not bound:
+        accusing = any(f.outcome is Outcome.INVALID and f.scope is Scope.COPY for f in findings)
+        outcome = Outcome.INVALID if accusing else Outcome.UNPROVEN
+    return PartyResult(
+        party.iss,
+        party.name,
+        outcome,
+        lights(findings, terms, views),
+        tuple(_site(e) for e in evidence if e.site is not None),
+        tuple(terms),
+        tuple(findings),
+    )
+
+
+def _term(
+    term: Term,
+    phase: Phase,
+    party: Party,
+    views: Sequence[View],
+    evidence: Sequence[SiteEvidence],
+    at: int,
+) -> TermResult:
+    names = [site.name for site in party.sites if site.name in term.sites]
+    given = {e.site.name for e in evidence if e.site is not None}
+    chosen = [view for view in views if view.site.name in names]
+    readable = {view.site.name for view in chosen}
+    lost = tuple(
+        Finding("site/no-bundle", Outcome.UNPROVEN, f"no bundle of {name} was given", settle=f"the log of {name}")
+        if name not in given
+        else Finding("site/unreadable", Outcome.UNPROVEN, f"the log of {name} could not be read that far")
+        for name in names
+        if name not in readable
+    )
+    if isinstance(term, ComputeCap):
+        return judge_compute(term, phase, chosen, lost)
+    if isinstance(term, PowerOff):
+        return judge_off(term, phase, chosen, lost)
+    if isinstance(term, PowerCap):
+        return judge_power(term, phase, chosen, lost)
+    if isinstance(term, Coverage):
+        return judge_coverage(term, phase, chosen, lost)
+    if isinstance(term, Freshness):
+        return judge_freshness(term, phase, chosen, lost, at)
+    if isinstance(term, Witnessing):
+        return judge_witnessing(term, phase, chosen, lost)
+    assert isinstance(term, Inventory)  # the union is closed
+    return judge_inventory(term, phase, chosen, lost)
+
+
+def _evidence_findings(party: Party, evidence: Sequence[SiteEvidence]) -> list[Finding]:
+    findings = []
+    origins = [e.site.origin for e in evidence if e.site is not None]
+    for origin in sorted({o for o in origins if origins.count(o) > 1}):
+        text = f"{origins.count(origin)} bundles of {origin} were given: each log is judged once"
+        findings.append(Finding("bundle/twice", Outcome.UNPROVEN, text))
+    for e in evidence:
+        if e.facts is None or e.site is None:
+            continue
+        if e.facts.faulted > len(e.facts.faults):
+            text = f"{e.facts.faulted:,} faults in {e.site.origin}, the first {len(e.facts.faults):,} are listed"
+            findings.append(Finding("log/more-faults", Outcome.INVALID, text, Scope.SOURCE))
+        if e.facts.absent_blocks:
+            text = f"{e.facts.absent_blocks:,} blocks are absent; what they held is charged like a gap"
+            findings.append(Finding("block/absent", Outcome.HOLDS, text, settle="the blocks"))
+        if e.extra:
+            text = f"files that no head needs were not read: {', '.join(e.extra[:3])}" + (
+                " ..." if len(e.extra) > 3 else ""
+            )
+            findings.append(Finding("bundle/extra", Outcome.HOLDS, text))
+    return findings
+
+
+def _site(evidence: SiteEvidence) -> SiteResult:
+    assert evidence.site is not None and evidence.head is not None  # an unknown site has no result
+    head, timeline = evidence.head, evidence.timeline
+    devices = 0
+    if evidence.control is not None and evidence.control.rosters:
+        roster = evidence.control.rosters[-1].roster
+        devices = 0 if roster is None else roster.count()
+    return SiteResult(
+        evidence.site.name,
+        evidence.site.origin,
+        evidence.bundle,
+        head.size,
+        head.root,
+        0 if evidence.facts is None else evidence.facts.statements,
+        tuple(sorted(head.times)),
+        None if timeline is None else timeline.lower(head.note),
+        evidence.colluders,
+        devices,
+    )
+
+
+def _pin_data(agreement: Agreement, model: str) -> dict[str, int]:
+    try:
+        pin = agreement.pin(model)
+    except UnsupportedError:
+        return {}
+    return {name: getattr(pin, name) for name in FIGURES}
+
+
+def _status(outcome: Outcome) -> Status:
+    if outcome is Outcome.HOLDS:
+        return Status.PASS
+    return Status.NOT_CHECKED if outcome is Outcome.UNPROVEN else Status.FAIL

@@ -1,0 +1,94 @@
+"""The four lights of a party: authentic, complete, corroborated, within limit. They are never merged.
+
+Authentic says who signed and witnessed, complete how much of what is declared is accounted for, corroborated by
+what independent evidence, within limit how the caps stand. A light that nothing was checked for is not a pass.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from attest.evaluate import View
+from attest.metering import INDEPENDENT
+from attest.verdict import Finding, Light, Outcome, Status, TermResult
+
+LIMITS = ("compute-cap", "power-cap", "power-off")
+
+
+def lights(findings: Sequence[Finding], terms: Sequence[TermResult], views: Sequence[View]) -> tuple[Light, ...]:
+    """The lights, in the order in which every report shows them."""
+    return (_authentic(findings, views), _complete(views), _corroborated(views), _within(terms))
+
+
+def _authentic(findings: Sequence[Finding], views: Sequence[View]) -> Light:
+    bad = [f for f in findings if f.outcome is Outcome.INVALID]
+    if bad:
+        return Light("authentic", Status.FAIL, f"{bad[0].code}: {bad[0].text}")
+    if not views:
+        return Light("authentic", Status.NOT_CHECKED, "no log was read")
+    texts, good = [], True
+    for view in {v.site.origin: v for v in views}.values():
+        counted = len(view.head.times)
+        witnesses = len(view.agreement.policy.witnesses) - len(view.party.affiliated)
+        safe = view.agreement.policy.colluders(view.party.affiliated) - 1
+        good = good and view.timeline.lower(view.head.note) is not None
+        texts.append(
+            f"{view.facts.statements:,} statements, {counted} of {witnesses} witnesses"
+            f" ({safe} colluder{'' if safe == 1 else 's'} could not fork),"
+            f" head {view.head.root[:4].hex()} size {view.head.size:,}"
+        )
+    return Light("authentic", Status.PASS if good else Status.NOT_CHECKED, "; ".join(texts))
+
+
+def _complete(views: Sequence[View]) -> Light:
+    known = [view for view in views if not view.unpinned]
+    expected = sum(view.expected_s for view in known)
+    if not expected:
+        return Light("complete", Status.NOT_CHECKED, "no declared accelerators to account for")
+    accounted = sum(view.accounted_s for view in known)
+    interval = known[0].agreement.interval_s
+    text = f"{accounted // interval:,} of {expected // interval:,} device-intervals of {interval} s"
+    return Light("complete", Status.PASS if accounted == expected else Status.NOT_CHECKED, text)
+
+
+def _corroborated(views: Sequence[View]) -> Light:
+    """By device-time behind independent meters that left no gap."""
+    metered = off = expected = 0
+    for view in views:
+        if view.unpinned:
+            continue
+        metering = view.account.metering(INDEPENDENT)
+        full = metering.covered_ms() == view.agreement.bucket_s * 1_000
+        covered = full.copy()
+        for feed, meter in enumerate(metering.meters):
+            if meter.parent >= 0:
+                covered[feed] |= covered[meter.parent]
+        feeds = view.account.group_feed
+        expected += int(view.account.expected.sum())
+        metered += int(view.account.expected[covered[feeds]].sum())
+        off += int(view.account.expected[np.logical_and(covered, metering.off)[feeds]].sum())
+    if not metered:
+        return Light("corroborated", Status.NOT_CHECKED, "only the lab's own word (L1)")
+    text = f"independent meters (L4) stand over {metered * 100 // expected} % of device-time"
+    if off:
+        text += f", and show {off * 100 // expected} % to be off"
+    return Light("corroborated", Status.PASS if metered == expected else Status.NOT_CHECKED, text)
+
+
+def _within(terms: Sequence[TermResult]) -> Light:
+    caps = [term for term in terms if term.kind in LIMITS]
+    if not caps:
+        return Light("within limit", Status.NOT_CHECKED, "no term caps a quantity")
+    order = (Outcome.BREACHED, Outcome.INVALID, Outcome.UNPROVEN, Outcome.HOLDS)
+    worst = min(caps, key=lambda term: order.index(term.outcome))
+    status = {Outcome.HOLDS: Status.PASS, Outcome.UNPROVEN: Status.NOT_CHECKED}.get(worst.outcome, Status.FAIL)
+    return Light("within limit", status, describe(worst))
+
+
+def describe(term: TermResult) -> str:
+    """A cap in numbers, as reports say it."""
+    if term.unit != "FLOP" or term.high is None or term.low is None or term.limit is None:
+        return term.text
+    if term.outcome is Outcome.HOLDS:
+        return f"worst case {term.high:.3g} of {term.limit:.3g} FLOP; tightest cap this evidence proves {term.high:.3g}"
+    return f"admitted {term.low:.3g}, worst case {term.high:.3g}, limit {term.limit:.3g} FLOP"
