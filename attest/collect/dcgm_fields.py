@@ -28,7 +28,7 @@ from typing import Final
 PPM: Final = 1_000_000
 MAX_RATIO: Final = 1_050_000  # ppm; DCGM's sampled ratios exceed 1 a little, percents exceed it by far
 MAX_CLOCK: Final = 4_000  # MHz
-MAX_COUNTER: Final = 1 << 62
+MAX_COUNTER: Final = 10**15  # mJ: 4 kW for 8,000 years; no sum of counters overflows
 MAX_BYTES: Final = 10**12  # a second, of one direction of one link
 
 _BLANKS: Final = frozenset(base + k for base in (0x7FFFFFF0, 0x7FFFFFFFFFFFFFF0, 140737488355328) for k in range(4))
