@@ -6,7 +6,7 @@ from attest.errors import MalformedError, SignatureError, TrustError
 from attest.format.note import Note, NoteSignature, format_note, parse_note
 from attest.log.checkpoint import Checkpoint, format_checkpoint, open_checkpoint
 from attest.sign.notes import cosign, sign_note
-from attest.sign.test_keys import test_key as key
+from attest.sign.seeded import seeded_key as key
 from attest.trust.keys import Alg
 from attest.trust.notes import log_vkey, unknown_signatures, verify_note, witness_vkey
 

@@ -11,7 +11,7 @@ from attest.errors import MalformedError, SignatureError, TrustError, Unsupporte
 from attest.format.checkpoint import Checkpoint, format_checkpoint
 from attest.format.note import Vkey, format_vkey, parse_note
 from attest.sign.notes import cosign, sign_note
-from attest.sign.test_keys import test_key as key
+from attest.sign.seeded import seeded_key as key
 from attest.trust.keys import Alg
 from attest.trust.notes import log_vkey, witness_vkey
 from attest.trust.quorum import Group, Policy, Witness, cosignature_times, format_policy, lower, parse_policy, upper
