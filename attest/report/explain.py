@@ -32,8 +32,7 @@ class Explanation:
         """The explanation as `attest explain` prints it."""
         parts = [("means", self.means), ("matters", self.matters), ("to do", self.do)]
         body = [
-            fill(words, WIDTH, initial_indent=f"  {label:<9}", subsequent_indent=" " * 11)
-            for label, words in parts
+            fill(words, WIDTH, initial_indent=f"  {label:<9}", subsequent_indent=" " * 11) for label, words in parts
         ]
         return "\n".join([self.code, *body])
 

@@ -1,0 +1,50 @@
+"""`attest open`: decode what is there, without judging it."""
+
+import json
+from pathlib import Path
+
+import click
+
+from attest.cli.params import read
+from attest.cli.verb import Verb, console
+
+
+@click.command(
+    "open",
+    cls=Verb,
+    example="attest open log\nattest open log 0\nattest open log https://acme.example/dc1/office:1 --format json",
+)
+@click.argument("bundle")
+@click.argument("ref", required=False)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Text, or JSON (schemas/open.md)."
+)
+def open_(bundle: str, ref: str | None, form: str) -> None:
+    """Decode BUNDLE without judging it: a summary of a log, or the entry that REF names.
+
+    BUNDLE is a log's directory, or a file: a statement, a threshold document such as a signed agreement,
+    a signed note or a block. REF is an index of the log, a leaf hash in hex, or SOURCE:SEQ. Nothing is
+    verified: "attest check" judges. With -v, long byte strings are shown whole.
+    """
+    # numpy and the codec are loaded when there is something to decode, not for --help.
+    from attest.report import contents
+    from attest.store.directory import DirectoryBundle
+
+    whole = console().verbose
+    if not Path(bundle).is_dir():
+        if ref is not None:
+            raise click.UsageError(f"{bundle} is no log, so it has no entry {ref}", click.get_current_context())
+        data = read(bundle)
+        click.echo(_json(contents.file_data(data)) if form == "json" else contents.file_text(data, whole=whole))
+        return
+    log = DirectoryBundle(bundle)
+    if ref is None:
+        summary = contents.log_data(log)
+        click.echo(_json(summary) if form == "json" else contents.log_text(summary))
+        return
+    found = contents.find(log, ref)
+    click.echo(_json(contents.entry_data(found)) if form == "json" else contents.entry_text(found, whole=whole))
+
+
+def _json(data: dict[str, object]) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False)

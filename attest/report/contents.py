@@ -1,0 +1,268 @@
+"""What is in a bundle or a file, decoded and not judged: the data behind `attest open`.
+
+Nothing is verified on the way, hashes and signatures included: what this shows of a forged log is what its
+forger wrote. `attest check` judges.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from attest.bundle import Bundle
+from attest.errors import EvidenceError, MissingError
+from attest.format.block import HEADER_SIZE
+from attest.format.bodies import block_of
+from attest.format.cbor import decode
+from attest.format.checkpoint import Checkpoint, parse_checkpoint
+from attest.format.note import Note, parse_note
+from attest.format.statement import Signed, parse_statement
+from attest.log.merkle import leaf_hash
+from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
+from attest.report.diagnostic import Name, diagnose, named
+from attest.report.names import AGREEMENT, DOCUMENT, STATEMENT
+from attest.report.style import utc
+
+FORMAT: Final = "attest-open/1"
+COSIGNED: Final = frozenset({8 + 64, 8 + 2420})  # sizes of a cosignature with its time, Ed25519 and ML-DSA-44
+
+
+@dataclass
+class SourceSummary:
+    """What one source's statements say."""
+
+    first: int
+    last: int
+    start: int
+    end: int
+    kinds: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One entry of a log and where it stands."""
+
+    index: int
+    entry: bytes
+    block: bool | None  # whether its block is there; None where it has none
+
+
+def head(bundle: Bundle) -> tuple[Checkpoint, Note]:
+    """The bundle's checkpoint, signatures unverified. Raises MalformedError or MissingError."""
+    note = parse_note(bundle.checkpoint())
+    return parse_checkpoint(note.text), note
+
+
+def entries(bundle: Bundle, size: int) -> Iterator[tuple[int, bytes]]:
+    """Every entry with its index."""
+    for index in range(-(-size // WIDTH)):
+        tile = tile_at(ENTRIES, index, size)
+        yield from enumerate(parse_entries(bundle.entries(index, tile.width), tile.width), index * WIDTH)
+
+
+def find(bundle: Bundle, ref: str) -> Found:
+    """The entry that `ref` names: a log index, a leaf hash in hex, or source:seq. Raises MissingError."""
+    size = head(bundle)[0].size
+    if ref.isascii() and ref.isdigit() and len(ref) < 20:
+        if int(ref) >= size:
+            raise MissingError("open/no-entry", f"the log has {size:,} entries, 0 to {size - 1}: no {ref}")
+        tile = tile_at(ENTRIES, int(ref) // WIDTH, size)
+        entry = parse_entries(bundle.entries(tile.index, tile.width), tile.width)[int(ref) % WIDTH]
+        return _found(bundle, size, int(ref), entry)
+    source, _, seq = ref.rpartition(":")
+    for index, entry in entries(bundle, size):
+        if leaf_hash(entry).hex() == ref:
+            return _found(bundle, size, index, entry)
+        signed = _parsed(entry)
+        if signed and signed.header.sub == source and str(signed.statement.seq) == seq:
+            return _found(bundle, size, index, entry)
+    raise MissingError(
+        "open/no-entry",
+        f"no entry {ref} in this log",
+        hint="name an entry by its index, its leaf hash, or its source and seq as SOURCE:SEQ",
+    )
+
+
+def log_data(bundle: Bundle) -> dict[str, Any]:
+    """A summary of a whole log."""
+    checkpoint, note = head(bundle)
+    kinds: Counter[str] = Counter()
+    sources: dict[str, SourceSummary] = {}
+    blocks: Counter[str] = Counter(present=0, absent=0)
+    undecoded = []
+    for index, entry in entries(bundle, checkpoint.size):
+        signed = _parsed(entry)
+        if signed is None:
+            undecoded.append(index)
+            continue
+        statement = signed.statement
+        kind = statement.kind.name.lower()
+        kinds[kind] += 1
+        seen = sources.setdefault(
+            signed.header.sub, SourceSummary(statement.seq, statement.seq, statement.start, statement.end)
+        )
+        seen.kinds[kind] += 1
+        seen.first, seen.last = min(seen.first, statement.seq), max(seen.last, statement.seq)
+        seen.start, seen.end = min(seen.start, statement.start), max(seen.end, statement.end)
+        if block_of(statement.body):
+            blocks["present" if _has_block(bundle, checkpoint.size, index, signed) else "absent"] += 1
+    return {
+        "format": FORMAT,
+        "what": "log",
+        "name": bundle.name,
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "signatures": _signatures(note),
+        "kinds": dict(sorted(kinds.items())),
+        "blocks": dict(blocks),
+        "undecoded": undecoded,
+        "sources": [
+            {
+                "source": sub,
+                "first_seq": s.first,
+                "last_seq": s.last,
+                "from": utc(s.start),
+                "until": utc(s.end),
+                "kinds": dict(sorted(s.kinds.items())),
+            }
+            for sub, s in sorted(sources.items())
+        ],
+    }
+
+
+def entry_data(found: Found) -> dict[str, Any]:
+    """One entry of a log. Raises MalformedError if it is not CBOR."""
+    block = {True: "present", False: "absent", None: None}[found.block]
+    return {"index": found.index, "block": block} | file_data(found.entry) | {"what": "entry"}
+
+
+def file_data(data: bytes) -> dict[str, Any]:
+    """A statement, document, note or block by itself. Raises MissingError where it is none of these."""
+    kind, value, name = _recognise(data)
+    common = {"format": FORMAT, "what": kind, "bytes": len(data)}
+    if kind == "statement":
+        common["leaf"] = leaf_hash(data).hex()
+    return common | {"value": named(value, name) if name else value}
+
+
+def file_text(data: bytes, *, whole: bool) -> str:
+    """The same as text: diagnostic notation for CBOR, plain lines for the rest."""
+    kind, value, name = _recognise(data)
+    head = [f"# {kind}, {len(data):,} bytes, decoded and not verified"]
+    if kind == "statement":
+        head.append(f"# leaf hash {leaf_hash(data).hex()}")
+    if name:
+        return "\n".join([*head, diagnose(value, name, whole=whole)])
+    return "\n".join([*head, *_plain(value)])
+
+
+def entry_text(found: Found, *, whole: bool) -> str:
+    """An entry as text."""
+    block = {True: ", its block present", False: ", its block absent", None: ""}[found.block]
+    return f"# entry {found.index}{block}\n{file_text(found.entry, whole=whole)}"
+
+
+def log_text(data: dict[str, Any]) -> str:
+    """The summary as text."""
+    lines = [
+        f"# log {data['name']}, decoded and not verified",
+        f"origin      {data['origin']}",
+        f"size        {data['size']:,}",
+        f"root        {data['root']}",
+        *(f"signed by   {_signer(s)}" for s in data["signatures"]),
+        f"kinds       {_counts(data['kinds']) or 'none'}",
+        f"blocks      {_counts(data['blocks'])}",
+    ]
+    if data["undecoded"]:
+        shown = ", ".join(map(str, data["undecoded"][:10])) + (" ..." if len(data["undecoded"]) > 10 else "")
+        lines.append(f"undecoded   {len(data['undecoded']):,} (entries {shown})")
+    for s in data["sources"]:
+        lines.append(f"source      {s['source']}")
+        lines.append(f"            seq {s['first_seq']} to {s['last_seq']}, {s['from']} to {s['until']}")
+        lines.append(f"            {_counts(s['kinds'])}")
+    return "\n".join(lines)
+
+
+def _recognise(data: bytes) -> tuple[str, Any, Name | None]:
+    if data[:1] == b"\xd2":
+        return "statement", decode(data), STATEMENT
+    if data[:2] == b"\xd8\x62":
+        value = decode(data, max_size=1 << 20)
+        kind, name = ("agreement", AGREEMENT) if b"agreement" in data[:100] else ("document", DOCUMENT)
+        return kind, value, name
+    if b"\n\n\xe2\x80\x94 " in data:
+        note = parse_note(data)
+        return "note", {"text": note.text.splitlines(), "signatures": _signatures(note)}, None
+    if len(data) >= HEADER_SIZE and not data.isascii():
+        return "block", _block(data), None
+    raise MissingError(
+        "open/unknown",
+        "not a bundle, statement, threshold document, signed note or block",
+        hint="give a log's directory, or one of these by itself",
+    )
+
+
+def _block(data: bytes) -> dict[str, Any]:
+    return {
+        "salt": data[:32].hex(),
+        "log": data[32:64].hex(),
+        "source": data[64:96].hex(),
+        "seq": int.from_bytes(data[96:104], "little"),
+        "columns": len(data) - HEADER_SIZE,
+    }
+
+
+def _plain(value: dict[str, Any]) -> Iterator[str]:
+    for key, part in value.items():
+        if key == "signatures":
+            yield from (f"signed by   {_signer(s)}" for s in part)
+        elif isinstance(part, list):
+            yield from (f"{key:<12}{line}" for line in part)
+        else:
+            yield f"{key:<12}{part}" + {"source": " (SHA-256 of its sub)", "columns": " bytes"}.get(key, "")
+
+
+def _signatures(note: Note) -> list[dict[str, Any]]:
+    """Names and key ids as stated; a cosignature also states its time."""
+    return [
+        {
+            "name": s.name,
+            "key_id": s.key_id.hex(),
+            "time": utc(t) if len(s.signature) in COSIGNED and (t := _stated(s.signature)) < 1 << 37 else None,
+        }
+        for s in note.signatures
+    ]
+
+
+def _stated(signature: bytes) -> int:
+    return int.from_bytes(signature[:8], "big")
+
+
+def _signer(signature: dict[str, Any]) -> str:
+    at = f" at {signature['time']}" if signature["time"] else ""
+    return f"{signature['name']}, key id {signature['key_id']}{at}"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n:,} {what}" for what, n in counts.items())
+
+
+def _parsed(entry: bytes) -> Signed | None:
+    try:
+        return parse_statement(entry)
+    except EvidenceError:
+        return None
+
+
+def _found(bundle: Bundle, size: int, index: int, entry: bytes) -> Found:
+    signed = _parsed(entry)
+    has = _has_block(bundle, size, index, signed) if signed and block_of(signed.statement.body) else None
+    return Found(index, entry, has)
+
+
+def _has_block(bundle: Bundle, size: int, index: int, signed: Signed) -> bool:
+    tile = tile_at(ENTRIES, index // WIDTH, size)
+    block = block_of(signed.statement.body)
+    pack = bundle.blocks(tile.index, tile.width)
+    return pack is not None or (block is not None and bundle.block(block.digest) is not None)
