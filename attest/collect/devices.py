@@ -93,14 +93,14 @@ class _Host:
         device.add(scrape, found)
 
     def finish(self, found: list[Irregularity]) -> Host:
-        times = np.maximum.accumulate(np.array(self.times, np.int64))
+        held = np.array(self.times, np.int64)
+        times = np.unique(held)
         step = median_step(times)
         for index in find_gaps(times).tolist():
             numbers = {"gap_ms": int(times[index + 1] - times[index]), "median_step_ms": step or 0}
             found.append(Irregularity(Kind.GAP, "", self.name, int(times[index]), numbers))
-        numbers_of_host = np.array(self.numbers, np.int64)
         for device in self.devices.values():
-            device.find_missing(numbers_of_host, times, found)
+            device.find_missing(np.array(self.numbers, np.int64), held, found)
         devices = {uid: device.finish(found) for uid, device in self.devices.items()}
         require_bounded(found)
         return Host(self.name, devices, times, step)
