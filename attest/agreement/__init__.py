@@ -22,8 +22,10 @@ from attest.agreement.model import (
     Witnessing,
 )
 from attest.agreement.parse import parse_agreement
+from attest.agreement.signed import CONTENT_TYPE, SignedAgreement, verify_agreement
 
 __all__ = [
+    "CONTENT_TYPE",
     "LABELS",
     "Agreement",
     "Assurance",
@@ -36,8 +38,10 @@ __all__ = [
     "Phase",
     "PowerCap",
     "PowerOff",
+    "SignedAgreement",
     "Site",
     "Term",
     "Witnessing",
     "parse_agreement",
+    "verify_agreement",
 ]

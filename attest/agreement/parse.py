@@ -8,23 +8,17 @@ import re
 from hashlib import sha256
 from typing import Final
 
-from attest.agreement.model import Agreement, Meter, Party, Phase, Site, canonical_model
+from attest.agreement.model import Agreement, Meter, Party, Phase, Site
+from attest.agreement.pins import read_pins
 from attest.agreement.rules import require_bound, require_buckets, require_order, require_quorum
 from attest.agreement.terms import MAX_NAME, Setting, parse_terms, quantity
 from attest.agreement.units import (
     DURATION,
-    EFFICIENCY,
     ENERGY,
-    FREQUENCY,
     POWER,
-    RATE,
     SHARE,
-    WORK,
-    Dimension,
 )
-from attest.compute.accelerators import default_pin
-from attest.compute.pins import FIGURES, Pin
-from attest.errors import AgreementError, AttestError, MalformedError, UnsupportedError
+from attest.errors import AttestError, MalformedError
 from attest.format.note import ED25519, ML_DSA_44_COSIGNATURE, Vkey, parse_vkey
 from attest.format.toml_table import MAX_POLICY, Table, parse_toml, require_unique
 from attest.trust.keys import parse_key
@@ -34,8 +28,7 @@ from attest.trust.roles import KeyRoles, read_holders
 MAX_PARTIES: Final = 64
 MAX_SITES: Final = 64  # of one party
 MAX_LOG_KEYS: Final = 4  # of one site
-MAX_METERS: Final = 20_000  # of one party: one a node
-MAX_PINS: Final = 256
+MAX_METERS: Final = 2_048  # of one party; one meter may speak for a thousand feeds
 MAX_PHASES: Final = 64
 MAX_TERMS: Final = 64  # of one phase
 MAX_VERSION: Final = 10**6
@@ -59,7 +52,7 @@ def parse_agreement(text: bytes) -> Agreement:
     roles = KeyRoles()
     policy, tolerates = _witnesses(root, roles)  # 3
     parties = _parties(root, policy, tolerates, roles)  # 4, 5
-    pins = _pins(root)  # 6
+    pins = read_pins(root)  # 6
     phases = _phases(root, parties, bucket_s)  # 7, 8
     require_bound(root, parties, phases)
     return Agreement(
@@ -173,58 +166,6 @@ def _meter(table: Table, party: str, sites: tuple[Site, ...], roles: KeyRoles) -
         integrates=table.boolean("integrates") if "integrates" in table else False,
         boot_mj=quantity(table, "boot", ENERGY, low=1) if "boot" in table else None,
     )
-
-
-# The figures of a pin as an agreement writes them: the unit stands in the value, not in the key.
-_FIGURES: Final[dict[str, tuple[str, Dimension]]] = {
-    "peak": ("peak_flop_per_s", RATE),
-    "peak_bf16": ("peak_bf16_flop_per_s", RATE),
-    "vector": ("vector_flop_per_s", RATE),
-    "efficiency": ("efficiency_mflop_per_mj", EFFICIENCY),
-    "marginal": ("marginal_mflop_per_mj", EFFICIENCY),
-    "floor": ("floor_mw", POWER),
-    "work": ("operations_per_cycle", WORK),
-    "work_bf16": ("operations_per_cycle_bf16", WORK),
-    "work_admitted": ("admitted_operations_per_cycle", WORK),
-    "reference_clock": ("reference_clock_mhz", FREQUENCY),
-    "max_clock": ("max_clock_mhz", FREQUENCY),
-    "tdp": ("tdp_mw", POWER),
-    "boot": ("boot_mj", ENERGY),
-    "idle": ("idle_mw", POWER),
-    "energy_error": ("energy_error_ppm", SHARE),
-    "activity_error": ("activity_error_ppm", SHARE),
-    "resolution": ("resolution_mj", ENERGY),
-}
-
-
-def _pins(root: Table) -> dict[str, Pin]:
-    pins: dict[str, Pin] = {}
-    for table in root.tables("pin", MAX_PINS) if "pin" in root else ():
-        table.only("model", *_FIGURES)
-        model = canonical_model(table.text("model", limit=MAX_NAME))
-        if model in pins:
-            raise table.error("toml/duplicate", f"a second pin of {model}", "model")
-        pins[model] = _pin(table, model)
-    return pins
-
-
-def _pin(table: Table, model: str) -> Pin:
-    figures = {
-        name: quantity(table, key, unit, high=min(unit.maximum, 10**18))
-        for key, (name, unit) in _FIGURES.items()
-        if key in table
-    }
-    try:
-        if len(figures) == len(FIGURES):
-            return Pin(model, **figures)
-        return default_pin(model).with_overrides(**figures)
-    except UnsupportedError as error:
-        missing = next(key for key in _FIGURES if key not in table)
-        detail = f"{model[:80]} is in no table, so that its pin needs every figure: {missing} is missing"
-        raise table.error("agreement/pin", detail, missing) from error
-    except AgreementError as error:
-        key = next((key for key, (name, _) in _FIGURES.items() if name == error.key), "model")
-        raise table.error("agreement/pin", error.detail, key, hint=error.hint) from error
 
 
 def _phases(root: Table, parties: tuple[Party, ...], bucket_s: int) -> tuple[Phase, ...]:

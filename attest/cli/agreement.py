@@ -1,0 +1,113 @@
+"""`attest agreement`: sign the text of an agreement, party by party, and show what was signed by whom."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import click
+
+from attest.cli.errors import complain
+from attest.cli.params import read, write
+from attest.cli.verb import Verb, Verbs, console
+from attest.errors import AgreementError, KeyFileError, MissingError
+
+
+@click.group(
+    "agreement",
+    cls=Verbs,
+    example="attest agreement show pact.agreement",
+)
+def agreement() -> None:
+    """Sign agreements and show them.
+
+    An agreement is a TOML text (schemas/agreement.md); signed by root holders of its parties, it is one file.
+    """
+
+
+@agreement.command(
+    cls=Verb,
+    example=(
+        "attest agreement sign pact.toml --key ada.key -o pact.agreement\n"
+        "attest agreement sign pact.agreement --key bob.key -o pact.agreement"
+    ),
+)
+@click.argument("text")
+@click.option("--key", "keys", multiple=True, required=True, metavar="FILE", help="Private key; repeatable.")
+@click.option("--passphrase-file", metavar="FILE", help="File whose first line is the keys' passphrase.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The signed agreement; - for stdout.")
+def sign(text: str, keys: tuple[str, ...], passphrase_file: str | None, output: str) -> None:
+    """Sign TEXT, the text of an agreement or a file that others have signed already.
+
+    Every key must be one that the text gives to a root holder of a party. Signatures that are there are
+    verified and kept.
+    """
+    from attest.agreement.signed import CONTENT_TYPE, signable_text, verify_agreement
+    from attest.sign.documents import add_signature, sign_document
+    from attest.sign.files import load_key
+
+    data = read(text)
+    try:
+        found = signable_text(data)
+    except AgreementError as error:
+        complain(f"{text}: {error}", error.hint or f"attest explain {error.code}")
+        click.get_current_context().exit(2)
+    signed = data != found.text
+    holders = {
+        key.thumbprint: f"{holder.name} of {party.name}"
+        for party in found.parties
+        for holder in party.holders.holders
+        for key in holder.keys
+    }
+    passphrase = read(passphrase_file).partition(b"\n")[0] if passphrase_file else None
+    signers = [load_key(key, passphrase) for key in keys]
+    for path, signer in zip(keys, signers, strict=True):
+        if signer.public_key().thumbprint not in holders:
+            detail = f"{path} is the key of no root holder in {text}"
+            raise KeyFileError("agreement/stranger", detail, hint="attest key show KEY, and compare with the text")
+    if not signed and output not in ("-", text) and Path(output).exists():
+        message = f"{output} exists: sign that file, or its signatures are lost"
+        raise click.UsageError(message, click.get_current_context())
+    for signer in signers:
+        data = add_signature(data, signer) if signed else sign_document(data, CONTENT_TYPE, [signer])
+        signed = True
+    result = verify_agreement(data)
+    _write(output, data)
+    for signer in signers:
+        console().say(f"signed as {holders[signer.public_key().thumbprint]}")
+    for iss in result.unbound:
+        console().say(f"not yet bound: {iss}")
+
+
+@agreement.command(cls=Verb, example="attest agreement show pact.agreement")
+@click.argument("file")
+def show(file: str) -> None:
+    """Print what FILE says, who signed it and whom it binds; a text that nobody signed is shown as that."""
+    from attest.agreement.signed import SignedAgreement, signable_text, verify_agreement
+    from attest.agreement.words import lines
+
+    data = read(file)
+    found = signable_text(data)
+    if data == found.text:
+        signed = SignedAgreement(found, {party.iss: () for party in found.parties})
+    else:
+        signed = verify_agreement(data)
+    for line in lines(signed):
+        click.echo(line)
+
+
+def _write(path: str, data: bytes) -> None:
+    """The whole file or the old one: it may hold the only copy of others' signatures."""
+    if path == "-":
+        write(path, data)
+        return
+    temporary = Path(f"{path}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise MissingError("output/refused", f"{path}: {error.strerror or error}") from error
