@@ -12,6 +12,7 @@ no clock: `at` is the time of judgement. `map` may be any map that keeps order, 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from attest import scan
 from attest.account import quality
 from attest.agreement import Party, SignedAgreement, Site
 from attest.bundle import Bundle
-from attest.errors import EvidenceError, Fault, ForkError, Scope, TreeError
+from attest.errors import EvidenceError, Fault, ForkError, MissingError, Scope, TreeError
 from attest.evaluate import SiteEvidence
 from attest.facts import Facts, begins
 from attest.facts import merge as merge_facts
@@ -52,15 +53,24 @@ def check(
 ) -> Verdict:
     """Judge copies of logs against a signed agreement at a time (Unix s).
 
-    Bad evidence becomes findings of the verdict. Raises MissingError where a file of a bundle cannot be read.
+    Bad evidence becomes findings of the verdict; a bundle of which a file cannot be read is named as missing.
     """
     seen = () if trust is None else trust.heads
-    found = [examine(bundle, signed, seen, map=map) for bundle in bundles]
-    return judge(signed, trust, found, at=at)
+    found: list[SiteEvidence] = []
+    missing: list[str] = []
+    for bundle in bundles:
+        try:
+            found.append(examine(bundle, signed, seen, map=map))
+        except MissingError as error:
+            missing.append(f"{bundle.name}: {error}")
+    return replace(judge(signed, trust, found, at=at), missing=tuple(missing))
 
 
 def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = (), *, map: Map = map) -> SiteEvidence:
-    """Steps 1 to 5 for one log; `seen` are heads that its tree must contain."""
+    """Steps 1 to 5 for one log; `seen` are heads that its tree must contain.
+
+    Raises MissingError where a file of the bundle cannot be read.
+    """
     agreement = signed.agreement
     try:
         party, site, head = open_head(bundle, signed)  # 1

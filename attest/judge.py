@@ -24,7 +24,6 @@ from attest.agreement import (
     Witnessing,
 )
 from attest.caps import judge_compute, judge_off, judge_power
-from attest.compute.pins import FIGURES
 from attest.duties import judge_coverage, judge_freshness, judge_inventory, judge_witnessing
 from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged
@@ -212,10 +211,9 @@ def _site(evidence: SiteEvidence) -> SiteResult:
 
 def _pin_data(agreement: Agreement, model: str) -> dict[str, int]:
     try:
-        pin = agreement.pin(model)
+        return agreement.pin(model).figures()
     except UnsupportedError:
         return {}
-    return {name: getattr(pin, name) for name in FIGURES}
 
 
 def _status(outcome: Outcome) -> Status:

@@ -34,6 +34,8 @@ EXIT_CODES: Final[Mapping[Outcome, int]] = {
     Outcome.UNPROVEN: 4,
     Outcome.INVALID: 5,
 }
+EXIT_MISSING: Final = 6
+_EXIT_SEVERITY: Final = (0, 4, 6, 3, 5)
 _SEVERITY: Final = (Outcome.HOLDS, Outcome.UNPROVEN, Outcome.BREACHED, Outcome.INVALID)
 
 # What no log can show, said in every verdict (design section 5).
@@ -139,7 +141,8 @@ class PartyResult:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What `check` found. `agreement` and `trust` are SHA-256 digests, `trust` None where nothing was pinned."""
+    """What `check` found. `agreement` and `trust` are SHA-256 digests, `trust` None where nothing was pinned;
+    `missing` says which input could not be read, so that nothing of it was verified."""
 
     at: int
     version: str
@@ -152,14 +155,16 @@ class Verdict:
     findings: tuple[Finding, ...]
     checks: tuple[tuple[str, Status, str], ...]
     pins: Mapping[str, Mapping[str, int]]
+    missing: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         raise TypeError("compare verdict.outcome")
 
     @property
     def exit_code(self) -> int:
-        """The exit code that cli.md promises for this outcome."""
-        return EXIT_CODES[self.outcome]
+        """The exit code for the outcome and for what could not be read; the most serious of 5, 3, 6, 4, 0."""
+        codes = [EXIT_CODES[self.outcome], *([EXIT_MISSING] if self.missing else [])]
+        return max(codes, key=_EXIT_SEVERITY.index)
 
 
 def finding_of(fault: Fault) -> Finding:
@@ -199,6 +204,7 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
         "findings": [_finding(finding) for finding in verdict.findings],
         "checks": [{"code": code, "status": str(status), "text": text} for code, status, text in verdict.checks],
         "pins": {model: dict(pin) for model, pin in sorted(verdict.pins.items())},
+        "missing": list(verdict.missing),
         "not_covered": dict(LIMITS),
     }
 

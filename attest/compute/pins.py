@@ -72,6 +72,10 @@ class Pin:
                 raise AgreementError("pin/unknown-key", f"{name} is no figure of a pin", key=name)
         return replace(self, **figures)  # type: ignore[arg-type]
 
+    def figures(self) -> dict[str, int]:
+        """Every figure by its name."""
+        return {name: getattr(self, name) for name in FIGURES}
+
     def restricted_to_bf16(self) -> "Pin":
         """The pin where evidence excludes every format narrower than 16 bits.
 

@@ -71,7 +71,8 @@ def _party(party: Data, style: Style) -> Iterator[str]:
         yield f"  {style.paint(style.mark(state), state)} {light:<13} {shown['text']}"
     for term in terms:
         if term["outcome"] != "holds" or len(terms) <= 12:
-            yield f"  {style.mark(term['outcome'])} term          {term['term']} ({term['phase']}, {term['assurance']}): {term_text(term)}"
+            name = f"{term['term']} ({term['phase']}, {term['assurance']})"
+            yield f"  {style.mark(term['outcome'])} term          {name}: {term_text(term)}"
     findings = sorted(_findings(party), key=lambda f: _SERIOUS.index(f["outcome"]))
     for finding in findings[:MOST_FINDINGS]:
         yield from _finding(finding, party["sites"][0]["bundle"] if party["sites"] else "")

@@ -1,0 +1,63 @@
+"""`attest check`: judge bundles against an agreement. The verdict is all that goes to stdout."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import click
+
+from attest.agreement import verify_agreement
+from attest.bundle import Bundle
+from attest.check import check as judge_bundles
+from attest.cli.errors import complain
+from attest.cli.params import TIME, read
+from attest.cli.verb import Verb, console
+from attest.errors import MissingError
+from attest.report.verdict import as_json, as_lines, as_text
+from attest.store.directory import DirectoryBundle
+from attest.trust.pins import parse_trust
+from attest.verdict import EXIT_MISSING, as_data
+
+
+@click.command(
+    cls=Verb,
+    example="attest check demo/honest --agreement demo/pact.agreement --trust demo/trust.toml --at 2026-11-17",
+)
+@click.argument("bundles", nargs=-1, required=True, metavar="BUNDLE...")
+@click.option("--agreement", required=True, metavar="FILE", help="The signed agreement, the only root of trust.")
+@click.option(
+    "--trust",
+    metavar="FILE",
+    help="What you know from elsewhere: the agreement's digest or the parties' root holders. "
+    "Without it no outcome is better than unproven.",
+)
+@click.option("--at", type=TIME, help="The time of judgement, echoed in the verdict; the default is now.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "lines"]), default="text", help="How the verdict is shown."
+)
+def check(bundles: Sequence[str], agreement: str, trust: str | None, at: int | None, form: str) -> int:
+    """Judge each BUNDLE, a copy of a site's log, against an agreement: holds, breached, unproven or invalid."""
+    signed = verify_agreement(read(agreement))
+    pins = None if trust is None else parse_trust(read(trust))
+    opened: list[Bundle] = []
+    missing: list[str] = []
+    for path in bundles:
+        try:
+            opened.append(DirectoryBundle(path))
+        except MissingError as error:
+            missing.append(str(error))
+            complain(str(error), error.hint)
+    if not opened:
+        return EXIT_MISSING
+    verdict = judge_bundles(opened, signed, pins, at=int(time.time()) if at is None else at)
+    for text in verdict.missing:
+        complain(text, "get another copy of the bundle")
+    verdict = replace(verdict, missing=(*missing, *verdict.missing))
+    data = as_data(verdict)
+    if form == "json":
+        click.echo(as_json(data), nl=False)
+    elif form == "lines":
+        click.echo(as_lines(data), nl=False)
+    else:
+        click.echo(as_text(data, console().style), nl=False)
+    return verdict.exit_code
