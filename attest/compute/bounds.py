@@ -21,7 +21,7 @@ active half of the time at 1,830 MHz:
     >>> f"{upper(facts, pin, Admitted()).item():.3e}"                            # presence, MFLOP
     '7.708e+12'
     >>> f"{upper(facts, pin, Admitted(activity=True)).item():.3e}"
-    '4.195e+12'
+    '4.196e+12'
     >>> f"{admitted(3_294_000, pin, Precision.BF16, clocked=True).item():.3e}"
     '1.664e+12'
 """

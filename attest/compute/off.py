@@ -1,7 +1,8 @@
 """Off: when readings of a circuit show that nothing behind it was running.
 
 A circuit counts as off in a bucket only if the whole bucket is metered and its energy, widened by the
-meter's error, is below half of what one boot takes, in this bucket and in the one before. Readings finer than
+meter's error and by what storage behind it may have given, is below half of what one boot takes, in this
+bucket and in the one before. Readings finer than
 a bucket are summed to it first (each second lies below any boot); readings coarser than a bucket must stay
 below half a boot as a whole (a daily mean hides a daily hour of work).
 

@@ -30,8 +30,9 @@ class Record:
     """Running sums over buckets, each one longer than there are buckets: mJ, ms and counts.
 
     `inside`, `starting`, `ending`: energy of steps within a bucket, and of steps over bucket edges by their first
-    and last bucket. `low`: the least energy within a bucket. `storage`: what storage and generation behind a meter
-    gave. `runs`: unbroken runs of readings that begin.
+    and last bucket. `low`: the least energy within a bucket. `storage`: what storage and generation directly behind
+    a meter gave. `runs`: unbroken runs of readings that begin. `carried`, by meter: what of the first bucket's
+    `starting` began before it.
     """
 
     inside: Array
@@ -41,6 +42,7 @@ class Record:
     covered_ms: Array
     runs: Array
     storage: Array
+    carried: Array
 
     @classmethod
     def of(
@@ -69,7 +71,8 @@ class Record:
             raise ValueError("a record is made of arrays of one shape, [meter, bucket]")
         begun, ended = running(starting), running(ending)
         inside = running(minus(high, begun[:, 1:] - ended[:, :-1]))
-        return cls(inside, running(low), begun, ended, running(covered), running(count), running(storage))
+        carried = np.zeros(len(high), np.int64)
+        return cls(inside, running(low), begun, ended, running(covered), running(count), running(storage), carried)
 
     @classmethod
     def tabulate(
@@ -96,17 +99,18 @@ class Record:
         place = np.asarray(bucket, np.int64) - first
         node = np.asarray(meter, np.int64)
         kept = (place >= 0) & (place < buckets)
+        largest = max(total(values) for values in (high, low, covered, starting, ending, runs))
+        dtype: Any = np.int64 if largest < LIMIT else object
 
         def table(values: Amount, where: npt.NDArray[np.bool_], at: Windows) -> Array:
-            value = amounts(values)[where]
-            dtype: Any = np.int64 if total(value) < LIMIT else object
             sums = np.zeros((meters, buckets), dtype)
-            np.add.at(sums, (node[where], at[where]), value.astype(dtype))
+            np.add.at(sums, (node[where], at[where]), amounts(values)[where].astype(dtype))
             return sums
 
         begun = table(starting, place < buckets, np.maximum(place, 0))
         begun[:, 0] -= table(ending, place < 0, np.zeros_like(place))[:, 0]
-        return cls.of(
+        carried = begun[:, 0] - table(starting, kept, place)[:, 0]
+        record = cls.of(
             table(high, kept, place),
             table(covered, kept, place),
             low_mj=table(low, kept, place),
@@ -115,6 +119,7 @@ class Record:
             runs=table(runs, kept, place),
             storage_mj=storage_mj,
         )
+        return replace(record, carried=carried)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -131,7 +136,8 @@ class Record:
         """The least energy that they give each window."""
         first, end = windows[:, 0], windows[:, 1]
         inside = self.low[meter][end] - self.low[meter][first]
-        return add(inside, minus(self.ending[meter][end], self.starting[meter][first]))
+        begun = self.starting[meter][first] + np.where(first == 0, self.carried[meter], 0)
+        return add(inside, minus(self.ending[meter][end], begun))
 
     def silenced(self, off: npt.NDArray[np.bool_]) -> Self:
         """The record without the energy within buckets in which the circuit was off, [meter, bucket]."""

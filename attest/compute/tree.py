@@ -13,8 +13,9 @@ bounds `total`, never `windows`. `total` is the same recursion over all windows 
 is widened only at the two ends; it is at most the sum over windows.
 
 Balance: where the children of a meter and the devices directly behind it took more energy than went through it,
-beyond all errors, in any window without a gap, something feeds them past the meter (`balance/negative`). That
-meter bounds nothing. Residuals are not netted across meters or windows. What a circuit drew in buckets in which it
+beyond all errors, in any window, something feeds them past the meter (`balance/negative`). That meter bounds
+nothing. A gap of the meter excuses what its circuit can carry in that time, or the whole window if that is not
+stated. Residuals are not netted across meters or windows. What a circuit drew in buckets in which it
 was off (`attest.compute.off`) did no work, and a window that was off throughout is 0.
 
     >>> pdu = Meter(error_ppm=10_000, efficiency_mflop_per_mj=5_650, peak_mflop_per_s=2_141_000_000)
@@ -44,6 +45,7 @@ class Meter(NamedTuple):
     `parent` is the place in the list of the meter above (always before its own), ROOT for a root feed.
     `efficiency_mflop_per_mj` is the largest k among the devices directly behind, `peak_mflop_per_s` the sum of
     their P, rounded up; both 0 where there are none. `clock_uncertainty_s` is None where the offset is unknown.
+    `rated_mw` is the most power that the circuit can carry, None where it is not known.
     """
 
     error_ppm: int
@@ -52,6 +54,7 @@ class Meter(NamedTuple):
     parent: int = ROOT
     resolution_mj: int = 0
     clock_uncertainty_s: int | None = 0
+    rated_mw: int | None = None
 
 
 class Bounds(NamedTuple):
@@ -120,7 +123,8 @@ def _negative(meters: Sequence[Meter], energy: "_Energy", own: Array) -> tuple[i
     for i, meter in enumerate(meters):
         if meter.clock_uncertainty_s is not None:
             went_through, gap_ms = energy.most(i, energy.windows, meter.clock_uncertainty_s)
-            if np.any((taken[i] > went_through) & (gap_ms == 0)):
+            unseen = scale(gap_ms, meter.rated_mw or 0, 1_000, up=True)
+            if np.any((taken[i] > add(went_through, unseen)) & ((gap_ms == 0) | (meter.rated_mw is not None))):
                 found.append(i)
     return tuple(found)
 
@@ -131,6 +135,10 @@ class _Energy:
     def __init__(self, meters: Sequence[Meter], record: Record, windows: Windows, bucket_seconds: int) -> None:
         self.meters = meters
         self.record = record
+        self.storage = list(record.storage)  # behind a meter is what is behind its child meters, too
+        for i in range(len(meters) - 1, -1, -1):
+            if meters[i].parent != ROOT:
+                self.storage[meters[i].parent] = add(self.storage[meters[i].parent], self.storage[i])
         self.windows = windows
         self.bucket = bucket_seconds
         self.buckets = record.shape[1]
@@ -165,7 +173,8 @@ class _Energy:
         energy = widened(record.most(i, wide), meter.error_ppm, meter.resolution_mj, runs)
         covered = record.within(record.covered_ms, i, wide)
         gap_ms = (wide[:, 1] - wide[:, 0]) * self.bucket * 1_000 - covered + self._outside(windows, uncertainty) * 1_000
-        return add(energy, record.within(record.storage, i, wide)), np.asarray(gap_ms)
+        stored = self.storage[i][wide[:, 1]] - self.storage[i][wide[:, 0]]
+        return add(energy, stored), np.asarray(gap_ms)
 
     def fewest(self, i: int) -> Array:
         """The least energy that must have gone through a meter in each window."""
