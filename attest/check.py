@@ -88,7 +88,8 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
         return SiteEvidence(bundle.name, party, site, head=head, faults=(_fault(error),))
     layouts = Layouts(control)
     timeline = Timeline(agreement.policy, [*control.heads, head])
-    context = Context(bundle, control, layouts, timeline, agreement.bucket_s, head.size, roots)
+    gauges = frozenset(meter.sub for meter in party.meters if not meter.integrates)
+    context = Context(bundle, control, layouts, timeline, agreement.bucket_s, head.size, roots, gauges)
     facts = _reduce(  # 4
         partial(merge_facts, sources=control.sources),
         list(map(partial(_gather, context), list(scan.ranges(head.size)))),

@@ -33,6 +33,7 @@ from attest.format.block import Binding, parse_meter, parse_usage, require_diges
 from attest.format.bodies import Block, CloseBody, MeterBody, UsageBody, block_of
 from attest.format.cose import Header, parse_header, parse_sign1, verify_sign1
 from attest.format.statement import Signed, Statement, embedded, parse_payload
+from attest.format.vocabulary import Quantity
 from attest.layout import Layouts
 from attest.log.merkle import HASH_SIZE
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
@@ -45,7 +46,8 @@ NEVER: Final = -1  # no anchor proves anything
 
 @dataclass(frozen=True)
 class Context:
-    """What every worker needs to know; `root_at` gives the tree's root at a size up to `size`."""
+    """What every worker needs to know; `root_at` gives the tree's root at a size up to `size`, `gauges` are the
+    meters whose power readings are no means over their steps."""
 
     bundle: Bundle
     control: Control
@@ -54,6 +56,7 @@ class Context:
     bucket: int
     size: int
     root_at: Callable[[int], bytes]
+    gauges: frozenset[str]
 
 
 def gather(context: Context, first: int, last: int) -> Facts:
@@ -204,13 +207,19 @@ class _Gather:
         if block is None:
             return
         binding = Binding(self.control.log, record.source.sub, statement.seq)
+        sub = record.source.sub
+        # A gauge looks at one moment of its step and bounds nothing: what it says is read and not counted.
+        counts = body.quantity is Quantity.REGISTER or (
+            body.quantity is Quantity.MEAN_POWER and sub not in self.context.gauges
+        )
         for channel, (values, offsets) in zip(body.channels, parse_meter(block, binding, body), strict=True):
-            feed = self.context.layouts.meters.get((record.source.sub, channel.feed))
+            feed = self.context.layouts.meters.get((sub, channel.feed))
             if feed is None:
-                raise TrustError("meter/unknown-feed", f"no roster has {record.source.sub} meter {channel.feed}")
+                raise TrustError("meter/unknown-feed", f"no roster has {sub} meter {channel.feed}")
             rows = read_meter(values, offsets, body, statement.start, statement.end, self.context.bucket)
-            ids = np.full((len(rows), 2), (index, feed), np.int64)
-            self.rows[Metered].append(np.concatenate((ids, rows), axis=1))
+            if counts:
+                ids = np.full((len(rows), 2), (index, feed), np.int64)
+                self.rows[Metered].append(np.concatenate((ids, rows), axis=1))
 
     def block(self, place: int, commitment: Block) -> bytes | memoryview | None:
         block = self.pack(place)
