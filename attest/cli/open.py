@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
-from attest.cli.params import read
+from attest.cli.params import FORMAT, read
 from attest.cli.verb import Verb, console
+from attest.report import contents
+from attest.store.directory import DirectoryBundle
 
 
 @click.command(
@@ -16,9 +18,7 @@ from attest.cli.verb import Verb, console
 )
 @click.argument("bundle")
 @click.argument("ref", required=False)
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Text, or JSON (schemas/open.md)."
-)
+@FORMAT
 def open_(bundle: str, ref: str | None, form: str) -> None:
     """Decode BUNDLE without judging it: a summary of a log, or the entry that REF names.
 
@@ -26,10 +26,6 @@ def open_(bundle: str, ref: str | None, form: str) -> None:
     a signed note or a block. REF is an index of the log, a leaf hash in hex, or SOURCE:SEQ. Nothing is
     verified: "attest check" judges. With -v, long byte strings are shown whole.
     """
-    # numpy and the codec are loaded when there is something to decode, not for --help.
-    from attest.report import contents
-    from attest.store.directory import DirectoryBundle
-
     whole = console().verbose
     if not Path(bundle).is_dir():
         if ref is not None:

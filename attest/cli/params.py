@@ -5,6 +5,7 @@ True
 """
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,18 @@ class Time(click.ParamType[int]):
 
 
 TIME = Time()
+
+PASSPHRASE = click.option(
+    "--passphrase-file", metavar="FILE", help="First line of FILE opens the key, if it is encrypted; - is stdin."
+)
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Text, or JSON (schemas/open.md)."
+)
+
+
+def KEY_FILE(what: str) -> Callable[[Callable[..., object]], Callable[..., object]]:  # noqa: N802 - beside the others
+    """The option for the private key that signs."""
+    return click.option("--key", "key_path", required=True, metavar="FILE", help=what)
 
 
 def read(path: str) -> bytes:

@@ -113,7 +113,7 @@ def log_data(bundle: Bundle) -> dict[str, Any]:
         "origin": checkpoint.origin,
         "size": checkpoint.size,
         "root": checkpoint.root.hex(),
-        "signatures": _signatures(note),
+        "signatures": signatures(note),
         "kinds": dict(sorted(kinds.items())),
         "blocks": dict(blocks),
         "undecoded": undecoded,
@@ -170,7 +170,7 @@ def log_text(data: dict[str, Any]) -> str:
         f"origin      {data['origin']}",
         f"size        {data['size']:,}",
         f"root        {data['root']}",
-        *(f"signed by   {_signer(s)}" for s in data["signatures"]),
+        *(f"signed by   {signer_text(s)}" for s in data["signatures"]),
         f"kinds       {_counts(data['kinds']) or 'none'}",
         f"blocks      {_counts(data['blocks'])}",
     ]
@@ -193,7 +193,7 @@ def _recognise(data: bytes) -> tuple[str, Any, Name | None]:
         return kind, value, name
     if b"\n\n\xe2\x80\x94 " in data:
         note = parse_note(data)
-        return "note", {"text": note.text.splitlines(), "signatures": _signatures(note)}, None
+        return "note", {"text": note.text.splitlines(), "signatures": signatures(note)}, None
     if len(data) >= HEADER_SIZE and not data.isascii():
         return "block", _block(data), None
     raise MissingError(
@@ -216,14 +216,14 @@ def _block(data: bytes) -> dict[str, Any]:
 def _plain(value: dict[str, Any]) -> Iterator[str]:
     for key, part in value.items():
         if key == "signatures":
-            yield from (f"signed by   {_signer(s)}" for s in part)
+            yield from (f"signed by   {signer_text(s)}" for s in part)
         elif isinstance(part, list):
             yield from (f"{key:<12}{line}" for line in part)
         else:
             yield f"{key:<12}{part}" + {"source": " (SHA-256 of its sub)", "columns": " bytes"}.get(key, "")
 
 
-def _signatures(note: Note) -> list[dict[str, Any]]:
+def signatures(note: Note) -> list[dict[str, Any]]:
     """Names and key ids as stated; a cosignature also states its time."""
     return [
         {
@@ -239,7 +239,7 @@ def _stated(signature: bytes) -> int:
     return int.from_bytes(signature[:8], "big")
 
 
-def _signer(signature: dict[str, Any]) -> str:
+def signer_text(signature: dict[str, Any]) -> str:
     at = f" at {signature['time']}" if signature["time"] else ""
     return f"{signature['name']}, key id {signature['key_id']}{at}"
 
