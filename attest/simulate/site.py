@@ -191,7 +191,7 @@ class _Draft:
         self.job = np.full(shape, NO_RUN, np.int64)
         self.clock = np.full(shape, model.idle_mhz.low, np.int64)
         self.cycles, self.sm, self.dram, self.fabric, self.work = (np.zeros(shape, np.int64) for _ in range(5))
-        self.reset = np.zeros((DEVICES, plan.intervals + 1), np.bool_)
+        self.reset = np.zeros(shape, np.bool_)
 
     def work_on(self, number: int, job: Job, node: int) -> None:
         when = self.plan.during(job.start, job.end)
@@ -226,7 +226,7 @@ class _Draft:
             started = slice(when.stop, when.stop + 1)
             self._stop(rows, started)
             self.state[rows, started] = State.RESET
-            self.reset[rows, when.stop] = True
+            self.reset[rows, started] = True
 
     def _stop(self, rows: list[int], when: slice) -> None:
         for values in (self.cycles, self.sm, self.dram, self.fabric, self.work):
@@ -260,8 +260,10 @@ def _share(full: int | Ints, level: Ints) -> Ints:
 
 
 def _counter(rises: Ints, reset: npt.NDArray[np.bool_], first: int) -> Ints:
-    """Cumulative counters at the edges of intervals: from `first`, and from 0 again at each reset."""
+    """Cumulative counters at the edges of intervals: from `first`, and from 0 again in each interval with a reset."""
     edges = np.concatenate((np.zeros((len(rises), 1), np.int64), np.cumsum(rises, axis=1)), axis=1)
-    at_reset = np.maximum.accumulate(np.where(reset, np.arange(edges.shape[1]), -1), axis=1)
-    base = np.where(at_reset >= 0, np.take_along_axis(edges, np.maximum(at_reset, 0), axis=1), -first)
-    return np.asarray(edges - base)
+    last = np.maximum.accumulate(np.where(reset, np.arange(reset.shape[1]), -1), axis=1)
+    base = np.where(last >= 0, np.take_along_axis(edges, np.maximum(last, 0), axis=1), -first)
+    edges[:, 1:] -= base
+    edges[:, 0] += first
+    return edges
