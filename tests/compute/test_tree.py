@@ -201,6 +201,8 @@ def test_off_reaches_as_far_as_the_clock_does() -> None:
     assert found.windows.tolist() == [[500]]
     found = _bound([meter], [[3, 3, 3]], [[9_999]], [(1, 2)], off=np.array([[True, True, True]]))
     assert found.windows.tolist() == [[0]]
+    beyond = _bound([meter], [[3, 3]], [[9_999]], [(0, 2)], off=np.array([[True, True]]))
+    assert beyond.windows.tolist() == [[2 * 4]]
 
 
 def test_a_bucket_covered_longer_than_it_lasts() -> None:
