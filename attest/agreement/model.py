@@ -148,9 +148,9 @@ class Inventory(_Term):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerCap(_Term):
-    """No reading over `limit_mw`, or at most `limit_mj` over the phase or any window of `window_s`.
+    """No bucket with a mean over `limit_mw`, or at most `limit_mj` over the phase or any window of `window_s`.
 
-    Of the meter with this sub, of one of its feeds, or with neither of the sum of all feeds from outside.
+    Of the meter with this sub, of one feed, or with neither of the sum of all feeds that come from outside.
     """
 
     kind: ClassVar[str] = "power-cap"

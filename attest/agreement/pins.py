@@ -8,7 +8,6 @@
 What is left out is the default of `attest.compute.accelerators`; a model that the table does not know needs all.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from attest.agreement.model import canonical_model
@@ -74,6 +73,15 @@ def _pin(table: Table, model: str) -> Pin:
         raise table.error("agreement/pin", error.detail, key, hint=error.hint) from error
 
 
-def describe_pin(pin: Pin) -> Iterator[str]:
-    """Each figure of a pin as an agreement would write it."""
-    return (f"{key} {unit.format(getattr(pin, name))}" for key, (name, unit) in _FIGURES.items())
+def describe_pin(pin: Pin) -> str:
+    """What the pin changes about the table's, as an agreement would write it."""
+    try:
+        default: Pin | None = default_pin(pin.model)
+    except (AgreementError, UnsupportedError):
+        default = None
+    changed = [
+        f"{key} {unit.format(getattr(pin, name))}"
+        for key, (name, unit) in _FIGURES.items()
+        if default is None or getattr(pin, name) != getattr(default, name)
+    ]
+    return ", ".join(changed) + ("; else as in the table" if default else "")

@@ -196,9 +196,12 @@ def _power_cap(table: Table, setting: Setting, common: Mapping[str, Any]) -> Ter
     feed = table.text("feed", limit=MAX_NAME) if "feed" in table else None
     if feed is not None and len(common["sites"]) != 1:
         raise table.error("agreement/impossible", "a feed is of one site: name it in sites", "feed")
+    if feed is not None and meter is not None:
+        detail = "a cap is on a meter with all its feeds, or on one feed, whichever meter it has"
+        raise table.error("agreement/impossible", detail, "feed")
     energy = _is_energy(table)
     if "window" in table and not energy:
-        detail = "a limit on power holds at every moment: a window needs a limit on energy"
+        detail = "a limit on power holds in every bucket: a window needs a limit on energy"
         raise table.error("quantity/unit", detail, "window")
     return PowerCap(
         meter=meter,

@@ -78,12 +78,13 @@ class Dimension:
         """The shortest text of a quantity; `parse` gives the same value back."""
         if self.units.get("FLOP") or self.units.get("FLOP/s"):
             return f"{_scientific(value)} {next(iter(self.units))}"
-        fitting = [(unit, factor) for unit, factor in self.units.items() if factor <= value] or [self._base()]
-        texts = [f"{_decimal(Fraction(value, factor))} {unit}" for unit, factor in reversed(fitting)]
-        return min((text for text in texts if not text.startswith("~")), key=len)
-
-    def _base(self) -> tuple[str, int]:
-        return next((unit, factor) for unit, factor in self.units.items() if factor == 1)
+        texts = [
+            f"{_decimal(Fraction(value, factor))} {unit}"
+            for unit, factor in self.units.items()
+            if factor <= value or not value or unit == "%"
+        ]
+        # Of equally short ones the largest unit; nothing is 0 s rather than 0 d.
+        return min((t for t in (texts[::-1] if value else texts) if not t.startswith("~")), key=len)
 
     def _malformed(self, text: str) -> AgreementError:
         example = f'write it as "30 {next(iter(self.units))}"'

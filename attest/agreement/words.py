@@ -66,7 +66,7 @@ def lines(signed: SignedAgreement) -> Iterator[str]:
     for party in agreement.parties:
         yield from _party(party, signed)
     for model, pin in agreement.pins.items():
-        yield f"pin {model}: {', '.join(describe_pin(pin))}"
+        yield f"pin {model}: {describe_pin(pin)}"
     for phase in agreement.phases:
         length = DURATION.format(phase.end - phase.start)
         yield f"phase {phase.name}, {_utc(phase.start)} to {_utc(phase.end)} ({length})"
@@ -80,9 +80,9 @@ def _party(party: Party, signed: SignedAgreement) -> Iterator[str]:
     threshold = party.holders.threshold
     missing = [holder.name for holder in party.holders.holders if holder.name not in signers]
     state = "bound" if len(signers) >= threshold else f"not bound, {threshold - len(signers)} more must sign"
-    yield f"  signed     {', '.join(signers) or 'nobody'} ({state}; {threshold} of {len(party.holders.holders)} bind)"
+    yield f"  signed     {'; '.join(signers) or 'nobody'} ({state}; {threshold} of {len(party.holders.holders)} bind)"
     if missing:
-        yield f"  not signed {', '.join(missing)}"
+        yield f"  not signed {'; '.join(missing)}"
     without = f", without {', '.join(party.affiliated)}" if party.affiliated else ""
     least = policy.colluders(party.affiliated)
     yield f"  witnesses  {least} of them must collude to fork a log{without}"
@@ -115,16 +115,17 @@ def _inventory(term: Inventory) -> Iterator[str]:
         if term.minimum is not None:
             yield f"lists at least {term.minimum:,} accelerators"
         if term.maximum is not None:
-            yield f"lists at most {term.maximum:,} accelerators"
+            yield f"at most {term.maximum:,}" if term.minimum else f"lists at most {term.maximum:,} accelerators"
     if term.roster is not None:
         yield f"is {term.roster.hex()}"
 
 
 def _power(term: PowerCap) -> str:
-    where = " and ".join(f"{word} {name}" for word, name in (("feed", term.feed), ("meter", term.meter)) if name)
-    where = where or "all feeds from outside together"
+    where = "all feeds from outside together"
+    if term.meter is not None or term.feed is not None:
+        where = f"meter {term.meter}" if term.feed is None else f"feed {term.feed}"
     if term.limit_mw is not None:
-        return f"{where}: never more than {POWER.format(term.limit_mw)}"
+        return f"{where}: at most {POWER.format(term.limit_mw)} as the mean of any bucket"
     assert term.limit_mj is not None  # a power cap has one of the two
     return f"{where}: at most {ENERGY.format(term.limit_mj)} {_over(term.window_s)}"
 
