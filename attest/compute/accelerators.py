@@ -30,7 +30,7 @@ from attest.errors import AgreementError, UnsupportedError
 
 # Where no maximum clock is known: the largest ratio of maximum clock to datasheet clock found is 1.083.
 CLOCK_MARGIN: Final = Fraction(11, 10)
-# No datacentre accelerator states its peak at a lower clock: so peak / this is at least its work per cycle.
+# None of these states its peak at a lower clock, as far as is known: so peak / this is at least its work per cycle.
 LEAST_REFERENCE_MHZ: Final = 900
 UNKNOWN_MAX_CLOCK_MHZ: Final = 4_000
 # Vector units beside the matrix units: four operations a lane and cycle for each of FP32's (packed 8-bit dot

@@ -61,7 +61,7 @@ class Record:
         `high_mj` counts steps over bucket edges in every bucket they touch, as `attest.evidence.meter` does.
         """
         high = amounts(high_mj, "energy")
-        none = np.zeros(high.shape, np.int64)
+        none = np.broadcast_to(np.int64(0), high.shape)
         low, covered = high if low_mj is None else amounts(low_mj, "energy"), amounts(covered_ms, "covered")
         starting, ending, count, storage = (
             none if a is None else amounts(a) for a in (starting_mj, ending_mj, runs, storage_mj)
@@ -69,10 +69,10 @@ class Record:
         arrays = (high, low, covered, starting, ending, count, storage)
         if high.ndim != 2 or any(a.shape != high.shape for a in arrays):
             raise ValueError("a record is made of arrays of one shape, [meter, bucket]")
-        begun, ended = running(starting), running(ending)
-        inside = running(minus(high, begun[:, 1:] - ended[:, :-1]))
+        begun, ended = _sums(starting), _sums(ending)
+        inside = _sums(minus(high, begun[:, 1:] - ended[:, :-1]) if starting.any() else high)
         carried = np.zeros(len(high), np.int64)
-        return cls(inside, running(low), begun, ended, running(covered), running(count), running(storage), carried)
+        return cls(inside, _sums(low), begun, ended, _sums(covered), _sums(count), _sums(storage), carried)
 
     @classmethod
     def tabulate(
@@ -146,3 +146,10 @@ class Record:
     def within(self, sums: Array, meter: int, windows: Windows) -> Array:
         """What one of the running sums comes to in each window."""
         return np.asarray(sums[meter][windows[:, 1]] - sums[meter][windows[:, 0]])
+
+
+def _sums(values: Array) -> Array:
+    """Running sums; where all is 0, as most is of most records, one 0 seen many times over."""
+    if values.any():
+        return running(values)
+    return np.broadcast_to(np.int64(0), (values.shape[0], values.shape[1] + 1))
