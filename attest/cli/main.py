@@ -18,9 +18,7 @@ VERBS: Final = {
     "import": Entry("attest.cli.import_:import_", "Turn telemetry files into signed statements of a log."),
     "agreement": Entry("attest.cli.agreement:agreement", "Write, sign and show agreements."),
     "demo": Entry("attest.cli.demo:demo", "Make four labs, one honest, and tell them apart."),
-    "completion": Entry(
-        "attest.cli.completion:completion", "Print a shell completion script or the manual page."
-    ),
+    "completion": Entry("attest.cli.completion:completion", "Print a shell completion script or the manual page."),
 }
 
 

@@ -120,10 +120,8 @@ class Entry(NamedTuple):
 class Verbs(click.Group):
     """A group of verbs; those in `lazy` are imported when they are run."""
 
-    def __init__(
-        self, *args: Any, example: str, lazy: Mapping[str, Entry] | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, example: str, lazy: Mapping[str, Entry] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **{"subcommand_metavar": "VERB [ARGS]..."} | kwargs)
         self.example = example
         self.lazy = dict(lazy or {})
         self.params += _common()
@@ -181,14 +179,11 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
 
 def _underscored(table: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        key.replace("-", "_"): _underscored(value) if isinstance(value, dict) else value
-        for key, value in table.items()
+        key.replace("-", "_"): _underscored(value) if isinstance(value, dict) else value for key, value in table.items()
     }
 
 
-def _refuse_unknown(
-    command: click.Command, name: str | None, parent: click.Context | None, known: set[str]
-) -> None:
+def _refuse_unknown(command: click.Command, name: str | None, parent: click.Context | None, known: set[str]) -> None:
     """A misspelt key in the configuration would else be ignored, and with it what its author meant."""
     table = parent.default_map.get(name) if parent and parent.default_map and name else None
     if table is None:

@@ -12,13 +12,14 @@ from typing import Any, Final
 from attest.bundle import Bundle
 from attest.errors import EvidenceError, MissingError
 from attest.format.block import HEADER_SIZE
-from attest.format.bodies import block_of
+from attest.format.bodies import Block, block_of
 from attest.format.cbor import decode
 from attest.format.checkpoint import Checkpoint, parse_checkpoint
 from attest.format.note import Note, parse_note
 from attest.format.statement import Signed, parse_statement
 from attest.log.merkle import leaf_hash
-from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
+from attest.log.tiles import ENTRIES, WIDTH, block_slots, parse_entries, tile_at
+from attest.report.blocks import block_data, block_text
 from attest.report.diagnostic import Name, diagnose, named
 from attest.report.names import AGREEMENT, DOCUMENT, STATEMENT
 from attest.report.style import utc
@@ -44,7 +45,15 @@ class Found:
 
     index: int
     entry: bytes
-    block: bool | None  # whether its block is there; None where it has none
+    signed: Signed | None  # None where it cannot be parsed
+    block: memoryview | None  # None where it has none, or it is absent
+
+    @property
+    def presence(self) -> str | None:
+        """Whether the block that the entry commits to is there; None where it has none."""
+        if self.signed is None or block_of(self.signed.statement.body) is None:
+            return None
+        return "absent" if self.block is None else "present"
 
 
 def head(bundle: Bundle) -> tuple[Checkpoint, Note]:
@@ -104,8 +113,8 @@ def log_data(bundle: Bundle) -> dict[str, Any]:
         seen.kinds[kind] += 1
         seen.first, seen.last = min(seen.first, statement.seq), max(seen.last, statement.seq)
         seen.start, seen.end = min(seen.start, statement.start), max(seen.end, statement.end)
-        if block_of(statement.body):
-            blocks["present" if _has_block(bundle, checkpoint.size, index, signed) else "absent"] += 1
+        if block := block_of(statement.body):
+            blocks["present" if _has_block(bundle, checkpoint.size, index, block) else "absent"] += 1
     return {
         "format": FORMAT,
         "what": "log",
@@ -132,9 +141,11 @@ def log_data(bundle: Bundle) -> dict[str, Any]:
 
 
 def entry_data(found: Found) -> dict[str, Any]:
-    """One entry of a log. Raises MalformedError if it is not CBOR."""
-    block = {True: "present", False: "absent", None: None}[found.block]
-    return {"index": found.index, "block": block} | file_data(found.entry) | {"what": "entry"}
+    """One entry of a log. Raises EvidenceError if it, or the block that came with it, is not what it should be."""
+    data = {"index": found.index} | file_data(found.entry) | {"what": "entry", "block": found.presence}
+    if found.signed and found.block is not None:
+        data["contents"] = block_data(found.signed, found.block)
+    return data
 
 
 def file_data(data: bytes) -> dict[str, Any]:
@@ -158,9 +169,13 @@ def file_text(data: bytes, *, whole: bool) -> str:
 
 
 def entry_text(found: Found, *, whole: bool) -> str:
-    """An entry as text."""
-    block = {True: ", its block present", False: ", its block absent", None: ""}[found.block]
-    return f"# entry {found.index}{block}\n{file_text(found.entry, whole=whole)}"
+    """An entry as text, and what is in its block."""
+    parts = [f"# entry {found.index}", file_text(found.entry, whole=whole)]
+    if found.presence:
+        parts.append(f"# its block is {found.presence}")
+    if found.signed and found.block is not None:
+        parts.append(block_text(found.signed, found.block))
+    return "\n".join(parts)
 
 
 def log_text(data: dict[str, Any]) -> str:
@@ -218,7 +233,7 @@ def _plain(value: dict[str, Any]) -> Iterator[str]:
         if key == "signatures":
             yield from (f"signed by   {signer_text(s)}" for s in part)
         elif isinstance(part, list):
-            yield from (f"{key:<12}{line}" for line in part)
+            yield from (f"{'' if i else key:<12}{line}" for i, line in enumerate(part))
         else:
             yield f"{key:<12}{part}" + {"source": " (SHA-256 of its sub)", "columns": " bytes"}.get(key, "")
 
@@ -229,7 +244,7 @@ def signatures(note: Note) -> list[dict[str, Any]]:
         {
             "name": s.name,
             "key_id": s.key_id.hex(),
-            "time": utc(t) if len(s.signature) in COSIGNED and (t := _stated(s.signature)) < 1 << 37 else None,
+            "time": utc(t) if len(s.signature) in COSIGNED and 0 < (t := _stated(s.signature)) < 1 << 37 else None,
         }
         for s in note.signatures
     ]
@@ -257,12 +272,23 @@ def _parsed(entry: bytes) -> Signed | None:
 
 def _found(bundle: Bundle, size: int, index: int, entry: bytes) -> Found:
     signed = _parsed(entry)
-    has = _has_block(bundle, size, index, signed) if signed and block_of(signed.statement.body) else None
-    return Found(index, entry, has)
+    block = block_of(signed.statement.body) if signed else None
+    return Found(index, entry, signed, _block_at(bundle, size, index, block) if block else None)
 
 
-def _has_block(bundle: Bundle, size: int, index: int, signed: Signed) -> bool:
+def _block_at(bundle: Bundle, size: int, index: int, block: Block) -> memoryview | None:
+    """The block of an entry, from the pack where it is whole, else by itself; None if it is absent."""
     tile = tile_at(ENTRIES, index // WIDTH, size)
-    block = block_of(signed.statement.body)
     pack = bundle.blocks(tile.index, tile.width)
-    return pack is not None or (block is not None and bundle.block(block.digest) is not None)
+    if pack is None:
+        return bundle.block(block.digest)
+    bodies = [_parsed(e) for e in parse_entries(bundle.entries(tile.index, tile.width), tile.width)]
+    blocks = [block_of(s.statement.body) if s else None for s in bodies]
+    slots, _ = block_slots([b.size if b else None for b in blocks])
+    start = slots[index % WIDTH] or 0
+    return pack[start : start + block.size]
+
+
+def _has_block(bundle: Bundle, size: int, index: int, block: Block) -> bool:
+    tile = tile_at(ENTRIES, index // WIDTH, size)
+    return bundle.blocks(tile.index, tile.width) is not None or bundle.block(block.digest) is not None

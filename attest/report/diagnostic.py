@@ -16,7 +16,7 @@ without one, so that anything decoded can be shown.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Final
 
@@ -31,20 +31,22 @@ MAX_ROWS: Final = 16
 
 @dataclass(frozen=True)
 class Name:
-    """`keys` names the values of a map or the elements of an array by place, `each` all elements of an array;
-    `show` gives a scalar's meaning; `inner` turns a byte string into the CBOR value that it embeds, `packed` into
-    what it holds in another encoding, each with that value's name."""
+    """`keys` names the values of a map or the elements of an array by place, `each` every element of an array (or
+    finds its name by its value); `show` gives a scalar's meaning, `unit` a number's unit; `inner` turns a byte string into the CBOR value
+    that it embeds, `packed` into what it holds in another encoding, each with that value's name."""
 
     name: str = ""
     keys: Mapping[Any, "Name"] = field(default_factory=dict)
-    each: "Name | None" = None
+    each: "Name | Callable[[Any], Name] | None" = None
     show: Callable[[Any], str] | None = None
+    unit: str = ""
     inner: "Callable[[bytes], tuple[Any, Name]] | None" = None
     packed: "Callable[[bytes], tuple[Any, Name]] | None" = None
 
-    def of(self, key: Any) -> "Name":
+    def of(self, key: Any, value: Any) -> "Name":
         """The name of a part."""
-        return self.keys.get(key, self.each or NAMELESS)
+        each = self.each(value) if callable(self.each) else self.each
+        return self.keys.get(key, each or NAMELESS)
 
 
 NAMELESS: Final = Name()
@@ -63,7 +65,7 @@ def word(kind: type[IntEnum]) -> Callable[[Any], str]:
 def diagnose(value: Any, name: Name = NAMELESS, *, whole: bool = False) -> str:
     """The notation, one value a line; long byte strings are elided unless `whole`."""
     lines = _lines(value, name, "", "", whole)
-    return "\n".join(f"{text:<{COLUMN}}# {note}" if note else text for text, note in lines)
+    return "\n".join(f"{text:<{COLUMN - 1}} # {note}" if note else text for text, note in lines)
 
 
 def named(value: Any, name: Name = NAMELESS) -> Any:
@@ -72,13 +74,13 @@ def named(value: Any, name: Name = NAMELESS) -> Any:
         inside = name.packed(value) if name.packed else _inside(value, name)
         return value.hex() if inside is None else named(*inside)
     if isinstance(value, CBORTag):
-        return named(value.value, name.of("tagged"))
+        return named(value.value, name.of("tagged", value.value))
     if type(value) is dict:
-        return {name.of(k).name or _key(k): named(v, name.of(k)) for k, v in value.items()}
+        return {_label(k, name.of(k, v)): named(v, name.of(k, v)) for k, v in value.items()}
     if isinstance(value, list | tuple):
         if name.keys:
-            return {name.of(i).name or str(i): named(v, name.of(i)) for i, v in enumerate(value)}
-        return [named(v, name.of(i)) for i, v in enumerate(value)]
+            return {_label(i, name.of(i, v)): named(v, name.of(i, v)) for i, v in enumerate(value)}
+        return [named(v, name.of(i, v)) for i, v in enumerate(value)]
     if name.show is not None and value is not None:
         return name.show(value)
     return value
@@ -87,17 +89,13 @@ def named(value: Any, name: Name = NAMELESS) -> Any:
 def _lines(value: Any, name: Name, before: str, after: str, whole: bool) -> Iterator[tuple[str, str]]:
     indent = " " * (len(before) - len(before.lstrip()))
     if type(value) is bytes and (inside := _inside(value, name)) is not None:
-        yield f"{before}<<", name.name
-        yield from _lines(*inside, f"{indent}  ", "", whole)
-        yield f"{indent}>>{after}", ""
+        yield from _lines(inside[0], _within(name, inside[1]), f"{before}<< ", f" >>{after}", whole)
     elif isinstance(value, CBORTag):
-        yield f"{before}{value.tag}(", name.name
-        yield from _lines(value.value, name.of("tagged"), f"{indent}  ", "", whole)
-        yield f"{indent}){after}", ""
+        tagged = _within(name, name.of("tagged", value.value))
+        yield from _lines(value.value, tagged, f"{before}{value.tag}(", f"){after}", whole)
     elif type(value) is dict and value:
         yield f"{before}{{", name.name
-        pairs = [(f"{indent}  {_scalar(k, True)}: ", name.of(k), v) for k, v in value.items()]
-        yield from _parts(pairs, whole)
+        yield from _parts([(f"{indent}  {_scalar(k, True)}: ", name.of(k, v), v) for k, v in value.items()], whole)
         yield f"{indent}}}{after}", ""
     elif isinstance(value, list | tuple) and value:
         short = before + _flat(value) + after
@@ -105,7 +103,7 @@ def _lines(value: Any, name: Name, before: str, after: str, whole: bool) -> Iter
             yield short, _note(value, name)
             return
         yield f"{before}[", name.name
-        yield from _parts([(f"{indent}  ", name.of(i), v) for i, v in enumerate(value)], whole)
+        yield from _parts([(f"{indent}  ", name.of(i, v), v) for i, v in enumerate(value)], whole)
         yield f"{indent}]{after}", ""
     else:
         yield f"{before}{_scalar(value, whole)}{after}", _note(value, name)
@@ -113,11 +111,17 @@ def _lines(value: Any, name: Name, before: str, after: str, whole: bool) -> Iter
             yield from (("", row) for row in _rows(*name.packed(value), whole))
 
 
+def _within(outer: Name, inner: Name) -> Name:
+    """The name of what is inside, after that of what it is in."""
+    names = dict.fromkeys(n for n in (outer.name, inner.name) if n)
+    return replace(inner, name=": ".join(names))
+
+
 def _rows(values: Any, name: Name, whole: bool) -> Iterator[str]:
     """What a packed byte string holds, as lines of comment."""
     shown = values if whole else values[:MAX_ROWS]
     for i, value in enumerate(shown):
-        row = named(value, name.of(i))
+        row = named(value, name.of(i, value))
         yield "  " + (", ".join(f"{k} {v}" for k, v in row.items()) if isinstance(row, dict) else f"{row}")
     if len(shown) < len(values):
         yield f"  ... and {len(values) - len(shown):,} more"
@@ -147,8 +151,10 @@ def _flat(value: Sequence[Any]) -> str:
 def _note(value: Any, name: Name) -> str:
     if name.show is not None and value is not None:
         meaning = name.show(value)
-    elif name.each is not None and name.each.show is not None and isinstance(value, list):
-        meaning = ", ".join(name.each.show(v) for v in value)
+    elif name.unit and type(value) is int:
+        meaning = f"{value:,} {name.unit}"
+    elif isinstance(name.each, Name) and name.each.show is not None and isinstance(value, list):
+        meaning = ", ".join(map(name.each.show, value))
     else:
         meaning = f"{len(value):,} bytes" if type(value) is bytes and len(value) > MAX_BYTES else ""
     return ": ".join(part for part in (name.name, meaning) if part)
@@ -179,5 +185,5 @@ def _utf16(char: str) -> Iterator[int]:
     return (int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2))
 
 
-def _key(key: Any) -> str:
-    return key.hex() if type(key) is bytes else str(key)
+def _label(key: Any, name: Name) -> str:
+    return name.name.replace(" ", "_") or (key.hex() if type(key) is bytes else str(key))

@@ -28,10 +28,6 @@ def _inner(name: Name) -> Callable[[bytes], tuple[Any, Name]]:
     return lambda data: (decode(data), name)
 
 
-def _unit(unit: str) -> Callable[[Any], str]:
-    return lambda value: f"{value:,} {unit}" if type(value) is int else str(value)
-
-
 def _when(value: Any) -> str:
     return utc(value) if type(value) is int and 0 <= value < YEAR_9999 else "no time"
 
@@ -48,7 +44,7 @@ def _counters(data: bytes) -> tuple[Any, Name]:
 
 
 _SPANS: Final = Name(each=Name(keys=_record("from", Name("state", show=word(State)), "run")))
-_BLOCK: Final = _record("SHA-256", Name("size", show=_unit("bytes")))
+_BLOCK: Final = _record("sha256", Name("size", unit="bytes"))
 _ALG: Final = Name("alg", show=word(Alg))
 _KEY: Final = Name("key")
 
@@ -116,11 +112,18 @@ _KEY_ACTS: Final[dict[int, dict[Any, Name]]] = {
     Act.VOID: _record(Name("act", show=word(Act)), Name("document", inner=_document)),
 }
 
+
+def _key_act(act: Any) -> Name:
+    kind = act[0] if isinstance(act, list) and act else None
+    return Name("act", keys=_KEY_ACTS.get(kind, {}) if isinstance(kind, int) else {})
+
+
 _BODIES: Final[dict[int, dict[Any, Name]]] = {
     Kind.GENESIS: {1: Name("document", inner=_document)},
     Kind.INVENTORY: {1: Name("block", keys=_BLOCK), 2: Name("devices")},
+    Kind.KEYS: {1: Name("acts", each=_key_act)},
     Kind.USAGE: {
-        1: Name("interval", show=_unit("s")),
+        1: Name("interval", unit="s"),
         2: Name("roster"),
         3: Name("devices"),
         4: Name("block", keys=_BLOCK),
@@ -134,7 +137,7 @@ _BODIES: Final[dict[int, dict[Any, Name]]] = {
                     Name("label", show=word(Label)),
                     Name("precision", show=word(Precision)),
                     "lineage",
-                    Name("declared", show=_unit("MFLOP")),
+                    Name("declared", unit="MFLOP"),
                 ),
             ),
         ),
@@ -152,9 +155,9 @@ _BODIES: Final[dict[int, dict[Any, Name]]] = {
     },
     Kind.METER: {
         1: Name("quantity", show=word(Quantity)),
-        2: Name("step", show=_unit("ms")),
-        3: Name("clock offset", show=_unit("s")),
-        4: Name("clock uncertainty", show=_unit("s")),
+        2: Name("step", unit="ms"),
+        3: Name("clock offset", unit="s"),
+        4: Name("clock uncertainty", unit="s"),
         5: Name("channels", each=Name("channel", keys=_record("feed", "readings", "irregular"))),
         6: Name("block", keys=_BLOCK),
     },
@@ -166,8 +169,6 @@ def _payload(data: bytes) -> tuple[Any, Name]:
     payload = decode(data)
     kind = payload.get(1) if isinstance(payload, dict) else None
     body = _BODIES.get(kind, {}) if isinstance(kind, int) else {}
-    if kind == Kind.KEYS and isinstance(payload, dict):
-        body = {1: Name("acts", keys=_key_acts(payload.get(8)))}
     keys = {
         0: Name("version"),
         1: Name("kind", show=word(Kind)),
@@ -180,16 +181,6 @@ def _payload(data: bytes) -> tuple[Any, Name]:
         8: Name("body", keys=body),
     }
     return payload, Name("payload", keys=keys)
-
-
-def _key_acts(body: Any) -> dict[Any, Name]:
-    acts = body.get(1) if isinstance(body, dict) else None
-    rows = enumerate(acts if isinstance(acts, list) else [])
-    return {
-        i: Name("act", keys=_KEY_ACTS.get(a[0], {}))
-        for i, a in rows
-        if isinstance(a, list) and a and isinstance(a[0], int)
-    }
 
 
 STATEMENT: Final = Name(
