@@ -22,6 +22,7 @@ from typing import Final
 from attest.errors import AgreementError
 
 MAX_KEY_PARTS: Final = 8  # the deepest key this project reads has three
+MAX_BARE_VALUE: Final = 64  # characters of a number or a time: Python refuses integers of thousands of digits
 MAX_DEPTH: Final = 8  # arrays and inline tables inside each other
 
 Path = tuple[str | int, ...]
@@ -143,7 +144,9 @@ class _Walk:
             self._array(path, depth + 1)
         elif opening == "{":
             self._inline_table(path, depth + 1)
-        elif match := _STRING.match(self.text, self.at) or _BARE_VALUE.match(self.text, self.at):
+        elif match := _STRING.match(self.text, self.at):
+            self.at = match.end()
+        elif (match := _BARE_VALUE.match(self.text, self.at)) and len(match[0].rstrip()) <= MAX_BARE_VALUE:
             self.at = match.end()
         else:
             raise self._syntax()
