@@ -6,7 +6,7 @@ floats, no undefined, no bignums, no indefinite lengths. Every value has one enc
 map keys in the bytewise order of their encodings and each once, nothing after the end.
 
     >>> encode({"b": 1, 10: [True, None], -1: b"\\x01"}).hex()
-    'a30a82f5f62041016162' + '01'
+    'a30a82f5f6204101616201'
     >>> decode(bytes.fromhex("a30a82f5f6204101616201"))
     {10: [True, None], -1: b'\\x01', 'b': 1}
 
@@ -23,7 +23,8 @@ a length before that many bytes are there.
     cbor/reserved       additional information 28 to 30    cbor/tag            any other tag, bignums included
 
 `load` is for the one hot place that types every field, formats again and compares: cbor2 with the interpretation
-of tags switched off. What it returns is bounded by the input, and is not yet known to be deterministic.
+of tags switched off (`cbor/load` where it cannot read). What it returns is bounded by the input, and not yet known
+to be deterministic.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,14 +39,16 @@ MAX_DEPTH: Final = 16
 TAGS: Final = frozenset({18, 98})
 
 Key: TypeAlias = int | bytes | str
-Value: TypeAlias = "Key | bool | None | list[Value] | dict[Key, Value] | cbor2.CBORTag"
+Value: TypeAlias = "Key | bool | list[Value] | dict[Key, Value] | cbor2.CBORTag | None"
 Encodable: TypeAlias = (
-    "Key | bool | None | Sequence[Encodable] | Mapping[int, Encodable] | Mapping[Key, Encodable] | cbor2.CBORTag"
+    "Key | bool | Sequence[Encodable] | Mapping[int, Encodable] | Mapping[Key, Encodable] | cbor2.CBORTag | None"
 )
 
 _UINT, _NINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _ARGUMENT: Final = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}  # width, least value
 _CONSTANTS: Final[dict[int, bool | None]] = {20: False, 21: True, 22: None}
+# Every tag that cbor2 would interpret: dates, bignums, 2 to the power of anything, references, patterns, sets ...
+_INTERPRETED: Final = (*range(6), 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 
 
 def decode(data: bytes | memoryview, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> Value:
@@ -66,7 +69,7 @@ def decode_item(data: bytes, start: int, max_depth: int = MAX_DEPTH) -> tuple[Va
         return argument, at
     if major == _NINT:
         return -1 - argument, at
-    if major == _BYTES or major == _TEXT:
+    if major in (_BYTES, _TEXT):
         end = at + argument
         if end > len(data):
             _bad("cbor/truncated", f"a string of {argument} bytes, {len(data) - at} are there", start)
@@ -94,8 +97,8 @@ def decode_item(data: bytes, start: int, max_depth: int = MAX_DEPTH) -> tuple[Va
 def load(data: bytes) -> Any:
     """What cbor2 reads, for a caller that checks every type, formats again and compares.
 
-    Tags stay `cbor2.CBORTag`: none is a date, a regular expression, a number to be raised to a power or a
-    reference to something said before. Raises MalformedError `cbor/load`.
+    No tag is interpreted: to cbor2 a few bytes can be a regular expression, two to the power of anything, or a long
+    value said once and referred to a thousand times. Raises MalformedError `cbor/load`.
     """
     try:
         return cbor2.loads(data, semantic_decoders=_NO_SEMANTICS, max_depth=MAX_DEPTH)
@@ -164,7 +167,7 @@ def _map(data: bytes, at: int, count: int, max_depth: int) -> tuple[dict[Key, Va
     entries: dict[Key, Value] = {}
     last = b""
     for _ in range(count):
-        if data[at] >> 5 > _TEXT if at < len(data) else False:
+        if at < len(data) and data[at] >> 5 > _TEXT:
             _bad("cbor/key", "a map key is an integer, a byte string or a text", at)
         key, end = decode_item(data, at, max_depth)
         encoded = data[at:end]
@@ -175,6 +178,13 @@ def _map(data: bytes, at: int, count: int, max_depth: int) -> tuple[dict[Key, Va
         last = encoded
         entries[key], at = decode_item(data, end, max_depth)  # type: ignore[index]  # its major type is checked
     return entries, at
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise ValueError("a tag")
+
+
+_NO_SEMANTICS: Final = dict.fromkeys(_INTERPRETED, _refuse)
 
 
 def _text(chunk: bytes, start: int) -> str:

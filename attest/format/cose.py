@@ -25,13 +25,15 @@ CONTENT_TYPE: Final = "application/vnd.attest.statement+cbor"
 TYP: Final = "application/vnd.attest.v1+cose"
 EMPTY_MAP: Final = b"\xa0"
 MAX_ENVELOPE: Final = 1 << 20
+MAX_PROTECTED: Final = 4_096
+MAX_CLAIM: Final = 512  # characters of iss and of sub
 MAX_SIGNATURES: Final = 100  # of one document: more than any threshold of holders needs
 
 _SIGN1_PREFIX: Final = b"\xd2\x84"  # tag 18, array of 4
 
 
 class Verifier(Protocol):
-    """A public key, as far as an envelope needs one."""
+    """A public key, as far as an envelope needs one; it knows its algorithm and asks no header."""
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Return None, or raise SignatureError."""
@@ -96,7 +98,7 @@ def format_sign1(sign1: Sign1) -> bytes:
 
 def sig_structure1(protected: bytes, payload: bytes, external: bytes = b"") -> bytes:
     """What a COSE_Sign1 signature is over (RFC 9052 section 4.4)."""
-    return b"\x84\x6aSignature1" + _bytes_item(protected) + _bytes_item(external) + _bytes_item(payload)
+    return b"\x84\x6aSignature1" + _signed_map(protected) + _bytes_item(external) + _bytes_item(payload)
 
 
 def verify_sign1(sign1: Sign1, key: Verifier, external: bytes = b"") -> bytes:
@@ -140,13 +142,13 @@ def format_document(document: Document) -> bytes:
 
 def sig_structure(body_protected: bytes, sign_protected: bytes, payload: bytes, external: bytes = b"") -> bytes:
     """What one signature of a COSE_Sign is over (RFC 9052 section 4.4)."""
-    parts = (body_protected, sign_protected, external, payload)
-    return b"\x85\x69Signature" + b"".join([_bytes_item(part) for part in parts])
+    maps = _signed_map(body_protected) + _signed_map(sign_protected)
+    return b"\x85\x69Signature" + maps + _bytes_item(external) + _bytes_item(payload)
 
 
 def parse_header(protected: bytes) -> Header:
     """A statement's protected header. Raises MalformedError."""
-    value = decode(protected, max_size=4_096)
+    value = decode(protected, max_size=MAX_PROTECTED)
     if type(value) is not dict or list(value) != [1, 3, 4, 15, 16]:
         _bad("header/keys", "a header has alg, content type, kid, claims and typ")
     alg, content_type, kid, claims, typ = value.values()
@@ -157,9 +159,7 @@ def parse_header(protected: bytes) -> Header:
     if type(claims) is not dict or list(claims) != [1, 2]:
         _bad("header/claims", "claims are iss and sub")
     iss, sub = claims.values()
-    if type(iss) is not str or type(sub) is not str or not 0 < len(iss) <= 512 or not 0 < len(sub) <= 512:
-        _bad("header/claims", "iss and sub are texts of 1 to 512 characters")
-    return Header(alg, kid, iss, sub)
+    return Header(alg, kid, _claim(iss), _claim(sub))
 
 
 def format_header(header: Header) -> bytes:
@@ -175,10 +175,14 @@ def _parse_usual(data: bytes) -> Sign1 | None:
             return None
         at = 4 + data[3]
         protected = data[4:at]
-        if data[at] != 0xA0 or data[at + 1] != 0x59 or data[at + 2] == 0:
+        if data[at] != 0xA0:
             return None
-        size = data[at + 2] << 8 | data[at + 3]
-        at += 4
+        if data[at + 1] == 0x59 and data[at + 2]:
+            size, at = data[at + 2] << 8 | data[at + 3], at + 4
+        elif data[at + 1] == 0x58 and data[at + 2] >= 24:
+            size, at = data[at + 2], at + 3
+        else:
+            return None
         payload = data[at : at + size]
         at += size
         if data[at] != 0x58 or data[at + 1] < 24 or len(data) != at + 2 + data[at + 1]:
@@ -186,6 +190,11 @@ def _parse_usual(data: bytes) -> Sign1 | None:
         return Sign1(protected, EMPTY_MAP, payload, data[at + 2 :])
     except IndexError:
         return None
+
+
+def _signed_map(protected: bytes) -> bytes:
+    # A map without entries may be sent in two ways and is signed in one (RFC 9052 section 4.4).
+    return b"\x40" if protected == EMPTY_MAP else _bytes_item(protected)
 
 
 def _bytes_item(data: bytes) -> bytes:
@@ -209,6 +218,12 @@ def _map(value: Any) -> bytes:
     if type(value) is not dict:
         _bad("cose/shape", "an unprotected header is a map")
     return encode(value)
+
+
+def _claim(value: Any) -> str:
+    if type(value) is not str or not 0 < len(value) <= MAX_CLAIM or not value.isprintable():
+        _bad("header/claims", f"iss and sub are printable texts of 1 to {MAX_CLAIM} characters")
+    return value
 
 
 def _payload(value: Any) -> bytes | None:

@@ -28,6 +28,7 @@ import cbor2
 
 from attest.errors import MalformedError, UnsupportedError
 from attest.format.bodies import Block, Body, block_of, format_body, parse_body
+from attest.format.cbor import load
 from attest.format.cose import Header, Sign1, parse_header, parse_sign1
 from attest.format.fields import array, bad, bytes_, map_, member, uint
 from attest.format.vocabulary import Kind
@@ -113,18 +114,7 @@ def kind_of(entry: bytes) -> int | None:
 
 def parse_payload(payload: bytes) -> Statement:
     """Bytes to statement: decode, type, format again, compare. Raises MalformedError or UnsupportedError."""
-    try:
-        value = cbor2.loads(payload)
-    except (
-        cbor2.CBORDecodeError,
-        ValueError,
-        TypeError,
-        RecursionError,
-        OverflowError,
-        MemoryError,
-    ) as error:
-        raise MalformedError("statement/cbor", f"not CBOR: {error}", offset=0) from error
-    statement = _statement(value)
+    statement = _statement(load(payload))
     if format_payload(statement) != payload:
         raise MalformedError("statement/not-canonical", "not the deterministic encoding", path="payload")
     return statement

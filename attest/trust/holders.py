@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from attest.errors import AgreementError, MalformedError, TrustError
+from attest.errors import AgreementError, MalformedError, SignatureError, TrustError
 from attest.format.cbor import decode, encode
 from attest.format.cose import EMPTY_MAP, Document, parse_document, sig_structure
 from attest.trust.keys import PublicKey
@@ -94,8 +94,8 @@ def verify_signatures(
         if type(header) is not dict or list(header) != [1, 4] or signature.unprotected != EMPTY_MAP:
             raise MalformedError("document/header", "a signature's header is alg and kid", path="document")
         alg, kid = header.values()
-        if type(kid) is not bytes or type(alg) is not int:
-            raise MalformedError("document/header", "alg is an integer and kid a byte string", path="document")
+        if type(kid) is not bytes or len(kid) != 32 or type(alg) is not int:
+            raise MalformedError("document/header", "alg is an integer, kid a thumbprint", path="document")
         if kid == last:
             raise TrustError("document/repeated", "one key signed twice")
         if kid < last:
@@ -107,6 +107,9 @@ def verify_signatures(
         if alg != key.alg:
             raise TrustError("document/alg", f"the key of {name} is for algorithm {int(key.alg)}, not {alg}")
         message = sig_structure(document.protected, signature.protected, document.payload)
-        key.verify(signature.signature, message)
+        try:
+            key.verify(signature.signature, message)
+        except SignatureError as error:
+            raise SignatureError(error.code, f"{name}: {error.detail}") from None
         names.append(name)
     return document.payload, tuple(names)

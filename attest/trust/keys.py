@@ -94,6 +94,10 @@ class PublicKey:
         elif self.alg in CURVES:
             _ = self._ec
 
+    def __getstate__(self) -> dict[str, object]:
+        # The libraries' own key objects, which are made when first needed, do not travel to other processes.
+        return {"alg": self.alg, "raw": self.raw}
+
     @cached_property
     def thumbprint(self) -> bytes:
         """The COSE Key Thumbprint (RFC 9679), 32 bytes."""
@@ -130,7 +134,7 @@ class PublicKey:
         _, digest, _, order = CURVES[self.alg]
         half = len(signature) // 2
         r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
-        if not 0 < r < order or not 0 < s <= order // 2:
+        if s > order // 2:
             raise SignatureError("signature/high-s", "s is not in the lower half of the group order")
         self._ec.verify(encode_dss_signature(r, s), message, ec.ECDSA(digest))
 
