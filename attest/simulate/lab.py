@@ -14,15 +14,13 @@ changed:
     lab.run()
 
 A window's statements are signed right after it, with the newest cosigned head as their anchor; then the log is
-sealed, witnesses cosign it at `now + delay_s`, and the head becomes an entry. `late_s` after the end of a window a
-statement is as timely as it can be if heads come every `head_s`.
+sealed, witnesses cosign it at `now + delay_s`, and the head becomes an entry.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, possession
@@ -42,33 +40,27 @@ from attest.format.bodies import (
     UsageBody,
     Void,
 )
-from attest.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
-from attest.format.note import parse_note
 from attest.format.roster import Device, Feed, Host, Roster, format_roster
-from attest.format.statement import Anchor
 from attest.format.vocabulary import Role
-from attest.log.merkle import compact_range, leaf_hash
+from attest.log.merkle import leaf_hash
 from attest.sign.documents import sign_document
-from attest.sign.notes import sign_note
 from attest.sign.signer import Signer
 from attest.simulate.cast import Identity, Witnesses
 from attest.simulate.draws import named_bytes
-from attest.simulate.memory import MemoryBundle, bundle_files
+from attest.simulate.ledger import Ledger
 from attest.simulate.site import Site
-from attest.simulate.source import Draft, Entry, Source
+from attest.simulate.source import Draft, Source
 from attest.simulate.telemetry import COLUMNS, SITE_FEED, Instrument, Observed, devices_of, observe, read
-from attest.store.writer import LogWriter
 
 HOUR = 3_600
 MAX_ENROLMENTS = 200  # of one statement
 Mute = Callable[[str, int, int], bool]  # sub, from, until -> whether the source leaves this window out
 
 
-class Lab:
-    """A lab, its log and its clock.
+class Lab(Ledger):
+    """A lab, its log (attest.simulate.ledger) and its clock.
 
-    entries: the log. log: its identity, the genesis's leaf hash. now: Unix s. note: the newest cosigned checkpoint;
-    notes: all of them by size. hosts, meter, office: the sources, which `sources` has by sub.
+    log: the log's identity, its genesis's leaf hash. hosts, meter, office: the sources, which `sources` has by sub.
 
     meter: "independent" (its key from the agreement), "own" (enrolled by the office) or None. site_meter: whether
     the site's feed is metered beside the nodes'. delay_s: from the end of a window to the cosignatures.
@@ -89,15 +81,11 @@ class Lab:
         columns: Sequence[int] = COLUMNS,
         clock_uncertainty: int | None = 1,
     ) -> None:
-        self.identity, self.site, self.witnesses = identity, site, witnesses or Witnesses()
-        self.window_s, self.head_s, self.delay_s = window_s, head_s, delay_s
+        super().__init__(identity, witnesses or Witnesses(), site.plan.start - head_s, delay_s)
+        self.site, self.window_s, self.head_s = site, window_s, head_s
         self.site_meter, self.instrument, self.columns = site_meter, instrument or Instrument(), columns
         self.clock_uncertainty = clock_uncertainty
-        self.entries: list[Entry] = []
         self.sources: dict[str, Source] = {}
-        self.notes: dict[int, bytes] = {}
-        self.note: bytes | None = None
-        self.now = site.plan.start - head_s
         self.log = b""
         self._open(meter)
 
@@ -156,12 +144,6 @@ class Lab:
         channels = tuple(Channel(name, len(values), 0) for name, (values, _) in zip(feeds.values(), taken, strict=True))
         return meter.draft(MeterBody(quantity, step, 0, self.clock_uncertainty, channels, commit(block)), until, block)
 
-    def witness(self, time: int | Sequence[int] | None = None, words: Collection[str] | None = None) -> bytes:
-        """A checkpoint of the log as it stands, cosigned; from now on statements name it."""
-        note = self.witnesses.cosign(self.checkpoint(), self.now + self.delay_s if time is None else time, words)
-        self.note = self.notes[len(self.entries)] = note
-        return note
-
     def head(self, note: bytes | None = None) -> int:
         """The newest cosigned checkpoint as an entry of the office."""
         found = note or self.note
@@ -212,48 +194,6 @@ class Lab:
         """A roster, in force from `start` on."""
         self.roster_body = format_roster(roster)
         return self.office.say(InventoryBody(commit(self.roster_body), roster.count()), start, self.roster_body)
-
-    # -- the log
-
-    def append(self, entry: bytes, block: bytes | None = None) -> int:
-        """Append anything at all; returns its index."""
-        self.entries.append(Entry(entry, block))
-        return len(self.entries) - 1
-
-    def checkpoint(self) -> bytes:
-        """A checkpoint of the log as it stands, signed by the log alone."""
-        leaves = b"".join(leaf_hash(entry.data) for entry in self.entries)
-        checkpoint = Checkpoint(self.identity.origin, len(self.entries), compact_range(0, leaves).root())
-        return sign_note(format_checkpoint(checkpoint), self.identity.origin, self.identity.log_keys())
-
-    @property
-    def anchor(self) -> Anchor | None:
-        """What statements name: the newest cosigned head."""
-        if self.note is None:
-            return None
-        head = parse_checkpoint(parse_note(self.note).text)
-        return Anchor(head.size, head.root, sha256(self.note).digest())
-
-    def sealed(self) -> bytes:
-        """The note of the log as it stands: the newest one, or a new one where entries were added or changed."""
-        text = parse_note(self.checkpoint()).text
-        if self.note is None or parse_note(self.note).text != text:
-            return self.witness()
-        return self.note
-
-    def bundle(self, note: bytes | None = None, name: str | None = None) -> MemoryBundle:
-        """A copy of the log under a note: that of `sealed`, or an older one, whose entries alone it then has."""
-        signed = note or self.sealed()
-        entries = self.entries[: parse_checkpoint(parse_note(signed).text).size]
-        files = bundle_files(signed, [e.data for e in entries], [e.block for e in entries])
-        return MemoryBundle(name or self.identity.name, files)
-
-    def save(self, path: Path) -> None:
-        """Write the log to a directory as a lab would. Raises LogError for what a lab's own log refuses."""
-        note = self.sealed()
-        with LogWriter.create(path, self.identity.origin) as log:
-            log.extend(self.entries)
-            log.seal(lambda text: note)
 
     def copy(self) -> "Lab":
         """The same lab up to here, free to go on in another way."""
