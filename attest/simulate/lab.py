@@ -111,14 +111,14 @@ class Lab(Ledger):
 
     def window(self, until: int) -> Iterator[tuple[Draft, Source]]:
         """The statements of hosts and meter up to a time."""
-        for node, host in enumerate(self.hosts):
-            yield self.usage(node, until), host
+        for node in range(self.site.plan.nodes):
+            yield self.usage(node, until), self.host(node)
         if self.meter is not None:
             yield self.metering(until), self.meter
 
     def usage(self, node: int, until: int, observed: Observed | None = None) -> Draft:
         """A host's next usage statement; `observed` is what its agent saw, if another than the truth."""
-        host = self.hosts[node]
+        host = self.host(node)
         seen = observed or observe(self.site, node, host.until, until, self.columns)
         block = format_usage(self._salt(host), self.binding(host), seen.columns) if seen.columns else None
         body = UsageBody(
@@ -154,8 +154,8 @@ class Lab(Ledger):
 
     def enrol(self, sub: str, role: Role, signer: Signer) -> Source:
         """A new source; its first statement begins now."""
-        index = self.office.say(KeysBody((self.enrolment(sub, role, signer),)))
-        return self._source(sub, self.identity.iss, signer, leaf_hash(self.entries[index].data))
+        self.keys(self.enrolment(sub, role, signer))
+        return self._source(sub, self.identity.iss, signer, self.office.prev or b"")
 
     def enrolment(self, sub: str, role: Role, signer: Signer) -> Enrol:
         """The act that enrols a key, with its proof of possession."""
@@ -209,10 +209,14 @@ class Lab(Ledger):
         """The office."""
         return self.sources[self.identity.office]
 
+    def host(self, node: int) -> Source:
+        """A node's agent."""
+        return self.sources[self.identity.host(node)]
+
     @property
     def hosts(self) -> tuple[Source, ...]:
         """The nodes' agents."""
-        return tuple(self.sources[self.identity.host(node)] for node in range(self.site.plan.nodes))
+        return tuple(self.host(node) for node in range(self.site.plan.nodes))
 
     @property
     def meter(self) -> Source | None:
@@ -265,17 +269,17 @@ class Lab(Ledger):
         key = signer.public_key()
         act = GenesisAct(identity.origin, identity.iss, office.sub, int(key.alg), key.raw, None)
         holders = identity.holder_keys()[: identity.threshold]
-        index = office.say(GenesisBody(sign_document(format_act(act), CONTENT_TYPE, holders)))
-        self.log = leaf_hash(self.entries[index].data)
+        office.say(GenesisBody(sign_document(format_act(act), CONTENT_TYPE, holders)))
+        self.log = office.prev or b""
         if meter == "independent":
             self._source(identity.meter, identity.meter_iss, identity.key("meter"), self.log)
         fresh = [(identity.host(node), Role.HOST) for node in range(self.site.plan.nodes)]
         fresh += [(self.own_meter, Role.METER)] if meter == "own" else []
         for first in range(0, len(fresh), MAX_ENROLMENTS):
             part = fresh[first : first + MAX_ENROLMENTS]
-            index = self.keys(*(self.enrolment(sub, role, identity.key(sub)) for sub, role in part))
+            self.keys(*(self.enrolment(sub, role, identity.key(sub)) for sub, role in part))
             for sub, _ in part:
-                self._source(sub, identity.iss, identity.key(sub), leaf_hash(self.entries[index].data))
+                self._source(sub, identity.iss, identity.key(sub), office.prev or b"")
         self.inventory(self.roster(), self.site.plan.start)
         self.now = self.site.plan.start
         self.witness()

@@ -35,13 +35,22 @@ class Ledger:
     def append(self, entry: bytes, block: bytes | None = None) -> int:
         """Append anything at all; returns its index."""
         self.entries.append(Entry(entry, block))
-        return len(self.entries) - 1
+        return self.size - 1
+
+    @property
+    def size(self) -> int:
+        """How many entries there are."""
+        return len(self.entries)
 
     def checkpoint(self) -> bytes:
         """A checkpoint of the log as it stands, signed by the log alone."""
-        leaves = b"".join(leaf_hash(entry.data) for entry in self.entries)
-        checkpoint = Checkpoint(self.identity.origin, len(self.entries), compact_range(0, leaves).root())
+        leaves = self.leaves()
+        checkpoint = Checkpoint(self.identity.origin, self.size, compact_range(0, leaves).root())
         return sign_note(format_checkpoint(checkpoint), self.identity.origin, self.identity.log_keys())
+
+    def leaves(self) -> bytes:
+        """The leaf hashes of all entries."""
+        return b"".join(leaf_hash(entry.data) for entry in self.entries)
 
     @property
     def anchor(self) -> Anchor | None:
@@ -75,5 +84,5 @@ class Ledger:
     def witness(self, time: int | Sequence[int] | None = None, words: Collection[str] | None = None) -> bytes:
         """A checkpoint of the log as it stands, cosigned; from now on statements name it."""
         note = self.witnesses.cosign(self.checkpoint(), self.now + self.delay_s if time is None else time, words)
-        self.note = self.notes[len(self.entries)] = note
+        self.note = self.notes[self.size] = note
         return note
