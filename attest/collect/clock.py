@@ -21,7 +21,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from attest.collect.irregular import refuse
+from attest.collect.irregular import Irregularity, Kind, refuse
 
 QUARTER: Final = 900  # s
 HOUR: Final = 3_600  # s
@@ -80,6 +80,16 @@ def find_shift(first_ms: int, last_ms: int, session: Session) -> Shift:
     if least > most:
         return Shift(min(bounds), max(bounds), None)
     return Shift(*bounds, _zone(*bounds))
+
+
+def irregularity(shift: Shift, session: Session, who: str, first_ms: int) -> Irregularity | None:
+    """A shift as an irregularity of the record of `who`; None where the clocks agree."""
+    if shift.zone_s == 0:
+        return None
+    numbers = {"least_s": shift.least_s, "most_s": shift.most_s}
+    if shift.zone_s is None:
+        return Irregularity(Kind.CLOCK, session.name, who, first_ms, numbers)
+    return Irregularity(Kind.SHIFT, session.name, who, first_ms, {"shift_s": shift.zone_s, **numbers})
 
 
 def _zone(least: int, most: int) -> int | None:

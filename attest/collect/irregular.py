@@ -31,6 +31,7 @@ class Kind(StrEnum):
     BACKWARDS = "backwards"  # the clock steps back
     GAP = "gap"  # more than 2.5 x the median step without a reading
     SHIFT = "clock-shift"  # the clock differs from its session's by whole quarter-hours
+    CLOCK = "clock-off"  # the clock differs from its session's, and no zone explains it
     LATE = "late"  # readings of a time the source has already signed for
     BLANK = "blank"  # a value that says "no value"
     DIFFERS = "differs"  # repeats of one board's counter that were read at different times

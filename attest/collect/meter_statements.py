@@ -93,8 +93,8 @@ def uncertainty(said: int | None, irregularities: Iterable[Irregularity]) -> int
         numbers = irregularity.numbers
         if irregularity.kind is Kind.BACKWARDS and numbers["same"] < numbers["set_aside"]:
             shown.append(-(-numbers["step_ms"] // 1000))
-        elif irregularity.kind is Kind.SHIFT:
-            shown.append(abs(numbers["shift_s"]))
+        elif irregularity.kind in (Kind.SHIFT, Kind.CLOCK):
+            shown.append(max(abs(numbers["least_s"]), abs(numbers["most_s"])))
     return min(max(shown), MAX_INTERVAL)
 
 

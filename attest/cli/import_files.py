@@ -1,0 +1,180 @@
+"""From files to a report: read, compare clocks, draft, sign and append. The steps of `attest import`, in order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from attest.cli.chain import signer_of
+from attest.cli.imported import Data, MeterReport, UsageReport, envelope
+from attest.cli.importing import Target, imagined, salt
+from attest.collect.clock import Session, Shift, find_shift, irregularity, read_session, session_of_mark
+from attest.collect.dcgm import Times, read_expositions
+from attest.collect.devices import Host, gather_series
+from attest.collect.files import lines, whole
+from attest.collect.irregular import Irregularity
+from attest.collect.meter_statements import MeterOptions, meter_drafts
+from attest.collect.power import Options, PowerLog, read_power
+from attest.collect.statements import Draft
+from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
+from attest.errors import ImportDataError
+from attest.format.bodies import MAX_DEVICES
+from attest.format.vocabulary import Quantity, Role
+from attest.store.writer import LogWriter
+
+
+class Where(NamedTuple):
+    """The log to append to, and as whom."""
+
+    log: str | None
+    key: str | None
+    passphrase_file: str | None
+    source: str | None
+    dry_run: bool
+    issuer: str | None = None
+
+
+class Meter(NamedTuple):
+    """What is said of a meter's record beyond how to read it."""
+
+    feed: Mapping[str, str]
+    quantity: str
+    clock_offset: int
+    clock_uncertainty: int | None
+    session: str | None
+
+
+class Clock(NamedTuple):
+    """One comparison of the meter's clock with a record of its session."""
+
+    session: Session
+    shift: Shift
+    found: Irregularity | None
+
+
+def import_power(files: Sequence[str], options: Options, meter: Meter, where: Where) -> Data:
+    """`attest import power`: the report, after appending what was not appended before."""
+    log = read_power([(name, lines(name)) for name in files], options)
+    clocks = _clocks(log, meter)
+    found = log.irregularities + [clock.found for clock in clocks if clock.found is not None]
+    with _target(where, Role.METER) as target:
+        feed_of = _feeds(log, meter.feed, target)
+        of_feeds = [i._replace(who=feed_of[i.who]) for i in log.irregularities]
+        decisive = clocks[-1:]  # a session's file says more than the mark of its beginning
+        doubts = [clock.found for clock in decisive if clock.found is not None]
+        drafting = MeterOptions(
+            Quantity.MEAN_POWER if meter.quantity == "mean" else Quantity.GAUGE_POWER,
+            meter.clock_offset,
+            meter.clock_uncertainty,
+            opening=target.opening() if target else {},
+        )
+        chain = target.chain if target else imagined(where.source)
+        report = MeterReport(chain)
+        series = {feed_of[node]: series for node, series in log.nodes.items()}
+        late: list[Irregularity] = []
+        drafts = report.watch(meter_drafts(series, [*of_feeds, *doubts], chain, drafting, salt, late))
+        windows, appended = _append(drafts, target, where.dry_run)
+    part = {"clock": [_clock(clock) for clock in clocks], **report.data(log.nodes, feed_of)}
+    return envelope(chain.sub, windows, appended, found + late, part)
+
+
+def import_dcgm(files: Sequence[str], times: Times, host_name: str | None, interval: int, where: Where) -> Data:
+    """`attest import dcgm`: the report, after appending what was not appended before."""
+    found: list[Irregularity] = []
+    hosts = gather_series(read_expositions([(name, lines(name)) for name in files], times, found), found)
+    host = _host(hosts, host_name)
+    with _target(where, Role.HOST) as target:
+        chain = target.chain if target else imagined(where.source)
+        rosters = target.host_rosters() if target else [Roster(0, bytes(32), tuple(host.devices)[:MAX_DEVICES])]
+        options = UsageOptions(interval, last=target.last_counters() if target else {})
+        report = UsageReport(chain, {roster.digest: roster.uids for roster in rosters})
+        drafts = report.watch(usage_drafts(host, rosters, chain, options, salt, found))
+        windows, appended = _append(drafts, target, where.dry_run)
+    kept = {*host.devices, host.name}
+    others = [i for i in found if i.who in kept or i.who in report.states]
+    return envelope(chain.sub, windows, appended, others, report.data(host))
+
+
+@contextmanager
+def _target(where: Where, role: Role) -> Iterator[Target | None]:
+    """The source in its log, None for a dry run without one."""
+    if where.log is None and where.key is None and where.dry_run:
+        yield None
+        return
+    if where.log is None or where.key is None:
+        raise click.UsageError("--log and --key are needed, or --dry-run without them", click.get_current_context())
+    signer = signer_of(where.key, where.passphrase_file)
+    with LogWriter.open(Path(where.log)) as log:
+        yield Target(log, signer, role, where.source, where.issuer)
+
+
+def _append(drafts: Iterator[Draft], target: Target | None, dry_run: bool) -> tuple[list[tuple[int, int]], int]:
+    """The drafts' windows, and how many of them were signed and appended: all, or none in a dry run."""
+    if target is None or dry_run:
+        return [(draft.start, draft.end) for draft in drafts], 0
+    windows: list[tuple[int, int]] = []
+    target.log.extend(target.sign(drafts, windows))
+    return windows, len(windows)
+
+
+def _feeds(log: PowerLog, said: Mapping[str, str], target: Target | None) -> dict[str, str]:
+    """The feed of each node: as said, else the only one there is to one meter, else of the node's own name."""
+    unknown = sorted(said.keys() - log.nodes.keys())
+    if unknown:
+        raise ImportDataError("import/feed", f"no node is called {unknown[0]!r}: {', '.join(log.nodes)[:200]}")
+    feeds = {node: said.get(node, node) for node in log.nodes}
+    if target is not None:
+        known = target.feeds()
+        if len(feeds) == len(known) == 1 and not said:
+            feeds = dict(zip(feeds, known, strict=True))
+        missing = [feed for feed in feeds.values() if feed not in known]
+        if missing:
+            detail = f"no inventory says that {target.source.sub} meters {missing[0]!r}"
+            hint = f"it meters {', '.join(known)[:200]}; say which is which with --feed NODE=FEED" if known else ""
+            raise ImportDataError("import/feed", detail, hint=hint or "declare the feed in an inventory first")
+    if len(set(feeds.values())) < len(feeds):
+        raise ImportDataError("import/feed", "two nodes are the same feed", hint="import them as two sources")
+    return feeds
+
+
+def _clocks(log: PowerLog, meter: Meter) -> list[Clock]:
+    """The meter's clock against its marks and, last and most decisive, the session's own file."""
+    offset = meter.clock_offset * 1000
+    who = next(iter(log.nodes))
+    spans = [(session_of_mark(mark.text), mark.first_ms, mark.last_ms) for mark in log.marks]
+    if meter.session is not None:
+        first = min(int(series.time_ms[0]) for series in log.nodes.values())
+        last = max(int(series.time_ms[-1]) for series in log.nodes.values())
+        spans.append((read_session(whole(meter.session), meter.session), first, last))
+    clocks = []
+    for session, first, last in spans:
+        if session is not None:
+            shift = find_shift(first + offset, last + offset, session)
+            clocks.append(Clock(session, shift, irregularity(shift, session, who, first)))
+    return clocks
+
+
+def _clock(clock: Clock) -> Data:
+    """A comparison as the report has it."""
+    shift = clock.shift
+    fits = f"{shift.least_s:,} to {shift.most_s:,} s ahead"
+    if shift.zone_s is None:
+        said = f"no zone explains its stamps, {fits}"
+    elif shift.zone_s == 0:
+        said = "agrees"
+    else:
+        hours, rest = divmod(abs(shift.zone_s), 3600)
+        said = f"{hours} h {rest // 60:02} min {'ahead' if shift.zone_s > 0 else 'behind'}, as of another zone ({fits})"
+    return {"session": clock.session.name, **shift._asdict(), "text": f"{said}: session {clock.session.name}"}
+
+
+def _host(hosts: Mapping[str, Host], name: str | None) -> Host:
+    if name is None and len(hosts) == 1:
+        return next(iter(hosts.values()))
+    if name is None or name not in hosts:
+        what = "several hosts" if name is None else f"no host {name!r}"
+        hint = "name the one that the source speaks for with --host"
+        raise ImportDataError("import/host", f"{what} in the files: {', '.join(hosts)[:200]}", hint=hint)
+    return hosts[name]

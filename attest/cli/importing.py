@@ -1,0 +1,160 @@
+"""What `attest import` does with a log: where a source's chain goes on, and the statements signed onto it.
+
+Read from the log's own statements: the inventories that the office signed, with what they say of the source, and what
+the source's last statement ended with, so that the next one continues it. Without a log (a dry run) a source that has
+said nothing yet is imagined.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple, TypeVar
+
+import numpy as np
+
+from attest.cli.chain import Enrolled, Place, anchor, enrolled, genesis_leaf, place
+from attest.collect.grid import Last
+from attest.collect.statements import Chain, Draft
+from attest.collect.usage_statements import Roster as HostRoster
+from attest.compute.columns import SPAN
+from attest.errors import ImportDataError, KeyFileError, LogError
+from attest.format.block import Binding, parse_meter
+from attest.format.bodies import CloseBody, InventoryBody, MeterBody, UsageBody
+from attest.format.roster import Roster, parse_roster
+from attest.format.statement import Statement, parse_statement
+from attest.format.vocabulary import Column, Kind, Role, State
+from attest.log.merkle import leaf_hash
+from attest.sign.signer import Signer
+from attest.sign.statements import header_for, sign_statement
+from attest.store.writer import LogWriter
+
+SALT_SIZE: Final = 32
+
+_B = TypeVar("_B")
+
+
+class Inventory(NamedTuple):
+    """An inventory of the log: in force from `start` (Unix s) on."""
+
+    start: int
+    digest: bytes
+    roster: Roster
+
+
+class Target:
+    """A source of a log that statements are signed for."""
+
+    def __init__(self, log: LogWriter, signer: Signer, role: Role, source: str | None, issuer: str | None) -> None:
+        """Raises KeyFileError where the key is not the source's, LogError where the chain is closed."""
+        self.log, self.signer = log, signer
+        self.source = _source(log, signer, role, source, issuer)
+        self.place: Place = place(log, self.source)
+        last = log.last(self.source.sub)
+        if last is not None and isinstance(parse_statement(log.entry(last)).statement.body, CloseBody):
+            raise LogError("import/closed", f"{self.source.sub} has closed its chain", hint="enrol a new source")
+        self.chain = Chain(genesis_leaf(log), self.source.sub, self.place.seq, self.place.until)
+
+    def inventories(self) -> list[Inventory]:
+        """The log's inventories in the order in which they come into force."""
+        found = []
+        office, seq = parse_statement(self.log.entry(0)).header.sub, 0
+        while (index := self.log.find(office, seq)) is not None:
+            statement = parse_statement(self.log.entry(index)).statement
+            body = self.log.block(index) if isinstance(statement.body, InventoryBody) else None
+            if isinstance(statement.body, InventoryBody) and body is not None:
+                found.append(Inventory(statement.end, statement.body.block.digest, parse_roster(body)))
+            seq += 1
+        return sorted(found, key=lambda inventory: inventory.start)
+
+    def feeds(self) -> tuple[str, ...]:
+        """The feeds that the inventories say this source meters, each once."""
+        rosters = [inventory.roster for inventory in self.inventories()]
+        return tuple(dict.fromkeys(f.name for r in rosters for f in r.feeds if f.meter == self.source.sub))
+
+    def host_rosters(self) -> list[HostRoster]:
+        """What the inventories say of this source's devices."""
+        rosters = []
+        for start, digest, roster in self.inventories():
+            devices = next((host.devices for host in roster.hosts if host.sub == self.source.sub), ())
+            rosters.append(HostRoster(start, digest, tuple(device.uid for device in devices)))
+        return rosters
+
+    def last_counters(self) -> dict[str, Last]:
+        """By device what the source's last usage statement ended with."""
+        found = self._last(UsageBody)
+        if found is None:
+            return {}
+        _, statement, body = found
+        roster = next((r for r in self.host_rosters() if r.digest == body.roster), None)
+        after = next((after for column, _, after in body.counters if column == Column.ENERGY), None)
+        if roster is None or after is None or len(roster.uids) != body.devices:
+            return {}
+        intervals = (statement.end - statement.start) // body.interval
+        spans = np.frombuffer(body.spans, SPAN)
+        ends = np.searchsorted(spans["first"], np.arange(1, body.devices + 1) * intervals - 1, "right") - 1
+        read = (spans["state"][ends] == State.SAMPLED) & (Column.ENERGY in body.columns)
+        counters = np.frombuffer(after, "<u8").tolist()
+        return {
+            uid: Last(*last) for uid, last in zip(roster.uids, zip(counters, read.tolist(), strict=True), strict=True)
+        }
+
+    def opening(self) -> dict[str, int]:
+        """By feed the power (mW) of the reading that closed the source's last statement at its very end."""
+        found = self._last(MeterBody)
+        if found is None:
+            return {}
+        index, statement, body = found
+        block = self.log.block(index)
+        if block is None:
+            return {}
+        readings = parse_meter(block, Binding(self.chain.log, self.source.sub, statement.seq), body)
+        end = (statement.end - statement.start) * 1000
+        channels = zip(body.channels, readings, strict=True)
+        return {c.feed: int(values[-1]) for c, (values, at) in channels if len(at) and int(at[-1]) == end}
+
+    def sign(self, drafts: Iterable[Draft], windows: list[tuple[int, int]]) -> Iterator[tuple[bytes, bytes | None]]:
+        """Entries and their blocks, as LogWriter.extend takes them; `windows` gets their windows."""
+        header = header_for(self.signer, self.source.iss, self.source.sub)
+        seen, prev = anchor(self.log), self.place.prev
+        for number, draft in enumerate(drafts):
+            kind = Kind.METER if isinstance(draft.body, MeterBody) else Kind.USAGE
+            seq = self.place.seq + number
+            statement = Statement(kind, self.chain.log, seq, prev, draft.start, draft.end, seen, draft.body)
+            entry = sign_statement(header, statement, self.signer)
+            prev = leaf_hash(entry)
+            windows.append((draft.start, draft.end))
+            yield entry, draft.block
+
+    def _last(self, kind: type[_B]) -> tuple[int, Statement, _B] | None:
+        """The source's last statement with such a body; after it may come a rotation of its key."""
+        for seq in range(self.place.seq - 1, -1, -1):
+            index = self.log.find(self.source.sub, seq)
+            statement = parse_statement(self.log.entry(index)).statement if index is not None else None
+            if index is not None and statement is not None and isinstance(statement.body, kind):
+                return index, statement, statement.body
+        return None
+
+
+def salt() -> bytes:
+    """A fresh salt for a block."""
+    return os.urandom(SALT_SIZE)
+
+
+def imagined(sub: str | None) -> Chain:
+    """The chain of a dry run without a log."""
+    return Chain(bytes(32), sub or "a new source", 0, None)
+
+
+def _source(log: LogWriter, signer: Signer, role: Role, sub: str | None, issuer: str | None) -> Enrolled:
+    if issuer is not None:
+        # An independent meter is enrolled by the agreement alone; its chain begins after the genesis.
+        if sub is None:
+            raise ImportDataError("import/source", "an independent meter's statements need its --source")
+        return Enrolled(sub, issuer, role, genesis_leaf(log))
+    source = enrolled(log, signer.public_key())
+    if source.role is not role:
+        raise KeyFileError(
+            "import/role", f"{source.sub} is enrolled as {source.role.name.lower()}, not {role.name.lower()}"
+        )
+    if sub is not None and sub != source.sub:
+        raise KeyFileError("import/source", f"the log enrols the key for {source.sub}, not for {sub}")
+    return source
