@@ -41,11 +41,13 @@ class Explanation:
 def explanations() -> Mapping[str, Explanation]:
     """Every code with its explanation, sorted by code."""
     book = tomllib.loads(files("attest.report").joinpath("codes.toml").read_text("utf-8"))
-    return {
-        f"{area}/{what}": Explanation(f"{area}/{what}", **entry)
-        for area, entries in sorted(book.items())
-        for what, entry in sorted(entries.items())
-    }
+    found = {}
+    for area, entries in sorted(book.items()):
+        shared = {key: words for key, words in entries.items() if isinstance(words, str)}
+        for what, entry in sorted(entries.items()):
+            if isinstance(entry, dict):
+                found[f"{area}/{what}"] = Explanation(f"{area}/{what}", **shared | entry)
+    return found
 
 
 def nearest(code: str) -> list[str]:
