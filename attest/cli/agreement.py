@@ -64,8 +64,8 @@ def sign(text: str, keys: tuple[str, ...], passphrase_file: str | None, output: 
         if signer.public_key().thumbprint not in holders:
             detail = f"{path} is the key of no root holder in {text}"
             raise KeyFileError("agreement/stranger", detail, hint="attest key show KEY, and compare with the text")
-    if not signed and output not in ("-", text) and Path(output).exists():
-        message = f"{output} exists: sign that file, or its signatures are lost"
+    if not signed and output != "-" and Path(output).exists():
+        message = f"{output} exists; to add to the signatures of a file, sign that file"
         raise click.UsageError(message, click.get_current_context())
     for signer in signers:
         data = add_signature(data, signer) if signed else sign_document(data, CONTENT_TYPE, [signer])

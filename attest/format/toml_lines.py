@@ -144,12 +144,16 @@ class _Walk:
             self._array(path, depth + 1)
         elif opening == "{":
             self._inline_table(path, depth + 1)
-        elif match := _STRING.match(self.text, self.at):
-            self.at = match.end()
-        elif (match := _BARE_VALUE.match(self.text, self.at)) and len(match[0].rstrip()) <= MAX_BARE_VALUE:
-            self.at = match.end()
         else:
-            raise self._syntax()
+            self._scalar()
+
+    def _scalar(self) -> None:
+        match = _STRING.match(self.text, self.at)
+        if match is None:
+            match = _BARE_VALUE.match(self.text, self.at)
+            if match is None or len(match[0].rstrip()) > MAX_BARE_VALUE:
+                raise self._syntax()
+        self.at = match.end()
 
     def _array(self, path: Path, depth: int) -> None:
         self.at += 1
