@@ -126,6 +126,8 @@ class Account:
         self._meterings: dict[int, Metering] = {}
         self.feeds = len(layouts.feeds)
         self.group_feed = np.array([g.feed for g in layouts.groups], np.int64)
+        models = sorted({g.model for g in layouts.groups})
+        self.model_groups = {m: np.array([g.model == m for g in layouts.groups], bool) for m in models}
         self.group_peak = np.array([self._pin(g.model).peak_flop_per_s for g in layouts.groups], np.int64)
 
     def _pin(self, model: str) -> Pin:
@@ -185,25 +187,25 @@ class Account:
             seconds = rows[:, Cell.SAMPLED]
             known = rows[:, Cell.MEASURED]
             value[mask] = bounds.upper(
-                # intervals are whole seconds, so there are no more readings than seconds
-                bounds.Raw(seconds, rows[:, Cell.ENERGY], runs=seconds, cycles=rows[:, Cell.CYCLES]),
+                bounds.Raw(seconds, rows[:, Cell.ENERGY], runs=rows[:, Cell.READINGS], cycles=rows[:, Cell.CYCLES]),
                 self._pin(model),
                 bounds.Admitted(energy=known & ENERGY_KNOWN > 0, activity=known & CYCLES_KNOWN > 0),
             )
         return self.dense(self.group_feed[cells[:, Cell.GROUP]], cells[:, Cell.BUCKET], value)
 
     def _by_model(self, group: Any) -> Iterable[tuple[str, Mask]]:
-        models = np.array([g.model for g in self.layouts.groups])[group] if len(group) else np.empty(0, str)
-        for model in np.unique(models):
-            yield str(model), models == model
+        for model, mine in self.model_groups.items():
+            mask = mine[group]
+            if mask.any():
+                yield model, mask
 
     def bridged(self, windows: Sequence[Window]) -> Array:
         """What gaps can hold by cumulative counters, each in full in every window it touches, [feed, window]."""
         gaps = self.gaps[self.worth.of(self.gaps[:, Gap.INDEX], self.worth.usable)]
         value = np.zeros(len(gaps), np.int64)
         for model, mask in self._by_model(gaps[:, Gap.GROUP]):
-            pin = self._pin(model)
-            value[mask] = [_gap_bound(row, pin) for row in gaps[mask].tolist()]
+            columns = (Gap.SECONDS, Gap.BEFORE, Gap.ENERGY, Gap.CYCLES_BEFORE, Gap.CYCLES, Gap.READINGS)
+            value[mask] = bounds.gaps(*gaps[mask][:, columns].T, self._pin(model))
         starts, ends = np.array(windows, np.int64).T
         out = np.zeros((self.feeds, len(windows) + 1), np.int64)
         feed = self.group_feed[gaps[:, Gap.GROUP]]
@@ -243,11 +245,13 @@ class Account:
         metering = self.metering(level)
         found = metering.bound(direct, windows, self.device_mj(windows))
         names = {number: name for name, number in self.layouts.feeds.items()}
+        low = self.admission(low_windows, label, self.worth.admitted)
+        everything = self.worth.admitted | self.worth.disputed
         return Compute(
             add(np.zeros(len(windows), np.int64), *(found.windows[i] for i in metering.roots())),
             found.high(metering.meters),
-            self.admission(low_windows, label, self.worth.admitted),
-            self.admission(low_windows, label, self.worth.admitted | self.worth.disputed),
+            low,
+            low if not self.worth.disputed.any() else self.admission(low_windows, label, everything),
             {name: total(value) * MFLOP for name, value in parts.items()},
             tuple(names[i] for i in found.negative),
         )
@@ -344,22 +348,6 @@ class Account:
         place = int(np.searchsorted(self.worth.indices, index))
         start, end = self.worth.windows[place].tolist()
         return start // self.bucket, (end - 1) // self.bucket
-
-
-def _gap_bound(row: list[int], pin: Pin) -> int:
-    """What one device can have computed in its unsampled seconds: by its energy or cycle counter, or at presence."""
-    seconds = row[Gap.SECONDS]
-    bound = int(bounds.presence(seconds, pin))
-    if row[Gap.BEFORE] >= 0:
-        drawn = bounds.bridge(row[Gap.BEFORE], row[Gap.BEFORE] + row[Gap.ENERGY], seconds, pin)
-        if drawn is not None:
-            energy = bounds.widened(drawn, pin.energy_error_ppm, pin.resolution_mj, seconds)
-            bound = min(bound, int(bounds.by_energy(energy, pin)))
-    if row[Gap.CYCLES_BEFORE] >= 0:
-        cycles = bounds.bridge_cycles(row[Gap.CYCLES_BEFORE], row[Gap.CYCLES_BEFORE] + row[Gap.CYCLES], seconds, pin)
-        if cycles is not None:
-            bound = min(bound, int(bounds.by_activity(cycles, seconds * bounds.SHARE, pin)))
-    return bound
 
 
 def _or(value: int | None, other: int) -> int:

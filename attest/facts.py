@@ -35,7 +35,8 @@ class Said(IntEnum):
 class Cell(IntEnum):
     """One group, bucket and class of one statement: device-seconds by state, and sums over what was sampled.
 
-    CLASS is label * 16 + precision; MEASURED has bit 1 where ENERGY (mJ) is known, 2 where CYCLES (10^6, counted)
+    CLASS is label * 16 + precision; READINGS is how many unbroken runs of sampled intervals there are at most;
+    MEASURED has bit 1 where ENERGY (mJ) is known, 2 where CYCLES (10^6, counted)
     are, 4 where DERIVED (10^6, from gauges) are.
     """
 
@@ -53,6 +54,7 @@ class Cell(IntEnum):
     CYCLES = 11
     DERIVED = 12
     MEASURED = 13
+    READINGS = 14
 
 
 class Gap(IntEnum):
@@ -60,7 +62,7 @@ class Gap(IntEnum):
 
     FIRST and LAST are the statement's first and last bucket. BEFORE and AFTER are the energy counter at its ends
     (mJ), -1 where none bridges; ENERGY is what of the difference the sampled intervals do not account for.
-    CYCLES_BEFORE and CYCLES likewise (10^6).
+    CYCLES_BEFORE and CYCLES likewise (10^6). READINGS: how many readings the difference is made of.
     """
 
     INDEX = 0
@@ -72,6 +74,7 @@ class Gap(IntEnum):
     ENERGY = 6
     CYCLES_BEFORE = 7
     CYCLES = 8
+    READINGS = 9
 
 
 class Work(IntEnum):

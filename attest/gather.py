@@ -7,11 +7,12 @@ inside and becomes a fault; a statement with a fault of its own adds nothing els
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from attest.bundle import Bundle
+from attest.compute.columns import Shape
 from attest.control import Control, KeyRecord, authorise
 from attest.errors import EvidenceError, Fault, TreeError, TrustError
 from attest.evidence.meter import read_meter
@@ -39,7 +40,7 @@ from attest.log.merkle import HASH_SIZE
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
 from attest.packs import BlockAt, open_pack
 from attest.timeline import Timeline
-from attest.usage import intervals_of, read_usage
+from attest.usage import Usage, read_usage, shape_of
 
 NEVER: Final = -1  # no anchor proves anything
 
@@ -67,6 +68,13 @@ def gather(context: Context, first: int, last: int) -> Facts:
     return state.facts(first * WIDTH, min(last * WIDTH, context.size))
 
 
+class Place(NamedTuple):
+    """Where a statement stands in its source's chain."""
+
+    sub: str
+    seq: int
+
+
 class _Gather:
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -80,6 +88,7 @@ class _Gather:
         self.intervals = 0
         self.absent = 0
         self.pack: BlockAt = _no_block
+        self.pending: dict[tuple[Shape, int], list[tuple[Usage, Place]]] = {}
 
     def facts(self, begin: int, end: int) -> Facts:
         said = np.array(self.said, np.int64).reshape(len(self.said), len(Said))
@@ -112,6 +121,7 @@ class _Gather:
             if signed is not None:
                 leaf = leaves[place * HASH_SIZE : (place + 1) * HASH_SIZE]
                 self.add(index * WIDTH + place, place, leaf, signed)
+        self.flush()
 
     def parse(self, index: int, entry: bytes) -> Signed | None:
         try:
@@ -186,17 +196,38 @@ class _Gather:
         layout = self.context.layouts.layout(body.roster, record.source)
         if layout is None:
             raise TrustError("usage/no-devices", f"the roster gives {record.source.sub} no devices")
-        intervals = intervals_of(body, statement.start, statement.end, self.context.bucket)
+        shape = shape_of(body, statement.start, statement.end, self.context.bucket)
+        if body.devices != len(layout.groups):
+            detail = f"{body.devices} devices, the roster gives the source {len(layout.groups)}"
+            raise TrustError("usage/devices", detail)
         columns: Mapping[int, object] | None = {}
         if body.block is not None:
             block = self.block(place, body.block)
             columns = None
             if block is not None:
                 binding = Binding(self.control.log, record.source.sub, statement.seq)
-                count = intervals * body.devices
-                columns = parse_usage(block, binding, body.columns, count, interval=body.interval)
-        found = read_usage(index, body, statement.start, statement.end, layout, columns, self.context.bucket)
-        self.intervals += intervals * body.devices
+                columns = parse_usage(block, binding, body.columns, shape.size, interval=body.interval)
+        usage = Usage(index, body, statement.start, statement.end, layout, columns)
+        self.pending.setdefault((shape, body.interval), []).append((usage, Place(record.source.sub, statement.seq)))
+
+    def flush(self) -> None:
+        """Read the tile's usage statements, those of one shape together."""
+        for waiting in self.pending.values():
+            try:
+                self.keep([usage for usage, _ in waiting])
+            except EvidenceError:
+                for usage, place in waiting:
+                    try:
+                        self.keep([usage])
+                    except EvidenceError as error:
+                        self.faults.append(
+                            Fault(usage.index, error.code, error.scope, error.detail, place.sub, place.seq)
+                        )
+        self.pending.clear()
+
+    def keep(self, statements: list[Usage]) -> None:
+        found = read_usage(statements, self.context.bucket)
+        self.intervals += sum(len(s.layout.groups) * (s.end - s.start) // s.body.interval for s in statements)
         self.rows[Cell].append(found.cells)
         self.rows[Gap].append(found.gaps)
         self.rows[Work].append(found.work)

@@ -1,15 +1,16 @@
-"""Pass 4 for one usage statement: spans, columns and counters to rows of facts (schemas/statement.md, "usage").
+"""Pass 4 for usage statements: spans, columns and counters to rows of facts (schemas/statement.md, "usage").
 
-What the statement itself contradicts is found here: energy where nothing was sampled, counters that fell or do
-not add up with the sampled intervals. Everything stays raw: mJ, 10^6 cycles, device-seconds.
+What a statement itself contradicts is found here: energy where nothing was sampled, counters that fell or do not add
+up with the sampled intervals. Everything stays raw: mJ, 10^6 cycles, device-seconds. Statements of one shape are read
+together, since numpy's price is per call; whoever gets an error for several reads them one by one to learn whose it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from attest.compute.columns import Ints, Segments, segments, sums
+from attest.compute.columns import Ints, Shape, segments, sums
 from attest.errors import EvidenceError, MalformedError
 from attest.facts import Cell, Gap, Table, Work
 from attest.format.bodies import MAX_INTERVALS, NO_RUN, UsageBody
@@ -21,180 +22,189 @@ ENERGY_KNOWN: Final = 1
 CYCLES_KNOWN: Final = 2
 DERIVED_KNOWN: Final = 4
 _STATES: Final = len(State)
-_COUNTED: Final = (Column.ENERGY, Column.CYCLES)
 _KNOWN: Final = {Column.ENERGY: ENERGY_KNOWN, Column.CYCLES: CYCLES_KNOWN, Column.DERIVED_CYCLES: DERIVED_KNOWN}
+_SUM_AT: Final = {Column.ENERGY: Cell.ENERGY, Column.CYCLES: Cell.CYCLES, Column.DERIVED_CYCLES: Cell.DERIVED}
+_GAP_AT: Final = {Column.ENERGY: (Gap.BEFORE, Gap.ENERGY), Column.CYCLES: (Gap.CYCLES_BEFORE, Gap.CYCLES)}
 
-Columns = Mapping[int, Any]
+
+class Usage(NamedTuple):
+    """A usage statement and what goes with it. `columns` are its block's, None where the block is absent: then what
+    was sampled is known by its counters alone."""
+
+    index: int
+    body: UsageBody
+    start: int
+    end: int
+    layout: Layout
+    columns: Mapping[int, Any] | None
 
 
 class UsageFacts(NamedTuple):
-    """Rows of one statement."""
+    """Rows of facts."""
 
     cells: Table
     gaps: Table
     work: Table
 
 
-def intervals_of(body: UsageBody, start: int, end: int, bucket: int) -> int:
-    """Intervals of the window. Raises MalformedError `usage/grid` unless they lie on the grid and in buckets."""
+def shape_of(body: UsageBody, start: int, end: int, bucket: int) -> Shape:
+    """The shape of a usage statement. Raises MalformedError `usage/grid` unless window and buckets are made of whole
+    intervals, and `usage/size`."""
     count, rest = divmod(end - start, body.interval)
     if count < 1 or rest or start % body.interval or bucket % body.interval:
         raise MalformedError("usage/grid", f"window and buckets of {bucket} s must be whole intervals", path="usage")
     if count * body.devices > MAX_INTERVALS:
         raise MalformedError("usage/size", f"{count * body.devices} device-intervals, at most {MAX_INTERVALS}")
-    return count
+    return Shape(body.devices, count, start % bucket // body.interval, bucket // body.interval)
 
 
-def read_usage(
-    index: int, body: UsageBody, start: int, end: int, layout: Layout, columns: Columns | None, bucket: int
-) -> UsageFacts:
-    """The rows of a usage statement. `columns` are its block's, None where the block is absent: then what was
-    sampled is known by its counters alone. Raises EvidenceError."""
-    intervals = intervals_of(body, start, end, bucket)
-    if body.devices != len(layout.groups):
-        detail = f"{body.devices} devices, the roster gives the source {len(layout.groups)}"
-        raise EvidenceError("usage/devices", detail)
-    cut = segments(
-        body.spans,
-        runs=len(body.runs),
-        devices=body.devices,
-        intervals=intervals,
-        phase=start % bucket // body.interval,
-        per_bucket=bucket // body.interval,
-    )
-    sampled = cut.state == State.SAMPLED
-    sampled_sums: dict[int, Ints] = {
-        column: _sampled(columns[column], cut, sampled)
-        for column in _KNOWN
-        if columns is not None and column in columns
-    }
-    per_device: dict[int, Ints] = {c: _by_device(sampled_sums[c], cut) for c in _COUNTED if c in sampled_sums}
-    return UsageFacts(
-        _cells(index, body, cut, layout, sampled_sums, start // bucket, columns is None and body.block is not None),
-        _gaps(index, body, cut, layout, per_device, start // bucket, (end - 1) // bucket),
-        _work(index, body, cut, layout),
-    )
+def read_usage(statements: Sequence[Usage], bucket: int) -> UsageFacts:
+    """The rows of usage statements of one shape and interval. Raises EvidenceError for the first rule that any of
+    them breaks."""
+    first = statements[0]
+    batch = _Batch(statements, shape_of(first.body, first.start, first.end, bucket), first.body.interval, bucket)
+    return UsageFacts(batch.cells(), batch.gaps(), batch.work())
 
 
-def _sampled(values: Any, cut: Segments, sampled: Any) -> Ints:
-    """Sums where sampled; anything else must be zero there."""
-    summed = sums(values, cut)
-    if summed[~sampled].any():
-        raise EvidenceError(
-            "usage/value-in-gap", "a column has values where the statement says that nothing was sampled"
-        )
-    return summed
+class _Batch:
+    def __init__(self, statements: Sequence[Usage], shape: Shape, interval: int, bucket: int) -> None:
+        self.statements, self.shape, self.interval = statements, shape, interval
+        bodies = [s.body for s in statements]
+        self.cut = segments([b.spans for b in bodies], [len(b.runs) for b in bodies], shape)
+        self.index = np.array([s.index for s in statements], np.int64)
+        self.first_bucket = np.array([s.start // bucket for s in statements], np.int64)
+        self.last_bucket = np.array([(s.end - 1) // bucket for s in statements], np.int64)
+        self.sampled = self.cut.state == State.SAMPLED
+        # Groups and classes are numbered within the batch: local numbers make dense keys.
+        self.groups = max(len(s.layout.present) for s in statements)
+        self.group = np.concatenate([s.layout.groups for s in statements])
+        self.local = np.concatenate([s.layout.local for s in statements])
+        self.row = self.cut.statement * shape.devices + self.cut.device
+        self.begins = np.flatnonzero(np.diff(self.row, prepend=-1))  # where each device's segments begin
+        self._runs(bodies)
+        self.sums = {c: self._summed(c) for c in _KNOWN if any(c in (s.columns or ()) for s in statements)}
+        self.has = {c: np.array([c in (s.columns or ()) for s in statements]) for c in self.sums}
 
+    def _runs(self, bodies: Sequence[UsageBody]) -> None:
+        """Each segment's place in the run tables of all statements, which end with a row for no run."""
+        classes = [[r.label * CLASS_STEP + r.precision for r in b.runs] + [0] for b in bodies]
+        counts = np.array([len(c) for c in classes])
+        self.run_ends = np.cumsum(counts)
+        self.klass = np.array([k for of_one in classes for k in of_one], np.int64)
+        none = (self.run_ends - 1)[self.cut.statement]
+        begin = (self.run_ends - counts)[self.cut.statement]
+        self.run = np.where(self.cut.run == NO_RUN, none, begin + self.cut.run)
 
-def _by_device(summed: Ints, cut: Segments) -> Ints:
-    return np.add.reduceat(summed, np.flatnonzero(np.diff(cut.device, prepend=-1)))
+    def _summed(self, column: int) -> Ints:
+        """Sums where sampled; anything else must be zero there."""
+        found = sums([(s.columns or {}).get(column) for s in self.statements], self.cut, self.shape)
+        if found[~self.sampled].any():
+            raise EvidenceError("usage/value-in-gap", "a column has values where the statement sampled nothing")
+        return found
 
+    def _by_device(self, values: Any) -> Ints:
+        return np.add.reduceat(np.asarray(values, np.int64), self.begins)
 
-def _cells(
-    index: int,
-    body: UsageBody,
-    cut: Segments,
-    layout: Layout,
-    summed: Mapping[int, Ints],
-    first_bucket: int,
-    lost: bool,
-) -> Table:
-    classes = np.array([r.label * CLASS_STEP + r.precision for r in body.runs] + [0], np.int64)
-    present, local = np.unique(classes, return_inverse=True)
-    groups = len(layout.present)
-    run = np.where(cut.run == NO_RUN, len(body.runs), cut.run)
-    buckets = int(cut.bucket.max()) + 1
-    key = (cut.bucket * groups + layout.local[cut.device]) * len(present) + local[run]
-    size = buckets * groups * len(present)
-    # float64 adds these integers exactly: MAX_INTERVALS and the columns' maxima keep every sum below 2^53
-    seconds = np.bincount(key * _STATES + cut.state, cut.length, size * _STATES).reshape(size, _STATES)
-    used = np.flatnonzero(seconds.any(axis=1))
-    rows = np.zeros((len(used), len(Cell)), np.int64)
-    place, klass = np.divmod(used, len(present))
-    rows[:, Cell.INDEX] = index
-    rows[:, Cell.GROUP] = np.array(layout.present)[place % groups]
-    rows[:, Cell.BUCKET] = first_bucket + place // groups
-    rows[:, Cell.CLASS] = present[klass]
-    rows[:, Cell.SAMPLED : Cell.STEP + 1] = seconds[used] * body.interval
-    for column, at in (
-        (Column.ENERGY, Cell.ENERGY),
-        (Column.CYCLES, Cell.CYCLES),
-        (Column.DERIVED_CYCLES, Cell.DERIVED),
-    ):
-        if column in summed:
-            rows[:, at] = np.bincount(key, summed[column], size)[used]
-    rows[:, Cell.MEASURED] = sum(_KNOWN[Column(c)] for c in summed)
-    if lost:
-        rows[:, Cell.MISSING] += rows[:, Cell.SAMPLED]
-        rows[:, Cell.SAMPLED] = 0
-    return rows
+    def cells(self) -> Table:
+        """A row for each statement, bucket, group and class with any device-seconds."""
+        present, local = np.unique(self.klass, return_inverse=True)
+        buckets = self.shape.buckets
+        key = (self.cut.statement * buckets + self.cut.bucket) * self.groups + self.local[self.row]
+        key = key * len(present) + local[self.run]
+        size = len(self.statements) * buckets * self.groups * len(present)
+        # float64 adds these integers exactly: MAX_INTERVALS and the columns' maxima keep every sum below 2^53
+        seconds = np.bincount(key * _STATES + self.cut.state, self.cut.length, size * _STATES).reshape(size, _STATES)
+        used = np.flatnonzero(seconds.any(axis=1))
+        place, klass = np.divmod(used, len(present))
+        place, group = np.divmod(place, self.groups)
+        statement, bucket = np.divmod(place, buckets)
+        rows = np.zeros((len(used), len(Cell)), np.int64)
+        rows[:, Cell.INDEX] = self.index[statement]
+        rows[:, Cell.GROUP] = self._present()[statement, group]
+        rows[:, Cell.BUCKET] = self.first_bucket[statement] + bucket
+        rows[:, Cell.CLASS] = present[klass]
+        rows[:, Cell.SAMPLED : Cell.STEP + 1] = seconds[used] * self.interval
+        rows[:, Cell.READINGS] = np.bincount(key, self.sampled, size)[used]
+        for column, values in self.sums.items():
+            rows[:, _SUM_AT[Column(column)]] = np.bincount(key, values, size)[used]
+            rows[:, Cell.MEASURED] |= np.where(self.has[column][statement], _KNOWN[Column(column)], 0)
+        lost = np.array([s.columns is None for s in self.statements])[statement]
+        rows[lost, Cell.MISSING] += rows[lost, Cell.SAMPLED]
+        rows[lost, Cell.SAMPLED] = 0
+        return rows
 
+    def _present(self) -> Ints:
+        out = np.zeros((len(self.statements), self.groups), np.int64)
+        for number, statement in enumerate(self.statements):
+            out[number, : len(statement.layout.present)] = statement.layout.present
+        return out
 
-def _gaps(
-    index: int,
-    body: UsageBody,
-    cut: Segments,
-    layout: Layout,
-    per_device: Mapping[int, Ints],
-    first_bucket: int,
-    last_bucket: int,
-) -> Table:
-    """Counters against sums, device by device; a row for each device with unsampled seconds."""
-    dark = cut.state != State.SAMPLED if per_device else cut.state != State.OFF
-    unsampled = np.bincount(cut.device, np.where(dark & (cut.state != State.OFF), cut.length, 0), body.devices)
-    reset = np.bincount(cut.device, cut.state == State.RESET, body.devices) > 0
-    before_of: dict[int, Ints] = {}
-    rest_of: dict[int, Ints] = {}
-    for column, before_bytes, after_bytes in body.counters:
-        before = np.frombuffer(before_bytes, "<i8")
-        rest = np.frombuffer(after_bytes, "<i8") - before
-        fell = (rest < 0) & ~reset
-        if fell.any() or before.min() < 0:
-            raise EvidenceError("counter/backwards", f"{_name(column)} of device {int(np.argmax(fell))} runs backwards")
-        if column in per_device:
-            rest = rest - per_device[column]
-            wrong = ~reset & ((rest < 0) | ((rest > 0) & (unsampled == 0)))
+    def gaps(self) -> Table:
+        """Counters against sums, device by device; a row for each device with seconds that no interval measures."""
+        measured = self.has.get(Column.ENERGY, np.zeros(len(self.statements), bool))
+        unmeasured = ~(self.sampled & measured[self.cut.statement]) & (self.cut.state != State.OFF)
+        intervals = self._by_device(np.where(unmeasured, self.cut.length, 0))
+        reset = self._by_device(self.cut.state == State.RESET) > 0
+        where = np.flatnonzero(intervals)
+        statement = where // self.shape.devices
+        rows = np.full((len(where), len(Gap)), -1, np.int64)
+        rows[:, Gap.INDEX] = self.index[statement]
+        rows[:, Gap.GROUP] = self.group[where]
+        rows[:, Gap.FIRST] = self.first_bucket[statement]
+        rows[:, Gap.LAST] = self.last_bucket[statement]
+        rows[:, Gap.SECONDS] = intervals[where] * self.interval
+        rows[:, Gap.READINGS] = self._by_device(unmeasured)[where] + 1
+        for column, (before_at, rest_at) in _GAP_AT.items():
+            before, rest = self._counter(column, reset, intervals)
+            rows[:, before_at] = before[where]
+            rows[:, rest_at] = rest[where]
+        return rows
+
+    def _counter(self, column: Column, reset: Any, unmeasured: Ints) -> tuple[Ints, Ints]:
+        """By device: the counter at the window's start, and what of its climb no sampled interval accounts for; -1
+        where there is no counter or it was reset."""
+        none = bytes(8 * self.shape.devices)
+        given = [next(((b, a) for c, b, a in s.body.counters if c == column), None) for s in self.statements]
+        has = np.repeat([pair is not None for pair in given], self.shape.devices)
+        before = np.frombuffer(b"".join([pair[0] if pair else none for pair in given]), "<i8")
+        after = np.frombuffer(b"".join([pair[1] if pair else none for pair in given]), "<i8")
+        rest = after - before
+        fell = has & ((before < 0) | ((rest < 0) & ~reset))
+        if fell.any():
+            self._refuse("counter/backwards", fell, column, "runs backwards")
+        if column in self.sums:
+            rest = rest - self._by_device(self.sums[column])
+            summed = has & np.repeat(self.has[column], self.shape.devices) & ~reset
+            wrong = summed & ((rest < 0) | ((rest > 0) & (unmeasured == 0)))
             if wrong.any():
-                device = int(np.argmax(wrong))
-                detail = f"{_name(column)} of device {device}: counter and intervals differ by {int(rest[device])}"
-                raise EvidenceError("counter/mismatch", detail)
-        before_of[column], rest_of[column] = np.where(reset, -1, before), np.where(reset, -1, rest)
-    where = np.flatnonzero(unsampled)
-    rows = np.full((len(where), len(Gap)), -1, np.int64)
-    rows[:, Gap.INDEX] = index
-    rows[:, Gap.GROUP] = layout.groups[where]
-    rows[:, Gap.FIRST] = first_bucket
-    rows[:, Gap.LAST] = last_bucket
-    rows[:, Gap.SECONDS] = unsampled[where] * body.interval
-    for column, before_at, rest_at in (
-        (Column.ENERGY, Gap.BEFORE, Gap.ENERGY),
-        (Column.CYCLES, Gap.CYCLES_BEFORE, Gap.CYCLES),
-    ):
-        if column in rest_of:
-            rows[:, before_at] = before_of[column][where]
-            rows[:, rest_at] = rest_of[column][where]
-    return rows
+                self._refuse("counter/mismatch", wrong, column, "does not add up with its intervals")
+        known = has & ~reset
+        return np.where(known, before, -1), np.where(known, rest, -1)
 
+    def _refuse(self, code: str, where: Any, column: Column, what: str) -> None:
+        device = int(np.argmax(where)) % self.shape.devices
+        raise EvidenceError(code, f"the {column.name.lower()} counter of device {device} {what}")
 
-def _work(index: int, body: UsageBody, cut: Segments, layout: Layout) -> Table:
-    """Device-seconds of each run by group; what is declared stands in the run's first row."""
-    if not body.runs:
-        return np.empty((0, len(Work)), np.int64)
-    groups = len(layout.present)
-    busy = cut.run != NO_RUN
-    key = cut.run[busy] * groups + layout.local[cut.device[busy]]
-    seconds = np.bincount(key, cut.length[busy], len(body.runs) * groups) * body.interval
-    rows = []
-    for number, run in enumerate(body.runs):
-        declared = -1 if run.declared is None else run.declared
-        for place, group in enumerate(layout.present):
-            named = int(seconds[number * groups + place])
-            if named or place == 0:
-                klass = run.label * CLASS_STEP + run.precision
-                rows.append((index, number, group, klass, run.lineage, named, declared))
-                declared = -1
-    return np.array(rows, np.int64)
-
-
-def _name(column: int) -> str:
-    return Column(column).name.lower()
+    def work(self) -> Table:
+        """Device-seconds of each run by group; what is declared stands in the run's first row."""
+        busy = self.cut.run != NO_RUN
+        key = self.run[busy] * self.groups + self.local[self.row[busy]]
+        seconds = np.bincount(key, self.cut.length[busy], len(self.klass) * self.groups).astype(np.int64)
+        runs = [(n, number, run) for n, s in enumerate(self.statements) for number, run in enumerate(s.body.runs)]
+        if not runs:
+            return np.empty((0, len(Work)), np.int64)
+        place = np.delete(np.arange(len(self.klass)), self.run_ends - 1)
+        statement = np.repeat([n for n, _, _ in runs], self.groups)
+        group = np.tile(np.arange(self.groups), len(runs))
+        rows = np.empty((len(runs) * self.groups, len(Work)), np.int64)
+        rows[:, Work.INDEX] = self.index[statement]
+        rows[:, Work.RUN] = np.repeat([number for _, number, _ in runs], self.groups)
+        rows[:, Work.GROUP] = self._present()[statement, group]
+        rows[:, Work.CLASS] = np.repeat(self.klass[place], self.groups)
+        rows[:, Work.LINEAGE] = np.repeat(
+            np.array([r.lineage for _, _, r in runs], np.uint64).view(np.int64), self.groups
+        )
+        rows[:, Work.SECONDS] = seconds.reshape(-1, self.groups)[place].ravel() * self.interval
+        declared = np.repeat([-1 if r.declared is None else r.declared for _, _, r in runs], self.groups)
+        rows[:, Work.DECLARED] = np.where(group == 0, declared, -1)
+        return rows[(group == 0) | (rows[:, Work.SECONDS] > 0)]

@@ -27,7 +27,7 @@ active half of the time at 1,830 MHz:
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -188,10 +188,33 @@ def bridge_cycles(before: int, after: int, gap_seconds: int, pin: Pin) -> int | 
     return _bridge(before, after, pin.max_clock_mhz * gap_seconds)
 
 
+def gaps(
+    seconds: Array,
+    before_mj: Array,
+    drawn_mj: Array,
+    before_cycles: Array,
+    cycles: Array,
+    readings: Array,
+    pin: Pin,
+) -> Array:
+    """u of gaps, one a row: presence, or what a counter that bridges the gap leaves possible; `before_` is -1 where
+    there is no counter, `readings` how often the counter's resolution is charged."""
+    bound = presence(seconds, pin)
+    bridged = (before_mj >= 0) & (drawn_mj >= 0) & _bridges(before_mj, pin.tdp_mw * seconds)
+    energy = widened(np.where(bridged, drawn_mj, 0), pin.energy_error_ppm, pin.resolution_mj, readings)
+    bound = _where(bridged, by_energy(energy, pin), bound)
+    bridged = (before_cycles >= 0) & (cycles >= 0) & _bridges(before_cycles, pin.max_clock_mhz * seconds)
+    activity = by_activity(np.where(bridged, cycles, 0), scale(seconds, SHARE, 1, up=True), pin)
+    return _where(bridged, activity, bound)
+
+
 def _bridge(before: int, after: int, climb: int) -> int | None:
-    if after < before or before * 100 <= BRIDGE_MARGIN_PERCENT * climb:
-        return None
-    return after - before
+    return after - before if after >= before and _bridges(before, climb) else None
+
+
+def _bridges(before: Any, climb: Any) -> Any:
+    # Counters beyond 2^54 are as good as that: no gap can climb so far, and the products stay below 2^63.
+    return np.minimum(before, 1 << 54) * 100 > climb * BRIDGE_MARGIN_PERCENT
 
 
 def _where(mask: Mask, method: Array, bound: Array) -> Array:

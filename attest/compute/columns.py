@@ -1,19 +1,23 @@
-"""Spans and columns of a usage statement, cut at bucket edges and summed (schemas/statement.md, "usage").
+"""Spans and columns of usage statements, cut at bucket edges and summed (schemas/statement.md, "usage").
 
-A span is a run of device-intervals of one device with one state and one run; cut at the edges of the time
-buckets, spans become segments, the pieces over which columns are summed. Device-intervals are numbered
-device-major: device * intervals + interval.
+A span is a run of device-intervals of one device with one state and one run; cut at the edges of the time buckets,
+spans become segments, the pieces over which columns are summed. Device-intervals are numbered device-major: device *
+intervals + interval. Neighbouring statements of one shape are cut in one go, which is what makes it fast: the
+statements of a table follow each other as the devices of a statement do.
 
     >>> spans = format_spans([(0, State.SAMPLED, 0), (3, State.MISSING, NO_RUN), (4, State.SAMPLED, NO_RUN)])
-    >>> s = segments(spans, runs=1, devices=2, intervals=4, phase=1, per_bucket=3)
-    >>> s.first.tolist(), s.length.tolist(), s.bucket.tolist(), s.device.tolist(), s.state.tolist()
-    ([0, 2, 3, 4, 6], [2, 1, 1, 2, 2], [0, 1, 1, 0, 1], [0, 0, 0, 1, 1], [0, 0, 1, 0, 0])
+    >>> shape = Shape(devices=2, intervals=4, phase=1, per_bucket=3)
+    >>> s = segments([spans, spans], [1, 1], shape)
+    >>> s.first.tolist(), s.length.tolist(), s.state.tolist()
+    ([0, 2, 3, 4, 6, 8, 10, 11, 12, 14], [2, 1, 1, 2, 2, 2, 1, 1, 2, 2], [0, 0, 1, 0, 0, 0, 0, 1, 0, 0])
+    >>> s.statement.tolist(), s.device.tolist(), s.bucket.tolist()
+    ([0, 0, 0, 0, 0, 1, 1, 1, 1, 1], [0, 0, 0, 1, 1, 0, 0, 0, 1, 1], [0, 1, 1, 0, 1, 0, 1, 1, 0, 1])
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,16 +30,36 @@ Ints = npt.NDArray[np.int64]
 
 SPAN: Final = np.dtype([("first", "<u4"), ("state", "<u2"), ("run", "<u2")])
 _GRIDS: Final = 64  # shapes of statements that a site mixes at a time
-_TABLES: Final = 256  # equal span tables of neighbouring statements share one pass
+
+
+class Shape(NamedTuple):
+    """What statements have in common that are cut together: `phase` is the window's start within its bucket and
+    `per_bucket` the length of a bucket, both in intervals."""
+
+    devices: int
+    intervals: int
+    phase: int
+    per_bucket: int
+
+    @property
+    def size(self) -> int:
+        """Device-intervals of one statement."""
+        return self.devices * self.intervals
+
+    @property
+    def buckets(self) -> int:
+        """Buckets that a window touches."""
+        return -(-(self.phase + self.intervals) // self.per_bucket)
 
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Segments in order: first device-interval, length, and for each its device, bucket (counted from the bucket
-    of the window's start), state and run."""
+    """Segments in order: first device-interval (counted through all statements) and length, and for each its
+    statement, device, bucket (from the bucket of the window's start), state and run."""
 
     first: Ints
     length: Ints
+    statement: Ints
     device: Ints
     bucket: Ints
     state: Ints
@@ -47,56 +71,84 @@ def format_spans(spans: Iterable[tuple[int, int, int]]) -> bytes:
     return np.array(list(spans), SPAN).tobytes()
 
 
-@lru_cache(_GRIDS)
-def _grid(devices: int, intervals: int, phase: int, per_bucket: int) -> npt.NDArray[np.uint32]:
-    """Where a device or a bucket begins."""
-    within = np.concatenate(([0], np.arange(per_bucket - phase, intervals, per_bucket)))
-    return (np.arange(devices)[:, None] * intervals + within).ravel().astype("<u4")
+def segments(tables: Sequence[bytes], runs: Sequence[int], shape: Shape) -> Segments:
+    """The segments of the span tables of statements of one shape; `runs` are the lengths of their run tables.
+
+    Raises MalformedError `usage/spans`.
+    """
+    if any(len(table) % SPAN.itemsize for table in tables):
+        _bad(f"a span table is a multiple of {SPAN.itemsize} bytes long")
+    table = np.frombuffer(b"".join(tables), SPAN)
+    counts = [len(spans) // SPAN.itemsize for spans in tables]
+    statement = np.repeat(np.arange(len(tables)), counts)
+    at = table["first"] + statement * shape.size
+    state, run = table["state"].astype(np.int64), table["run"].astype(np.int64)
+    _require_spans(table, at, statement, state, run, np.array(runs, np.int64), shape)
+    grid = _grid(len(tables), shape)
+    # Spans and grid in one order; where both cut, the span comes last and is kept, so that counts include both.
+    order = np.concatenate((grid.twice, at * 2 + 1))
+    order.sort(kind="stable")  # two runs in order already: a merge
+    first = order >> 1
+    kept = np.empty(len(order), bool)
+    kept[-1] = True
+    np.not_equal(first[1:], first[:-1], out=kept[:-1])
+    spans_so_far = np.cumsum(order & 1)
+    span = spans_so_far[kept] - 1
+    cell = (np.arange(len(order)) - spans_so_far)[kept]
+    first = first[kept]
+    length = np.empty_like(first)
+    np.subtract(first[1:], first[:-1], out=length[:-1])
+    length[-1] = len(tables) * shape.size - first[-1]
+    return Segments(first, length, grid.statement[cell], grid.device[cell], grid.bucket[cell], state[span], run[span])
 
 
-@lru_cache(_TABLES)
-def segments(spans: bytes, *, runs: int, devices: int, intervals: int, phase: int, per_bucket: int) -> Segments:
-    """The segments of a span table. `phase` is the window's start within its bucket, `per_bucket` the length of
-    a bucket, both in intervals. Raises MalformedError `usage/spans`."""
-    table = np.frombuffer(spans, SPAN) if len(spans) % SPAN.itemsize == 0 else np.empty(0, SPAN)
-    first = np.ascontiguousarray(table["first"])
-    _require_spans(table, first, runs, devices, intervals)
-    grid = _grid(devices, intervals, phase, per_bucket)
-    cuts = np.concatenate((first, grid))
-    cuts.sort()
-    fresh = np.empty(len(cuts), bool)
-    fresh[0] = True
-    np.not_equal(cuts[1:], cuts[:-1], out=fresh[1:])
-    cuts = cuts[fresh]
-    span = first.searchsorted(cuts, "right") - 1
-    start = cuts.astype(np.int64)
-    length = np.empty_like(start)
-    np.subtract(start[1:], start[:-1], out=length[:-1])
-    length[-1] = devices * intervals - start[-1]
-    device, interval = np.divmod(start, intervals)
-    bucket = (interval + phase) // per_bucket
-    return Segments(
-        start, length, device, bucket, table["state"][span].astype(np.int64), table["run"][span].astype(np.int64)
-    )
-
-
-def sums(values: npt.NDArray[Any], segments: Segments) -> Ints:
-    """The exact sum of a column over each segment."""
+def sums(columns: Sequence[npt.NDArray[Any] | None], cut: Segments, shape: Shape) -> Ints:
+    """The exact sums of one column over each segment; 0 for a statement that has no such column."""
     # Column maxima and interval counts are bounded so that 64 bits always hold the sum.
-    return np.add.reduceat(values, segments.first, dtype=np.uint64).view(np.int64)
+    out = np.zeros(len(cut.first), np.uint64)
+    edges = cut.first.searchsorted(np.arange(len(columns) + 1) * shape.size).tolist()
+    local = cut.first - cut.statement * shape.size
+    for number, values in enumerate(columns):
+        if values is not None:
+            here = slice(edges[number], edges[number + 1])
+            np.add.reduceat(values, local[here], dtype=np.uint64, out=out[here])
+    return out.view(np.int64)
 
 
-def _require_spans(table: npt.NDArray[Any], first: npt.NDArray[Any], runs: int, devices: int, intervals: int) -> None:
-    if not len(first) or first[0] != 0 or first[-1] >= devices * intervals:
-        raise MalformedError("usage/spans", "spans begin at 0 and end inside the window", path="usage.spans")
-    if (first[1:] <= first[:-1]).any():
-        raise MalformedError("usage/spans", "spans must rise", path="usage.spans")
-    starts = np.arange(devices) * intervals
-    place = first.searchsorted(starts)
-    if place[-1] >= len(first) or (first[place] != starts).any():
-        raise MalformedError("usage/spans", "each device's start must be present", path="usage.spans")
-    if int(table["state"].max()) > State.STEP:
-        raise MalformedError("usage/spans", f"state {table['state'].max()} is not known", path="usage.spans")
-    run = table["run"]
-    if ((run >= runs) & (run != NO_RUN)).any():
-        raise MalformedError("usage/spans", f"a span names a run that is none of the {runs}", path="usage.spans")
+class _Grid(NamedTuple):
+    """Where a device or a bucket begins, times two, and what lies there."""
+
+    twice: Ints
+    statement: Ints
+    device: Ints
+    bucket: Ints
+
+
+@lru_cache(_GRIDS)
+def _grid(statements: int, shape: Shape) -> _Grid:
+    within = np.concatenate(([0], np.arange(shape.per_bucket - shape.phase, shape.intervals, shape.per_bucket)))
+    row = np.arange(statements * shape.devices)
+    twice = 2 * (row[:, None] * shape.intervals + within).ravel()
+    each = np.repeat(row, len(within))
+    return _Grid(twice, each // shape.devices, each % shape.devices, np.tile(np.arange(len(within)), len(row)))
+
+
+def _require_spans(
+    table: npt.NDArray[Any], at: Ints, statement: Ints, state: Ints, run: Ints, runs: Ints, shape: Shape
+) -> None:
+    if not len(table) or int(table["first"].max()) >= shape.size:
+        _bad("spans end inside the window")
+    if (at[1:] <= at[:-1]).any():
+        _bad("spans must rise")
+    starts = np.arange(len(runs) * shape.devices) * shape.intervals
+    place = at.searchsorted(starts)
+    if place[-1] >= len(at) or (at[place] != starts).any():
+        _bad("each device's start must be present")
+    if int(state.max()) > State.STEP:
+        _bad(f"state {state.max()} is not known")
+    if ((run >= runs[statement]) & (run != NO_RUN)).any():
+        _bad("a span names a run that the run table does not have")
+
+
+def _bad(detail: str) -> None:
+    raise MalformedError("usage/spans", detail, path="usage.spans")

@@ -7,6 +7,7 @@ are ignored, as golang.org/x/mod/sumdb/note has it. A signature of a known key t
 the note, for bytes then are not what was signed.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from attest.errors import MalformedError, SignatureError
@@ -32,6 +33,7 @@ def witness_vkey(name: str, key: PublicKey) -> Vkey:
     return Vkey(name, _type_of(key, ED25519_COSIGNATURE), key.raw)
 
 
+@lru_cache(1024)
 def public_key(vkey: Vkey) -> PublicKey:
     """The key inside a vkey. Raises TrustError where it is weak."""
     alg = Alg.ML_DSA_44 if vkey.algorithm == ML_DSA_44_COSIGNATURE else Alg.ED25519
