@@ -148,7 +148,7 @@ def test_parties_and_sites_are_found(agreement: Agreement) -> None:
 
 
 def test_an_agreement_travels_to_workers(agreement: Agreement) -> None:
-    copy = pickle.loads(pickle.dumps(agreement))  # noqa: S301 - our own bytes
+    copy = pickle.loads(pickle.dumps(agreement))
     assert copy == agreement
     assert hash(copy) == hash(agreement)
 

@@ -114,7 +114,9 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         DC2_LOG, f'"{format_vkey(witness_vkey("acme.example/dc2", seeded_key("x").public_key()))}"',
         "agreement/log-key", "party.site.log_keys",
     ),
-    "a log key with a wrong id": (DC2_LOG, DC2_LOG.replace("9b239250", "9b239251"), "vkey/malformed", "party.site.log_keys"),
+    "a log key with a wrong id": (
+        DC2_LOG, DC2_LOG.replace("9b239250", "9b239251"), "vkey/malformed", "party.site.log_keys",
+    ),
     "a witness's key again as log key": (
         DC2_LOG, f'"{log_key("acme.example/dc2", "north")}"', "key/reused", "party.site.log_keys",
     ),
@@ -241,7 +243,9 @@ CASES: dict[str, tuple[str, str, str, str]] = {
                             "quantity/unit", "phase.term.limit"),
     "a power cap without a unit": (POWER, POWER.replace('"3 MW"', '"3" #!'), "quantity/unit", "phase.term.limit"),
     "a power cap as a number": (POWER, POWER.replace('"3 MW"', "3 #!"), "quantity/unit", "phase.term.limit"),
-    "a power cap without a limit": (POWER, POWER.replace('limit = "3 MW"\n', ""), "toml/missing-key", "phase.term.limit"),
+    "a power cap without a limit": (
+        POWER, POWER.replace('limit = "3 MW"\n', ""), "toml/missing-key", "phase.term.limit",
+    ),
 }  # fmt: skip
 
 

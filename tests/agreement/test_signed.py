@@ -9,6 +9,7 @@ from attest.format.cbor import encode
 from attest.format.cose import EMPTY_MAP, Document, format_document, parse_document
 from attest.sign.documents import add_signature, sign_document
 from attest.sign.seeded import seeded_key
+from attest.trust.keys import format_key
 
 ACME, BOREALIS = "https://acme.example", "https://borealis.example"
 
@@ -39,8 +40,6 @@ def test_a_party_is_bound_when_enough_of_its_holders_signed(
 
 def test_two_keys_of_one_holder_are_one_vote(example: str) -> None:
     one, two = seeded_key("ada"), seeded_key("ada's other key")
-    from attest.trust.keys import format_key
-
     old = f'"{format_key(one.public_key())}"'
     text = example.replace(old, f'{old}, "{format_key(two.public_key())}"')
     found = verify_agreement(sign_document(text.encode(), CONTENT_TYPE, [one, two]))
