@@ -77,25 +77,30 @@ def genesis_leaf(log: LogWriter) -> bytes:
     return leaf_hash(log.entry(0))
 
 
-def enrolled(log: LogWriter, key: PublicKey) -> Enrolled:
-    """The source that this key signs for. Raises KeyFileError `key/not-enrolled`."""
-    owner: dict[bytes, Enrolled] = {}
+def owners(log: LogWriter) -> dict[bytes, Enrolled]:
+    """The source of every key that the log enrols or rotates to, by thumbprint."""
+    found: dict[bytes, Enrolled] = {}
     for entry in _control(log):
         signed = parse_statement(entry)
         body, header = signed.statement.body, signed.header
         if isinstance(body, GenesisBody):
-            act = parse_act(parse_document(body.document).payload or b"")
-            if isinstance(act, GenesisAct):
-                owner[_thumbprint(act.alg, act.key)] = Enrolled(act.sub, act.iss, Role.OFFICE, leaf_hash(entry))
+            genesis = parse_act(parse_document(body.document).payload or b"")
+            if isinstance(genesis, GenesisAct):
+                office = Enrolled(genesis.sub, genesis.iss, Role.OFFICE, leaf_hash(entry))
+                found[_thumbprint(genesis.alg, genesis.key)] = office
         elif isinstance(body, KeysBody):
-            for act_ in body.acts:
-                if isinstance(act_, Enrol):
-                    source = Enrolled(act_.sub, header.iss, act_.role, leaf_hash(entry))
-                    owner[_thumbprint(act_.alg, act_.key)] = source
-                elif isinstance(act_, Rotate) and header.kid in owner:
-                    owner[_thumbprint(act_.alg, act_.key)] = owner[header.kid]
+            for act in body.acts:
+                if isinstance(act, Enrol):
+                    found[_thumbprint(act.alg, act.key)] = Enrolled(act.sub, header.iss, act.role, leaf_hash(entry))
+                elif isinstance(act, Rotate) and header.kid in found:
+                    found[_thumbprint(act.alg, act.key)] = found[header.kid]
+    return found
+
+
+def enrolled(log: LogWriter, key: PublicKey) -> Enrolled:
+    """The source that this key signs for. Raises KeyFileError `key/not-enrolled`."""
     try:
-        return owner[key.thumbprint]
+        return owners(log)[key.thumbprint]
     except KeyError:
         detail = f"the log does not enrol the key {key.thumbprint.hex()}"
         raise KeyFileError("key/not-enrolled", detail, hint="attest key request, then attest key enrol") from None

@@ -6,10 +6,11 @@ from typing import Final
 
 import click
 
-from attest.cli.chain import enrolled, genesis_leaf, now, passphrase_of, sign_next, signer_of
+from attest.cli.chain import Enrolled, enrolled, genesis_leaf, now, owners, passphrase_of, sign_next, signer_of
 from attest.cli.params import KEY_FILE, PASSPHRASE, TIME, read, write
 from attest.cli.request import ROLES, format_request, parse_request, prove
 from attest.cli.verb import Verb, Verbs, console
+from attest.errors import LogError
 from attest.format.bodies import Enrol, KeysBody, Revoke, Rotate
 from attest.format.note import ED25519, format_vkey
 from attest.format.vocabulary import Kind
@@ -58,7 +59,8 @@ def show(path: str, name: str | None, passphrase_file: str | None) -> None:
 
 @key.command(
     cls=Verb,
-    example="attest key request n2.key --log " + "5" * 64 + " --source https://acme.example/dc1/n2 -o n2.request",
+    example="attest key request n2.key --source https://acme.example/dc1/n2"
+    " --log c7a3be43dba44485db59c35eb7db66579aecccb028d37c3255ff725c325887cd -o n2.request",
 )
 @click.argument("path")
 @click.option("--log", required=True, metavar="HEX", help='The log\'s id, as "attest log status" prints it.')
@@ -75,7 +77,7 @@ def request(path: str, log: str, source: str, role: str, output: str, passphrase
     write(output, text.encode())
 
 
-@key.command(cls=Verb, example="attest key enrol log n1.request --key office.key")
+@key.command(cls=Verb, example="attest key enrol log n2.request --key office.key")
 @click.argument("directory", metavar="LOG")
 @click.argument("requests", nargs=-1, required=True, metavar="REQUEST...")
 @KEY_FILE("The office's private key.")
@@ -87,6 +89,7 @@ def enrol(directory: str, requests: Sequence[str], key_path: str, passphrase_fil
     with LogWriter.open(Path(directory)) as log:
         leaf = genesis_leaf(log)
         acts = [parse_request(read(path), leaf) for path in requests]
+        _refuse_known(log, acts)
         for batch in _batches(acts):
             index = sign_next(log, signer, Kind.KEYS, KeysBody(tuple(batch)), now() if at is None else at)
             for act in batch:
@@ -113,7 +116,10 @@ def rotate(directory: str, key_path: str, new_path: str, passphrase_file: str | 
     _remind()
 
 
-@key.command(cls=Verb, example="attest key revoke log ed25519:<key> --last 41 --key office.key  # exits 6")
+@key.command(
+    cls=Verb,
+    example="attest key revoke log ed25519:a/sBFXtrKakcYFbWxv3Yj9EqlK6s3KjmlUrQTWsmyJg= --last 2 --key office.key",
+)
 @click.argument("directory", metavar="LOG")
 @click.argument("revoked", metavar="KEY")
 @click.option("--last", required=True, type=click.IntRange(0), help="The last log index that the key is good for.")
@@ -145,6 +151,22 @@ def approve(document: str, key_path: str, passphrase_file: str | None, output: s
     """
     signed = add_signature(read(document), signer_of(key_path, passphrase_file))
     write(output or document, signed)
+
+
+def _refuse_known(log: LogWriter, acts: Sequence[Enrol]) -> None:
+    """What every verifier would refuse is not written: one key has one source, one source one enrolment."""
+    known = owners(log)
+    subs = {source.sub for source in known.values()}
+    for act in acts:
+        kid = PublicKey(Alg(act.alg), act.key).thumbprint
+        if kid in known:
+            raise LogError("key/reused", f"the key of {act.sub} is already that of {known[kid].sub}")
+        if act.sub in subs:
+            raise LogError(
+                "key/sub-taken", f"{act.sub} is already enrolled", hint="attest key rotate gives it another key"
+            )
+        known[kid] = Enrolled(act.sub, "", act.role, b"")
+        subs.add(act.sub)
 
 
 def _batches(acts: Sequence[Enrol]) -> list[list[Enrol]]:

@@ -54,7 +54,7 @@ def log() -> None:
 @DIRECTORY
 @click.option("--origin", metavar="NAME", help="The log's name for life, as the agreement names it.")
 @click.option("--iss", metavar="URI", help="The party, as the agreement names it.")
-@click.option("--office", metavar="URI", help="The office's URI; the default is ISS/office.")
+@click.option("--office", metavar="URI", help="The office's URI; the default is https://ORIGIN/office.")
 @click.option("--office-key", required=True, metavar="FILE", help="The office's private key.")
 @ROOT_KEYS
 @ACT
@@ -84,7 +84,7 @@ def init(
         if origin is None or iss is None:
             raise click.UsageError("a genesis names its --origin and --iss", click.get_current_context())
         public = signer.public_key()
-        genesis = GenesisAct(origin, iss, office or f"{iss}/office", int(public.alg), public.raw, None)
+        genesis = GenesisAct(origin, iss, office or f"https://{origin}/office", int(public.alg), public.raw, None)
         document = _signed(format_act(genesis), root_keys, draft, passphrase_file)
         if draft is not None:
             return
