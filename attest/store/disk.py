@@ -21,6 +21,7 @@ _CODES = {
     errno.EACCES: ("log/read-only", "the log's directory and its files must be writable by this user"),
     errno.EPERM: ("log/read-only", "the log's directory and its files must be writable by this user"),
 }
+_CHUNK = 1 << 20
 _OTHER = ("log/io", "see what the system says of this disk, then open the log again")
 
 
@@ -101,9 +102,23 @@ def replace(temporary: Path, target: Path, parts: Iterable[bytes]) -> None:
     """Puts a whole file in place of `target`; its name lasts once its directory is synced."""
     file = create(temporary)
     try:
-        for part in parts:
-            write(file, part)
+        for chunk in _chunks(parts):
+            write(file, chunk)
         sync(file)
     finally:
         os.close(file)
     rename(temporary, target)
+
+
+def _chunks(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of at least 1 MiB, but for the last."""
+    held: list[bytes] = []
+    size = 0
+    for part in parts:
+        held.append(part)
+        size += len(part)
+        if size >= _CHUNK:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)

@@ -100,9 +100,12 @@ class Journal:
     def _header(self) -> tuple[str, int]:
         magic, _, rest = self._pread(0, 1024).partition(b"\n")
         origin, newline, _ = rest.partition(b"\n")
-        if magic + b"\n" != _MAGIC or not newline:
-            raise LogError("log/not-a-log", f"{self.path} is no journal of a log")
-        return origin.decode(), len(_MAGIC) + len(origin) + 1
+        try:
+            if magic + b"\n" == _MAGIC and newline:
+                return origin.decode(), len(_MAGIC) + len(origin) + 1
+        except UnicodeDecodeError:
+            pass
+        raise LogError("log/not-a-log", f"{self.path} is no journal of a log")
 
     def _scan(self) -> Iterator[Record]:
         size = os.fstat(self._file).st_size

@@ -11,8 +11,9 @@ from attest.errors import EvidenceError, LogError, MissingError
 from attest.format.checkpoint import Checkpoint
 from attest.format.statement import peek
 from attest.log import tiles
-from attest.log.merkle import EMPTY_RANGE, compact_range, leaf_hash
+from attest.log.merkle import EMPTY_RANGE, HASH_SIZE, compact_range, leaf_hash
 from attest.log.tiles import ENTRIES, MAX_LEVEL, WIDTH
+from attest.packs import open_pack
 from attest.store.directory import DirectoryBundle
 from attest.store.files import TileFiles, padded
 from attest.store.journal import Journal, Record
@@ -48,6 +49,32 @@ def read_edge(bundle: DirectoryBundle, size: int) -> list[bytes]:
         with damage():
             edge.append(bundle.hash_tile(*tile) if tile.width else b"")
     return edge
+
+
+def entry_at(bundle: DirectoryBundle, size: int, index: int) -> bytes:
+    """One entry of a log of `size` leaves."""
+    return _entries(bundle, size, index)[index % WIDTH]
+
+
+def block_at(bundle: DirectoryBundle, size: int, index: int) -> bytes | None:
+    """The block of one entry, None if it has none."""
+    with damage():
+        stated = [peek(entry).block for entry in _entries(bundle, size, index)]
+        found = open_pack(bundle, index // WIDTH, len(stated), stated)(index % WIDTH)
+    return None if found is None else bytes(found)
+
+
+def leaf_at(bundle: DirectoryBundle, size: int, index: int) -> bytes:
+    """The leaf hash of one entry."""
+    with damage():
+        hashes = bundle.hash_tile(*tiles.tile_at(0, index // WIDTH, size))
+    return hashes[index % WIDTH * HASH_SIZE :][:HASH_SIZE]
+
+
+def _entries(bundle: DirectoryBundle, size: int, index: int) -> list[bytes]:
+    tile = tiles.tile_at(ENTRIES, index // WIDTH, size)
+    with damage():
+        return tiles.parse_entries(bundle.entries(tile.index, tile.width), tile.width)
 
 
 def finish(size: int, journal: Journal, pending: Sequence[Record], files: TileFiles) -> None:

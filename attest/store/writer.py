@@ -43,14 +43,13 @@ from attest.format.checkpoint import Checkpoint, format_checkpoint, parse_checkp
 from attest.format.note import NoteSignature, parse_note
 from attest.format.statement import Peek, peek
 from attest.log import tiles
-from attest.log.merkle import EMPTY_ROOT, HASH_SIZE, leaf_hash
-from attest.log.tiles import ENTRIES, WIDTH
+from attest.log.merkle import EMPTY_ROOT, leaf_hash
 from attest.store import disk
 from attest.store.directory import CHECKPOINT, JOURNAL, LOCK, TEMPORARY, DirectoryBundle
 from attest.store.files import TileFiles
 from attest.store.journal import Journal
 from attest.store.places import Places
-from attest.store.scan import damage, damaged, finish, read_edge, scan
+from attest.store.scan import block_at, damage, damaged, entry_at, finish, leaf_at, read_edge, scan
 
 MAX_FRAME: Final = 64 << 20  # bytes of entries and blocks that `extend` accepts at once
 
@@ -143,9 +142,19 @@ class LogWriter:
         """Entry number `index`, sealed or pending."""
         if index >= self.size:
             return self._pending[index - self.size].entry
-        tile = tiles.tile_at(ENTRIES, index // WIDTH, self.size)
-        with damage():
-            return tiles.parse_entries(self._bundle.entries(tile.index, tile.width), tile.width)[index % WIDTH]
+        return entry_at(self._bundle, self.size, index)
+
+    def block(self, index: int) -> bytes | None:
+        """The block of entry number `index`, sealed or pending; None if it has none."""
+        if index >= self.size:
+            record = self._pending[index - self.size]
+            return self._journal.block(record) if record.block else None
+        return block_at(self._bundle, self.size, index)
+
+    def find(self, sub: str, seq: int) -> int | None:
+        """The index of a source's statement, None if there is none."""
+        self._require_writable()
+        return self._places.find(sub, seq)
 
     def last(self, sub: str) -> int | None:
         """The index of the entry with the highest seq of a source, None if it has none."""
@@ -272,10 +281,7 @@ class LogWriter:
     def _holds(self, index: int, entry: bytes) -> bool:
         if index >= self.size:
             return self._pending[index - self.size].entry == entry
-        tile = tiles.tile_at(0, index // WIDTH, self.size)
-        with damage():
-            hashes = self._bundle.hash_tile(*tile)
-        return hashes[index % WIDTH * HASH_SIZE :][:HASH_SIZE] == leaf_hash(entry)
+        return leaf_at(self._bundle, self.size, index) == leaf_hash(entry)
 
     def _accept(self, frame: list[tuple[int, bytes, bytes | None]], places: dict[tuple[str, int], int]) -> None:
         with self._fatal():

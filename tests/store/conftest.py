@@ -1,10 +1,14 @@
 """A small lab that writes logs, and an independent reader that holds a log's directory against its rules."""
 
 import hashlib
+import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from attest.errors import AttestError
 from attest.format.bodies import Block, CloseBody, InventoryBody
 from attest.format.cose import Header, Sign1, format_header, format_sign1
 from attest.format.statement import Statement, format_payload, peek
@@ -85,3 +89,36 @@ class Lab:
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     return Lab()
+
+
+@pytest.fixture
+def as_nobody(tmp_path: Path) -> Callable[[Callable[[], object]], str]:
+    """Runs something in a child that has no rights to other users' files; returns the code of its AttestError."""
+    for place in (tmp_path, *tmp_path.parents):
+        place.chmod(0o755)  # pytest makes its directories private
+        if place.name.startswith("pytest-of-") or place.parent == Path(tempfile.gettempdir()):
+            break
+
+    def run(act: Callable[[], object]) -> str:
+        receive, send = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                if os.geteuid() == 0:
+                    os.setgroups([])
+                    os.setgid(65534)
+                    os.setuid(65534)
+                act()
+                os.write(send, b"nothing was raised")
+            except AttestError as error:
+                os.write(send, error.code.encode())
+            except BaseException as error:  # noqa: BLE001 - the parent compares it
+                os.write(send, repr(error).encode())
+            finally:
+                os._exit(0)
+        os.close(send)
+        os.waitpid(child, 0)
+        with os.fdopen(receive, "rb") as pipe:
+            return pipe.read().decode()
+
+    return run

@@ -133,7 +133,8 @@ def test_what_is_pending_waits_for_the_next_writer(lab: Lab, path: Path) -> None
         log.extend(items[4:7])
     with LogWriter.open(path) as log:
         assert (log.size, log.pending, log.last("urn:host"), log.repaired) == (4, 3, 6, "")
-        assert [log.entry(i) for i in range(7)] == [entry for entry, _ in items[:7]]
+        assert [(log.entry(i), log.block(i)) for i in range(7)] == items[:7]
+        assert [log.find("urn:host", seq) for seq in (0, 6, 7)] == [0, 6, None]
         assert log.append(*items[5]) == 5
         log.extend(items[7:])
         log.seal(lab.sign)

@@ -1,0 +1,129 @@
+"""The journal: every way to tear its end, and damage that is no tear."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attest.errors import LogError
+from attest.store.journal import Journal
+from attest.store.writer import LogWriter
+
+Lab = Any
+FRAMES = [[(0, b"first", None)], [(1, b"second", b"block"), (2, b"", b"")], [(3, b"last", b"b" * 40)]]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    path = tmp_path / "journal"
+    Journal.create(path, tmp_path / "tmp", "example.com/journal")
+    journal = Journal(path)
+    for frame in FRAMES:
+        journal.append(frame)
+    journal.close()
+    return path
+
+
+def read(path: Path, *, read_only: bool = False) -> tuple[list[tuple[int, bytes, bytes | None]], int]:
+    journal = Journal(path, read_only=read_only)
+    records = [(r.position, r.entry, journal.block(r) if r.block else None) for r in journal.records]
+    assert journal.origin == "example.com/journal"
+    journal.close()
+    return records, journal.torn
+
+
+def whole(count: int) -> list[tuple[int, bytes, bytes | None]]:
+    return [record for frame in FRAMES[:count] for record in frame]
+
+
+def ends(path: Path) -> list[int]:
+    """Where the header and each frame end."""
+    found = [len(b"attest journal 1\nexample.com/journal\n")]
+    for frame in FRAMES:
+        found.append(found[-1] + 40 + sum(18 + len(entry) + len(block or b"") for _, entry, block in frame))
+    assert found[-1] == path.stat().st_size
+    return found
+
+
+def test_what_was_written_is_read(journal: Path) -> None:
+    assert read(journal) == (whole(3), 0)
+
+
+def test_a_tear_at_any_byte_is_cut_off(journal: Path) -> None:
+    data = journal.read_bytes()
+    *_, begin, end = ends(journal)
+    for size in range(begin, end + 1):
+        for filler in (b"", bytes(end - size), bytes(7)):
+            torn = data[:size] + filler
+            if len(torn) > end:
+                continue
+            journal.write_bytes(torn)
+            if torn == data:
+                assert read(journal) == (whole(3), 0)
+                continue
+            assert read(journal, read_only=True) == (whole(2), len(torn) - begin)
+            assert journal.read_bytes() == torn
+            assert read(journal) == (whole(2), len(torn) - begin)
+            assert journal.read_bytes() == data[:begin]
+
+
+@pytest.mark.parametrize("junk", [b"x", b"junk" * 9, b"junk" * 10, b"\xff" * 500, bytes(39), bytes(40), bytes(500)])
+def test_junk_at_the_end_is_cut_off(journal: Path, junk: bytes) -> None:
+    data = journal.read_bytes()
+    journal.write_bytes(data + junk)
+    assert read(journal) == (whole(3), len(junk))
+    assert journal.read_bytes() == data
+
+
+def test_damage_before_the_end_is_no_tear(journal: Path) -> None:
+    """What was accepted must not vanish in silence."""
+    data = journal.read_bytes()
+    begin, first, _, _ = ends(journal)
+    for at in range(begin + 8, first):
+        journal.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises(LogError, match="log/journal-damaged") as caught:
+            read(journal)
+        assert caught.value.hint
+
+
+def test_what_is_no_journal(journal: Path) -> None:
+    for data in (
+        b"",
+        b"attest journal 2\nname\n",
+        b"attest journal 1\nname",
+        b"attest journal 1\n\xff\n",
+        b"\xff" * 2000,
+    ):
+        journal.write_bytes(data)
+        with pytest.raises(LogError, match="log/not-a-log"):
+            read(journal)
+
+
+def test_clearing_keeps_the_header(journal: Path) -> None:
+    opened = Journal(journal)
+    opened.clear()
+    assert opened.records == []
+    opened.append([(9, b"again", None)])
+    opened.close()
+    assert read(journal) == ([(9, b"again", None)], 0)
+
+
+def test_opening_a_log_says_what_was_mended(lab: Lab, tmp_path: Path) -> None:
+    path, items = tmp_path / "log", lab.items(3)
+    with LogWriter.create(path, lab.origin) as log:
+        log.append(*items[0])
+        before = (path / ".journal").stat().st_size
+        log.append(*items[1])
+    os.truncate(path / ".journal", (path / ".journal").stat().st_size - 3)
+    torn = (path / ".journal").stat().st_size - before
+    with LogWriter.open(path, read_only=True) as look:
+        assert (look.pending, look.repaired) == (1, "")
+    with LogWriter.open(path) as log:
+        assert log.repaired == f"cut {torn} bytes of an unfinished append off the journal"
+        assert log.pending == 1
+        assert log.extend(items) == [0, 1, 2]
+        log.seal(lab.sign)
+    with LogWriter.open(path) as log:
+        assert log.repaired == ""
+    assert lab.read(path) == items
