@@ -1,9 +1,14 @@
 """Public keys: which algorithms, their thumbprints and texts, and verification.
 
-Ed25519 (-19, RFC 9864) is verified by PyNaCl, the stricter of two libraries; ESP256 (-9) and ESP384 (-51) and
-ML-DSA-44 (-48) and ML-DSA-65 (-49) by `cryptography`. ECDSA signatures are r || s (RFC 9053 section 2.1) with low s,
-so that nobody can make a second one out of one. Ed25519 keys of low order or in a second encoding are refused at
-construction: everything verifies under some of them.
+Ed25519 (-19, RFC 9864) is verified by PyNaCl, the stricter of two libraries; ESP256 (-9) and ESP384 (-51, both RFC
+9864) and ML-DSA-44 (-48) and ML-DSA-65 (-49, with no context) by `cryptography`. ECDSA signatures are r || s (RFC 9053
+section 2.1) with low s, so that nobody can make a second one out of one. Ed25519 keys of low order or in a second
+encoding are refused at construction: under the former one signature is good for many messages.
+
+    key/size    another number of bytes than its algorithm's    signature/size     another number of bytes
+    key/point   not a point of the curve                        signature/high-s   s above half of the group order
+    key/weak    of low order, or a second encoding              signature/invalid  not the key's over these bytes
+    key/text    not as `format_key` writes it
 
 A key's `kid` is its COSE Key Thumbprint, SHA-256 of its required parameters (RFC 9679). Its text is
 `ALGORITHM:BASE64`, with the compressed point for an elliptic curve:
@@ -25,8 +30,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from nacl.bindings import crypto_core_ed25519_is_valid_point, crypto_sign_open
+from nacl.bindings import crypto_core_ed25519_add, crypto_sign_open
 from nacl.exceptions import BadSignatureError
+from nacl.exceptions import RuntimeError as NaClError
 
 from attest.errors import SignatureError, TrustError
 from attest.format.cbor import encode
@@ -50,6 +56,7 @@ _NAMES: Final = {
     Alg.ML_DSA_65: "ml-dsa-65",
 }
 _SIZES: Final = {Alg.ED25519: 32, Alg.ESP256: 65, Alg.ESP384: 97, Alg.ML_DSA_44: 1312, Alg.ML_DSA_65: 1952}
+_ZERO: Final = b"\x01" + bytes(31)  # the neutral point of Ed25519
 _SIGNATURE_SIZES: Final = {Alg.ED25519: 64, Alg.ESP256: 64, Alg.ESP384: 96, Alg.ML_DSA_44: 2420, Alg.ML_DSA_65: 3309}
 
 
@@ -89,8 +96,7 @@ class PublicKey:
         if len(self.raw) != _SIZES[self.alg]:
             raise TrustError("key/size", f"{_NAMES[self.alg]} keys have {_SIZES[self.alg]} bytes, not {len(self.raw)}")
         if self.alg is Alg.ED25519:
-            if not crypto_core_ed25519_is_valid_point(self.raw):
-                raise TrustError("key/weak", "not a point of the prime-order group in its one encoding")
+            _require_strong(self.raw)
         elif self.alg in CURVES:
             _ = self._ec
 
@@ -149,6 +155,21 @@ class PublicKey:
     def _ml_dsa(self) -> mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey:
         kind = mldsa.MLDSA44PublicKey if self.alg is Alg.ML_DSA_44 else mldsa.MLDSA65PublicKey
         return kind.from_public_bytes(self.raw)
+
+
+def _require_strong(raw: bytes) -> None:
+    """Refuse what is no point, a point's second encoding, or one of the eight points whose eightfold is zero."""
+    try:
+        canonical = crypto_core_ed25519_add(raw, _ZERO)
+        eightfold = raw
+        for _ in range(3):
+            eightfold = crypto_core_ed25519_add(eightfold, eightfold)
+    except NaClError:
+        raise TrustError("key/point", "not a point of the curve") from None
+    if canonical != raw:
+        raise TrustError("key/weak", "the second encoding of a point")
+    if eightfold == _ZERO:
+        raise TrustError("key/weak", "a point of low order: signatures under it bind nobody to one message")
 
 
 def parse_key(text: str) -> PublicKey:
