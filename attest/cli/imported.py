@@ -120,6 +120,7 @@ def envelope(
 ) -> Data:
     """The whole report, of statements for these windows, of which so many were signed and appended."""
     return {
+        "format": "attest-import/1",
         "source": source,
         "appended": appended,
         "from": format_time(windows[0][0] * 1000),

@@ -2,9 +2,10 @@
 
 A series has rising stamps in the host's own clock; a value that is not there is NONE. A stamp again is dropped, of two
 energy counters the larger stays; when the clock steps back, scrapes up to the time already reached are set aside and
-the step is kept as (reached, next stamp). A counter that falls is a reset. Values that stand still are stale: an energy
-counter for longer than DCGM's own 30 s twice over (no device draws nothing), or all of profiling, clock and power
-together while some ratio lies between 0 and 1 (no work is that even), as after a restart of the host engine.
+the step is kept as (reached, next stamp). A counter that falls is a reset, one that rises by more than 4 kW a jump.
+Values that stand still are stale: an energy counter for longer than DCGM's own 30 s twice over (no device draws
+nothing), or all of profiling, clock and power together while some ratio lies between 0 and 1 (no work is that even), as
+after a restart of the host engine.
 
     >>> scrapes = [Scrape(n, 60_000 * n, "f:1", "n1", "GPU-1", "", "", {Field.ENERGY: 10 * n}) for n in (1, 2, 4)]
     >>> found = []
@@ -31,6 +32,8 @@ from attest.collect.irregular import (
     refuse,
     require_bounded,
 )
+from attest.format.block import MAX_PER_SECOND
+from attest.format.vocabulary import Column
 
 MAX_SCRAPES: Final = 20_000_000  # devices x expositions of one import
 STALE_AFTER: Final = 60_000  # ms
@@ -138,9 +141,13 @@ class _Device:
         energy = scrape.values.get(Field.ENERGY, NONE)
         energies = self.columns[Field.ENERGY]
         last = energies[-1] if energies else NONE
-        if NONE < energy < last:
-            numbers = {"before_mj": last, "after_mj": energy}
-            found.append(Irregularity(Kind.RESET, scrape.where, self.uid, scrape.time_ms, numbers))
+        if NONE not in (energy, last):
+            # The counter is renewed every 100 ms, so a short step says nothing of power.
+            most = MAX_PER_SECOND[Column.ENERGY] * max(scrape.time_ms - self.times[-1], 1_000) // 1_000
+            kind = Kind.RESET if energy < last else Kind.JUMP if energy - last > most else None
+            if kind is not None:
+                numbers = {"before_mj": last, "after_mj": energy}
+                found.append(Irregularity(kind, scrape.where, self.uid, scrape.time_ms, numbers))
         self.times.append(scrape.time_ms)
         for field, column in self.columns.items():
             column.append(scrape.values.get(field, NONE))

@@ -23,7 +23,7 @@ from attest.format.statement import Statement, format_payload, parse_payload
 from attest.format.vocabulary import Column, State
 from attest.format.vocabulary import Kind as StatementKind
 from attest.layout import Layout
-from attest.usage import read_usage
+from attest.usage import Usage, read_usage
 
 T = 1_745_514_000  # on the grid of minutes
 LOG = b"g" * 32
@@ -62,7 +62,7 @@ def read(draft: Draft, number: int = 0) -> tuple[list[list[State]], dict[int, li
     if draft.block is not None:
         binding = Chain(LOG, SUB, 0, None).binding(number)
         columns = parse_usage(draft.block, binding, body.columns, intervals * body.devices, interval=body.interval)
-    read_usage(0, body, draft.start, draft.end, layout, columns, 3600)
+    read_usage([Usage(0, body, draft.start, draft.end, layout, columns)], 3600)
     spans = np.frombuffer(body.spans, "<u4,<u2,<u2")
     edges = np.append(spans["f0"], intervals * body.devices)
     states = np.repeat(spans["f1"], np.diff(edges)).reshape(body.devices, intervals)
@@ -144,7 +144,9 @@ def test_a_reset_inside_a_hole_is_a_reset() -> None:
 
 
 def test_a_counter_that_leaps_is_no_counter() -> None:
-    assert states_of(*[scrape(60 * k, energy=e) for k, e in enumerate((0, 1, 10**9, 10**9 + 1))]) == [S, R, S]
+    (only,), found = draft([scrape(60 * k, energy=e) for k, e in enumerate((0, 1, 10**9, 10**9 + 1))])
+    assert read(only)[0] == [[S, R, S]]
+    assert [(i.kind, i.numbers) for i in found] == [(Kind.JUMP, {"before_mj": 1, "after_mj": 10**9})]
 
 
 def test_a_counter_that_stands_still_is_stale() -> None:
