@@ -109,7 +109,7 @@ def test_weak_ed25519_keys_are_refused(raw: str) -> None:
 @pytest.mark.parametrize("odd", [0, 1])
 def test_second_encodings_of_ed25519_keys_are_refused(y: int, odd: int) -> None:
     """All nineteen numbers that y can be written as a second time, whether or not they are of a point."""
-    with pytest.raises(TrustError, match="key/(weak|point)"):
+    with pytest.raises(TrustError, match=r"key/(weak|point)"):
         PublicKey(Alg.ED25519, (y | odd << 255).to_bytes(32, "little"))
 
 
