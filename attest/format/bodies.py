@@ -244,7 +244,7 @@ def _usage(value: Any) -> UsageBody:
         _columns(columns, block is None),
         tuple([_run(r) for r in array(runs, 0, MAX_RUNS, "usage.runs")]),
         bytes_(spans, "usage.spans", SPAN_SIZE * count, MAX_SPANS * SPAN_SIZE),
-        tuple([_counter(c, count) for c in array(counters, 0, 2, "usage.counters")]),
+        _counters(counters, count),
     )
 
 
@@ -257,6 +257,13 @@ def _columns(value: Any, no_block: bool) -> tuple[int, ...]:
     if no_block != (not columns):
         bad("usage/columns", "columns and a block come together", "usage.columns")
     return columns
+
+
+def _counters(value: Any, devices: int) -> tuple[tuple[int, bytes, bytes], ...]:
+    counters = tuple([_counter(c, devices) for c in array(value, 0, 2, "usage.counters")])
+    if len(counters) == 2 and counters[0][0] >= counters[1][0]:
+        bad("usage/counters", "column ids must rise", "usage.counters")
+    return counters
 
 
 def _counter(value: Any, devices: int) -> tuple[int, bytes, bytes]:
@@ -274,9 +281,16 @@ def _meter(value: Any) -> MeterBody:
         None if step is None else uint(step, "meter.step", MAX_STEP, 1),
         integer(offset, "meter.clock_offset"),
         None if uncertainty is None else uint(uncertainty, "meter.clock_uncertainty", MAX_INTERVAL),
-        tuple([_channel(c) for c in array(channels, 1, MAX_CHANNELS, "meter.channels")]),
+        _channels(channels),
         _block(block, "meter.block"),
     )
+
+
+def _channels(value: Any) -> tuple[Channel, ...]:
+    channels = tuple([_channel(c) for c in array(value, 1, MAX_CHANNELS, "meter.channels")])
+    if len({channel.feed for channel in channels}) != len(channels):
+        bad("meter/feed-twice", "a feed has one channel", "meter.channels")
+    return channels
 
 
 def _channel(value: Any) -> Channel:

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from attest.errors import MalformedError
 from attest.format.cbor import decode, encode
+from attest.format.fields import HIDDEN
 
 CONTENT_TYPE: Final = "application/vnd.attest.statement+cbor"
 TYP: Final = "application/vnd.attest.v1+cose"
@@ -221,7 +222,7 @@ def _map(value: Any) -> bytes:
 
 
 def _claim(value: Any) -> str:
-    if type(value) is not str or not 0 < len(value) <= MAX_CLAIM or not value.isprintable():
+    if type(value) is not str or not 0 < len(value) <= MAX_CLAIM or HIDDEN.search(value):
         _bad("header/claims", f"iss and sub are printable texts of 1 to {MAX_CLAIM} characters")
     return value
 

@@ -3,6 +3,7 @@
 `type(x) is int` and not `isinstance`, so that `true` is no 1 (who forgets this accepts two encodings).
 """
 
+import re
 from enum import IntEnum
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -10,6 +11,12 @@ from attest.errors import MalformedError, UnsupportedError
 
 MAX_TEXT: Final = 512
 U64: Final = (1 << 64) - 1
+# Control characters, spaces but the one of ASCII, what is invisible or turns the direction of writing, and what is
+# private or no character at all. By code point: what a Python calls printable depends on its version of Unicode.
+HIDDEN: Final = re.compile(
+    r"[\x00-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    r"\ud800-\uf8ff\ufeff\ufff0-\uffff\U000e0000-\U0010ffff]"
+)
 
 _E = TypeVar("_E", bound=IntEnum)
 
@@ -52,7 +59,7 @@ def bytes_(value: Any, path: str, low: int = 32, high: int = 32) -> bytes:
 def text(value: Any, path: str) -> str:
     if type(value) is not str or not 0 < len(value) <= MAX_TEXT:
         bad("statement/text", f"must be a text of 1 to {MAX_TEXT} characters", path)
-    if not value.isprintable():
+    if HIDDEN.search(value):
         bad("statement/text", "must be printable, on one line", path)
     return value
 
