@@ -19,6 +19,7 @@ from attest.compute.exact import Amount, Array, amounts
 from attest.compute.off import Off
 from attest.compute.pins import Pin
 from attest.compute.record import Record
+from attest.errors import AgreementError
 from attest.facts import Metered, Table
 from attest.layout import Layouts
 
@@ -60,13 +61,20 @@ class Metering:
         self.meters = self._meters(devices, window)
         self.rows = rows[np.isin(rows[:, Metered.FEED], list(self.sub_of))]
         self.record = self._record()
-        self.off = self._off()
+        self._silent = self._off()
+        self.off = self._cut(self._silent)
 
     def bound(self, direct: Amount, windows: Sequence[Window], device_mj: Amount | None = None) -> tree.Bounds:
         """H by feed and window, from the sums of u of the devices directly on each feed."""
         shifted = [(begin - self.first, end - self.first) for begin, end in windows]
         return tree.bound(
-            self.meters, self.record, direct, windows=shifted, bucket_seconds=self.bucket, device_mj=device_mj
+            self.meters,
+            self.record,
+            direct,
+            windows=shifted,
+            bucket_seconds=self.bucket,
+            device_mj=device_mj,
+            off=self._silent,
         )
 
     def roots(self) -> list[int]:
@@ -156,12 +164,21 @@ class Metering:
                 models[feed].add(group.model)
                 feed = self.meters[feed].parent
         for feed, meter in enumerate(self.meters):
-            if feed in self.sub_of and models[feed]:
-                rule = Off.of([self.pins[m] for m in models[feed]], self.bucket)
-                pinned = self.pinned.get(self.sub_of[feed])
-                if pinned is not None and pinned.boot_mj is not None:
-                    rule = Off(pinned.boot_mj, rule.idle_mw, self.bucket)
-                off[feed] = rule.buckets(amounts(energy[feed]), complete[feed])
+            rule = self._rule(feed, [self.pins[model] for model in models[feed]])
+            if rule is not None:
+                stored = np.diff(self.record.storage[feed])
+                off[feed] = rule.buckets(amounts(energy[feed] + stored), complete[feed])
             if meter.parent != tree.ROOT:
                 off[feed] |= off[meter.parent]
-        return self._cut(off)
+        return off
+
+    def _rule(self, feed: int, pins: Sequence[Pin]) -> Off | None:
+        """When the feed's meter shows it to be off; None where it cannot."""
+        if feed not in self.sub_of or not pins:
+            return None
+        meter = self.pinned.get(self.sub_of[feed])
+        boot = min(pin.boot_mj for pin in pins) if meter is None or meter.boot_mj is None else meter.boot_mj
+        try:
+            return Off(boot, min(pin.idle_mw for pin in pins), self.bucket)
+        except AgreementError:
+            return None  # in buckets this short an idle circuit would pass for one that is off

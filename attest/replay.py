@@ -150,7 +150,7 @@ class _Replay:
         self.keys[key.thumbprint] = KeyRecord(key, office, 0)
         authorise(self.keys, 0, signed.header, signed.statement.kind)
         verify_sign1(signed.sign1, key)
-        for meter in self.party.meters:
+        for meter in (m for m in self.party.meters if m.site == self.site.name):
             self.enrol(0, leaf, meter.sub, meter.iss, Role.METER, meter.key, independent=True)
 
     def enrol(
