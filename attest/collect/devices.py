@@ -35,7 +35,7 @@ from attest.collect.irregular import (
 from attest.format.block import MAX_PER_SECOND
 from attest.format.vocabulary import Column
 
-MAX_SCRAPES: Final = 20_000_000  # devices x expositions of one import
+MAX_SCRAPES: Final = 4_000_000  # devices x expositions of one import
 STALE_AFTER: Final = 60_000  # ms
 NONE: Final = -1
 
@@ -85,11 +85,13 @@ class _Host:
         self.name = name
         self.devices: dict[str, _Device] = {}
         self.numbers, self.times = array("q"), array("q")  # of expositions that mention the host
+        self.places: list[str] = []
 
     def add(self, scrape: Scrape, found: list[Irregularity]) -> None:
         if not self.numbers or self.numbers[-1] != scrape.exposition:
             self.numbers.append(scrape.exposition)
             self.times.append(scrape.time_ms)
+            self.places.append(scrape.where)
         device = self.devices.get(scrape.uid)
         if device is None:
             device = self.devices[scrape.uid] = _Device(scrape)
@@ -97,13 +99,14 @@ class _Host:
 
     def finish(self, found: list[Irregularity]) -> Host:
         held = np.array(self.times, np.int64)
-        times = np.unique(held)
+        times, first = np.unique(held, return_index=True)
         step = median_step(times)
         for index in find_gaps(times).tolist():
             numbers = {"gap_ms": int(times[index + 1] - times[index]), "median_step_ms": step or 0}
-            found.append(Irregularity(Kind.GAP, "", self.name, int(times[index]), numbers))
+            where = self.places[first[index + 1]]
+            found.append(Irregularity(Kind.GAP, where, self.name, int(times[index]), numbers))
         for device in self.devices.values():
-            device.find_missing(np.array(self.numbers, np.int64), held, found)
+            device.find_missing(np.array(self.numbers, np.int64), held, self.places, found)
         devices = {uid: device.finish(found) for uid, device in self.devices.items()}
         require_bounded(found)
         return Host(self.name, devices, times, step)
@@ -115,6 +118,7 @@ class _Device:
     def __init__(self, scrape: Scrape) -> None:
         self.uid, self.serial, self.model = scrape.uid, scrape.serial, scrape.model
         self.times, self.numbers = array("q"), array("q")
+        self.places: list[str] = []
         self.columns = {field: array("q") for field in Field}
         self.newest = 0
         self.aside: dict[str, int] | None = None
@@ -149,6 +153,7 @@ class _Device:
                 numbers = {"before_mj": last, "after_mj": energy}
                 found.append(Irregularity(kind, scrape.where, self.uid, scrape.time_ms, numbers))
         self.times.append(scrape.time_ms)
+        self.places.append(scrape.where)
         for field, column in self.columns.items():
             column.append(scrape.values.get(field, NONE))
 
@@ -173,11 +178,12 @@ class _Device:
         self.aside = {"step_ms": step, "set_aside": 0}
         found.append(Irregularity(Kind.BACKWARDS, scrape.where, self.uid, scrape.time_ms, self.aside))
 
-    def find_missing(self, numbers: Array, times: Array, found: list[Irregularity]) -> None:
+    def find_missing(self, numbers: Array, times: Array, places: list[str], found: list[Irregularity]) -> None:
         """Runs of expositions of the host that say nothing of the device."""
         absent = np.isin(numbers, np.array(self.numbers, np.int64), invert=True)
         for first, end in _runs(absent):
-            found.append(Irregularity(Kind.MISSING, "", self.uid, int(times[first]), {"expositions": end - first}))
+            missed = {"expositions": end - first}
+            found.append(Irregularity(Kind.MISSING, places[first], self.uid, int(times[first]), missed))
 
     def finish(self, found: list[Irregularity]) -> Device:
         times = np.array(self.times, np.int64)
@@ -185,11 +191,11 @@ class _Device:
         columns = {field: column for field, column in columns.items() if (column != NONE).any()}
         if Field.ENERGY not in columns:
             numbers = {"scrapes": len(times)}
-            found.append(Irregularity(Kind.PRESENCE, "", self.uid, int(times[0]), numbers))
+            found.append(Irregularity(Kind.PRESENCE, self.places[0], self.uid, int(times[0]), numbers))
         stale = _stale(times, columns)
         for after, until in stale:
-            numbers = {"duration_ms": until - after}
-            found.append(Irregularity(Kind.STALE, "", self.uid, after, numbers))
+            where = self.places[int(np.searchsorted(times, after))]
+            found.append(Irregularity(Kind.STALE, where, self.uid, after, {"duration_ms": until - after}))
         return Device(self.uid, self.serial, self.model, times, tuple(self.steps), stale, columns)
 
 

@@ -46,7 +46,7 @@ class Chain(NamedTuple):
                 "import/nothing-new",
                 f"{self.sub} has already spoken for all time until {format_time(self.until * 1000)},"
                 f" and the last reading is of {format_time(last * 1000)}",
-                hint="this was imported before; nothing was written",
+                hint="nothing was written; all nodes of one source are imported together",
             )
 
 
