@@ -37,14 +37,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
-from attest.errors import EvidenceError, LogError
+from attest.errors import LogError
 from attest.format.bodies import Block
 from attest.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from attest.format.note import NoteSignature, parse_note
 from attest.format.statement import Peek, peek
 from attest.log import tiles
-from attest.log.merkle import EMPTY_ROOT, leaf_hash
+from attest.log.merkle import leaf_hash
 from attest.store import disk
+from attest.store.create import create
 from attest.store.directory import CHECKPOINT, JOURNAL, LOCK, TEMPORARY, DirectoryBundle
 from attest.store.files import TileFiles
 from attest.store.journal import Journal
@@ -66,22 +67,7 @@ class LogWriter:
     @classmethod
     def create(cls, path: Path, origin: str) -> Self:
         """A new, empty log in a directory that is empty or not there yet."""
-        try:
-            parse_checkpoint(format_checkpoint(Checkpoint(origin, 0, EMPTY_ROOT)))
-        except EvidenceError as error:
-            raise LogError("log/origin", f"no log can be called {origin!r}: {error.detail}") from error
-        with disk.failures(path):
-            if not path.is_dir():
-                disk.make_directory(path)
-                disk.sync_directory(path.absolute().parent)
-            _require_empty(path)
-            lock = disk.lock(path / LOCK)
-            try:
-                _require_empty(path)  # now that no other process can be making a log here
-                Journal.create(path / JOURNAL, path / TEMPORARY, origin)
-                disk.sync_directory(path)
-            finally:
-                os.close(lock)
+        create(path, origin)
         return cls.open(path)
 
     @classmethod
@@ -316,12 +302,6 @@ def _require_text(note: bytes, text: str) -> tuple[NoteSignature, ...]:
     if parsed.text != text:
         raise LogError("log/note", "the note that came back is not over the checkpoint's text")
     return parsed.signatures
-
-
-def _require_empty(path: Path) -> None:
-    if any(item.name not in (LOCK, TEMPORARY) for item in path.iterdir()):
-        hint = "open the log that is there, or name an empty directory"
-        raise LogError("log/exists", f"{path} is not empty", hint=hint)
 
 
 def _origin(journal: Journal | None, head: Checkpoint | None) -> str:

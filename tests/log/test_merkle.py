@@ -189,3 +189,12 @@ def test_proofs_are_not_made_for_what_is_not_there() -> None:
 
 def test_a_merged_range_keeps_its_type() -> None:
     assert isinstance(EMPTY_RANGE.append(LEAVES[0]), CompactRange)
+
+
+def test_what_is_no_hash_is_said_to_be_none() -> None:
+    with pytest.raises(TreeError, match="proof/hash"):
+        merkle.verify_inclusion(LEAVES[0][:-1], 0, 1, [], LEAVES[0])
+    with pytest.raises(TreeError, match="proof/inclusion: 0 hashes are too few"):
+        merkle.verify_inclusion(LEAVES[0], 0, 2, [], LEAVES[0])
+    with pytest.raises(TreeError, match="proof/consistency: no hashes"):
+        merkle.verify_consistency(3, 4, [], LEAVES[0], LEAVES[1])
