@@ -27,8 +27,8 @@ def agreement() -> None:
 @agreement.command(
     cls=Verb,
     example=(
-        "attest agreement sign pact.toml --key ada.key -o pact.agreement\n"
-        "attest agreement sign pact.agreement --key bob.key -o pact.agreement"
+        "attest agreement sign pact.toml --key ada.key -o both.agreement\n"
+        "attest agreement sign both.agreement --key bob.key -o both.agreement"
     ),
 )
 @click.argument("text")

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from attest.cli.verb import EXIT_CODES, Verb, Verbs
+from attest.cli.verb import COMPLETE, EXIT_CODES, Verb, Verbs
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -22,7 +22,7 @@ def completion(what: str) -> None:
     script = get_completion_class(what)
     if script is None:
         raise click.UsageError(f"no completion for {what}")
-    click.echo(script(root.command, {}, "attest", "_ATTEST_COMPLETE").source())
+    click.echo(script(root.command, {}, "attest", COMPLETE).source())
 
 
 def manual(root: click.Context) -> str:

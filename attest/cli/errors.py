@@ -4,7 +4,7 @@ Bad evidence inside `check` is a finding of its verdict and never gets here. Wha
 
 | what | exit |
 |---|---|
-| wrong usage | 2 |
+| wrong usage, and a new file or log in the place of one that exists | 2 |
 | evidence that a verb of `JUDGING` was asked about and that is bad before there is a verdict | 5 |
 | the same, but of a version or kind this program does not know | 4 |
 | anything else that cannot be read or used: file, key, agreement, telemetry, log directory | 6 |
@@ -25,6 +25,7 @@ import click
 
 from attest.errors import AttestError, EvidenceError, UnsupportedError
 
+EXISTS: Final = frozenset({"key/exists", "log/exists"})
 JUDGING: Final = frozenset({"check"})
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 PIPE_CLOSED: Final = 141  # 128 + SIGPIPE
@@ -39,6 +40,8 @@ def complain(message: str, hint: str = "") -> None:
 
 def exit_code(error: AttestError, verb: str) -> int:
     """The exit code of an error that ended `verb`."""
+    if error.code in EXISTS:
+        return 2
     if verb in JUDGING and isinstance(error, UnsupportedError):
         return 4
     if verb in JUDGING and isinstance(error, EvidenceError):
@@ -48,6 +51,9 @@ def exit_code(error: AttestError, verb: str) -> int:
 
 def report(error: BaseException, verb: str) -> int:
     """Says what went wrong and gives the exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return 2
     if isinstance(error, click.UsageError):
         hint = f"{error.ctx.command_path} --help" if error.ctx else "attest --help"
         complain(_sentence(error.format_message()), hint)

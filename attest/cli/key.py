@@ -36,7 +36,7 @@ def key() -> None:
 
 
 @key.command(
-    cls=Verb, example="attest key new root.key --alg ml-dsa-65\nattest key new w1.key --name witness.example/w1"
+    cls=Verb, example="attest key new board.key --alg ml-dsa-65\nattest key new w1.key --name witness.example/w1"
 )
 @click.argument("path")
 @click.option("--alg", type=click.Choice(list(ALGORITHMS)), default="ed25519", help="The algorithm.")

@@ -1,13 +1,15 @@
 """The command `attest`: which verbs there are and where they live; nothing else is imported to print help."""
 
+import os
 import sys
 from typing import Final
 
 import click
+from click.shell_completion import shell_complete
 
 import attest
 from attest.cli.errors import report
-from attest.cli.verb import Entry, Verbs, read_config
+from attest.cli.verb import COMPLETE, Entry, Verbs, read_config
 
 VERBS: Final = {
     "check": Entry("attest.cli.check:check", "Judge bundles against an agreement: the verdict."),
@@ -54,12 +56,18 @@ def root() -> None:
 def main(args: list[str] | None = None) -> None:
     """Runs the command line and exits with one of `EXIT_CODES`; `args` default to those of the process."""
     words = sys.argv[1:] if args is None else args
-    verb = next((w for w in words if w in VERBS), "")
+    if asked := os.environ.get(COMPLETE):
+        sys.exit(shell_complete(root, {}, "attest", COMPLETE, asked))
+    verb = next((word for word in words if word in VERBS), "")
     try:
-        code = root.main(words, prog_name="attest", standalone_mode=False)
+        # Not root.main(), which has exit codes of its own for what goes wrong.
+        with root.make_context("attest", list(words)) as ctx:
+            code = root.invoke(ctx)
         sys.stdout.flush()
-    except BaseException as error:
-        if isinstance(error, SystemExit | GeneratorExit):
-            raise
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a crash must not look like a verdict
         code = report(error, verb)
     sys.exit(code if type(code) is int else 0)

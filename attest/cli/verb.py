@@ -25,6 +25,7 @@ import click
 
 from attest.report.style import Style, style_for
 
+COMPLETE: Final = "_ATTEST_COMPLETE"  # set by the scripts of `attest completion`
 EXIT_CODES: Final = (
     (0, "holds: every term of the agreement is shown to be kept; of a verb that judges nothing: done"),
     (1, "the program crashed (never a verdict)"),

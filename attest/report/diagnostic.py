@@ -32,8 +32,9 @@ MAX_ROWS: Final = 16
 @dataclass(frozen=True)
 class Name:
     """`keys` names the values of a map or the elements of an array by place, `each` every element of an array (or
-    finds its name by its value); `show` gives a scalar's meaning, `unit` a number's unit; `inner` turns a byte string into the CBOR value
-    that it embeds, `packed` into what it holds in another encoding, each with that value's name."""
+    finds its name by its value); `show` gives a scalar's meaning, `unit` a number's unit; `inner` turns a byte
+    string into the CBOR value that it embeds, `packed` into what it holds in another encoding, each with that
+    value's name."""
 
     name: str = ""
     keys: Mapping[Any, "Name"] = field(default_factory=dict)
@@ -122,7 +123,11 @@ def _rows(values: Any, name: Name, whole: bool) -> Iterator[str]:
     shown = values if whole else values[:MAX_ROWS]
     for i, value in enumerate(shown):
         row = named(value, name.of(i, value))
-        yield "  " + (", ".join(f"{k} {v}" for k, v in row.items()) if isinstance(row, dict) else f"{row}")
+        yield "  " + (
+            ", ".join(f"{k} {'none' if v is None else v}" for k, v in row.items())
+            if isinstance(row, dict)
+            else f"{row}"
+        )
     if len(shown) < len(values):
         yield f"  ... and {len(values) - len(shown):,} more"
 
