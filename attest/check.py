@@ -36,6 +36,7 @@ from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at, tile_hashes
 from attest.packs import open_pack
 from attest.replay import head_of, replay
 from attest.timeline import Head, Timeline
+from attest.trust.notes import unknown_signatures
 from attest.trust.pins import SeenHead, Trust
 from attest.verdict import Verdict
 
@@ -56,14 +57,14 @@ def check(
     Bad evidence becomes findings of the verdict; a bundle of which a file cannot be read is named as missing.
     """
     seen = () if trust is None else trust.heads
-    found: list[SiteEvidence] = []
+    found: list[tuple[Bundle, SiteEvidence]] = []
     missing: list[str] = []
     for bundle in bundles:
         try:
-            found.append(examine(bundle, signed, seen, map=map))
+            found.append((bundle, examine(bundle, signed, seen, map=map)))
         except MissingError as error:
             missing.append(f"{bundle.name}: {error}")
-    return replace(judge(signed, trust, found, at=at), missing=tuple(missing))
+    return replace(judge(signed, trust, _compared(found), at=at), missing=tuple(missing))
 
 
 def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = (), *, map: Map = map) -> SiteEvidence:
@@ -74,7 +75,7 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
     agreement = signed.agreement
     try:
         party, site, head = open_head(bundle, signed)  # 1
-        scanned = _scan(bundle, head, map)  # 2
+        scanned = scan_log(bundle, head, map)  # 2
     except EvidenceError as error:
         if not isinstance(error, ForkError):
             error.scope = Scope.COPY
@@ -96,6 +97,7 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
     )
     starts = (begins(control.sources[number], chain) for number, chain in facts.chains.items())
     known = [_seen(head, roots) for head in seen if head.origin == site.origin]
+    known.append(_strange(bundle, signed, site))
     faults = (*facts.faults, *control.faults, *(fault for fault in (*starts, *known) if fault is not None))
     worth = quality(facts, control, timeline, faults, agreement.max_lag_s)  # 5
     return SiteEvidence(
@@ -139,6 +141,31 @@ def _seen(head: SeenHead, roots: "Roots") -> Fault | None:
     return None
 
 
+def _strange(bundle: Bundle, signed: SignedAgreement, site: Site) -> Fault | None:
+    """None if all who signed the checkpoint are known: a signature that nobody can verify covers its own bytes."""
+    known = (*site.log_keys, *(witness.vkey for witness in signed.agreement.policy.witnesses))
+    strange = unknown_signatures(parse_note(bundle.checkpoint()), known)
+    if not strange:
+        return None
+    names = ", ".join(sorted({signature.name for signature in strange}))
+    return Fault(-1, "unsupported/signature", Scope.COPY, f"the agreement has no such key of {names}")
+
+
+def _compared(found: Sequence[tuple[Bundle, SiteEvidence]]) -> list[SiteEvidence]:
+    """Copies of one log against the longest of them that could be read: every head must be one of its tree's."""
+    out = []
+    for bundle, evidence in found:
+        head, site = evidence.head, evidence.site
+        others = [other for _, other in found if other is not evidence and other.site == site and other.head]
+        if head is not None and site is not None and evidence.facts is not None:
+            roots = Roots(bundle, head.size)
+            heads = [SeenHead(site.origin, o.head.size, o.head.root) for o in others if o.head]
+            faults = [_seen(seen, roots) for seen in heads if seen.size <= head.size]
+            evidence = replace(evidence, faults=(*evidence.faults, *(fault for fault in faults if fault)))
+        out.append(evidence)
+    return out
+
+
 class Roots:
     """The tree's root at any size up to its own, out of hash tiles that the scan has compared."""
 
@@ -172,7 +199,8 @@ def _block(entry: bytes) -> Block | None:
         return None
 
 
-def _scan(bundle: Bundle, head: Head, map: Map) -> scan.Scan:
+def scan_log(bundle: Bundle, head: Head, map: Map) -> scan.Scan:
+    """Step 2. Raises TreeError where the entries, the hash tiles and the head are not one tree."""
     parts = list(map(partial(_scan_range, bundle, head.size), list(scan.ranges(head.size))))
     found: scan.Scan = _reduce(scan.merge, parts)
     scan.require_upper_tiles(bundle, head.size, found.roots)
