@@ -36,6 +36,11 @@ def test_where_several_quarter_hours_fit_the_one_whole_hour_is_taken() -> None:
     assert find_shift(START + 28_800_000, START + 28_900_000, session).zone_s == 28_800
 
 
+def test_where_several_whole_hours_fit_none_is_taken() -> None:
+    session = Session("s", START, START + 3 * 3_600_000)
+    assert find_shift(START + 36_000_000, START + 36_100_000, session).zone_s is None
+
+
 def test_a_mark_says_when_its_session_began() -> None:
     session = session_of_mark("2023-02-24_14-28-21_testing")
     assert session == Session("2023-02-24_14-28-21_testing", 1_677_248_901_000, None)

@@ -199,6 +199,13 @@ def test_a_file_that_grew_is_imported_from_where_it_ended(site: Site) -> None:
     assert len(site.statements(METER)) == 2
 
 
+def test_only_a_reading_at_the_very_end_is_repeated(site: Site) -> None:
+    rows = [f"{T + 1000 * s + 303},node_0,500" for s in range(60)]
+    site.power("time,node,watts\n" + "\n".join(rows[:30]))
+    site.power("time,node,watts\n" + "\n".join(rows))
+    assert [s for s, _ in readings(site)["node_0"]] == [1000 * s + 303 for s in range(60)]
+
+
 def energies(site: Site) -> list[int]:
     """Of each meter statement, as `check` integrates it."""
     found = []
@@ -426,6 +433,20 @@ def test_expositions_go_on_from_the_last_statement(site: Site) -> None:
     assert [(s.start - START) // 60 for s in statements] == [0, 4, 8, 11]
     states = [np.frombuffer(body.spans, "<u4,<u2,<u2")["f1"].tolist() for body in bodies]
     assert states == [[0, 0], [0, 0], [0, 0], [1, 0, 1, 0]]
+
+
+def test_counters_that_begin_after_mere_presence_bridge_nothing(site: Site) -> None:
+    present = [site.file(f"n1-{START + 60 * m}.prom", _presence()) for m in range(3)]
+    assert site.run("dcgm", *present, "--log", site.log, "--key", site.key("host"))[0] == 0
+    assert dcgm(site, range(2, 6))[0] == 0
+    first, second = [s.body for s in site.statements(HOST) if isinstance(s.body, UsageBody)]
+    assert (first.columns, first.block) == ((), None)
+    assert np.frombuffer(second.counters[0][1], "<u8").tolist() == [0, 0]
+    assert np.frombuffer(second.spans, "<u4,<u2,<u2")["f1"].tolist() == [1, 0, 1, 0]
+
+
+def _presence() -> str:
+    return "".join(f'DCGM_FI_DEV_GPU_UTIL{{UUID="GPU-{n}",Hostname="n1"}} 0\n' for n in range(2))
 
 
 def test_a_device_that_no_inventory_names_is_refused(site: Site) -> None:
