@@ -16,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[2] / "schemas" / "import.md"
 
 
 def fenced(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    found = re.search(rf"```{language}[^\n]*\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert found is not None
     return found[1]
 
