@@ -119,7 +119,7 @@ class Account:
         self.worth = worth
         cells = facts.cells
         inside = (cells[:, Cell.BUCKET] >= self.first) & (cells[:, Cell.BUCKET] < self.end)
-        self.cells = cells[inside]
+        self.cells = np.asfortranarray(cells[inside])  # columns are what is read
         self.gaps = facts.gaps
         self.work = facts.work
         self.metered = facts.metered
@@ -161,7 +161,8 @@ class Account:
     @cached_property
     def usable(self) -> npt.NDArray[np.int64]:
         """The cells that may lower `high`."""
-        return np.asarray(self.cells[self.worth.of(self.cells[:, Cell.INDEX], self.worth.usable)])
+        usable = self.worth.of(self.cells[:, Cell.INDEX], self.worth.usable)
+        return self.cells if usable.all() else np.asfortranarray(self.cells[usable])
 
     @cached_property
     def silent(self) -> Array:

@@ -32,7 +32,7 @@ from attest.facts import (
 )
 from attest.format.block import Binding, parse_meter, parse_usage, require_digest
 from attest.format.bodies import Block, CloseBody, MeterBody, UsageBody, block_of
-from attest.format.cose import Header, parse_header, parse_sign1, verify_sign1
+from attest.format.cose import parse_header, parse_sign1, verify_sign1
 from attest.format.statement import Signed, Statement, embedded, parse_payload
 from attest.format.vocabulary import Quantity
 from attest.layout import Layouts
@@ -79,7 +79,6 @@ class _Gather:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.control = context.control
-        self.headers: dict[bytes, Header] = {}
         self.chains: dict[int, Chain] = {}
         self.faults: list[Fault] = []
         self.rows: dict[type, list[Table]] = {Cell: [], Gap: [], Work: [], Metered: []}
@@ -126,10 +125,7 @@ class _Gather:
     def parse(self, index: int, entry: bytes) -> Signed | None:
         try:
             sign1 = parse_sign1(entry)
-            header = self.headers.get(sign1.protected)
-            if header is None:
-                header = self.headers[sign1.protected] = parse_header(sign1.protected)
-            return Signed(sign1, header, parse_payload(embedded(sign1)))
+            return Signed(sign1, parse_header(sign1.protected), parse_payload(embedded(sign1)))
         except EvidenceError as error:
             if index not in self.control.voided:
                 self.faults.append(Fault(index, error.code, error.scope, str(error)))

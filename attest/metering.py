@@ -117,6 +117,7 @@ class Metering:
                     peak[feed],
                     tree.ROOT if parent is None or parent >= feed else parent,
                     clock_uncertainty_s=0 if meter is None else meter.clock_uncertainty_s,
+                    present=feed in self.sub_of,
                 )
             )
         return meters

@@ -21,6 +21,7 @@ from the window's start). What a column may hold at most is pinned and checked b
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -68,7 +69,8 @@ class Binding(NamedTuple):
     seq: int
 
 
-def row_size(columns: Sequence[int]) -> int:
+@lru_cache(256)
+def row_size(columns: tuple[int, ...]) -> int:
     """Bytes that one device-interval takes in a block with these columns."""
     return sum(DTYPES[c].itemsize for c in columns)
 
@@ -106,7 +108,7 @@ def parse_usage(
         dtype = DTYPES[column]
         values = np.frombuffer(block, dtype, count, offset)
         limit = MAX_PER_SECOND[column] * interval if column in MAX_PER_SECOND else MAX_VALUE[column]
-        if int(values.max()) > limit:
+        if np.maximum.reduce(values) > limit:
             where = int(np.argmax(values))
             detail = f"{Column(column).name.lower()} {values[where]} at device-interval {where}, at most {limit}"
             raise EvidenceError("block/range", detail)

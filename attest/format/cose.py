@@ -16,6 +16,7 @@ payloads) parse too; whoever uses one says what it needs.
     True
 """
 
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from attest.errors import MalformedError
@@ -147,6 +148,7 @@ def sig_structure(body_protected: bytes, sign_protected: bytes, payload: bytes, 
     return b"\x85\x69Signature" + maps + _bytes_item(external) + _bytes_item(payload)
 
 
+@lru_cache(4_096)  # a source signs all of its statements under one header
 def parse_header(protected: bytes) -> Header:
     """A statement's protected header. Raises MalformedError."""
     value = decode(protected, max_size=MAX_PROTECTED)

@@ -67,7 +67,7 @@ def text(value: Any, path: str) -> str:
 def member(kind: type[_E], value: Any, path: str) -> _E:
     if type(value) is not int:
         bad("statement/integer", "must be an integer", path)
-    try:
-        return kind(value)
-    except ValueError:
-        raise UnsupportedError(f"unsupported/{kind.__name__.lower()}", f"{kind.__name__} {value} at {path}") from None
+    found = kind._value2member_map_.get(value)
+    if not isinstance(found, kind):
+        raise UnsupportedError(f"unsupported/{kind.__name__.lower()}", f"{kind.__name__} {value} at {path}")
+    return found
