@@ -21,8 +21,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, as the working directory."""
-    folder = shutil.copytree(filled, tmp_path / "here", symlinks=True)
+    """A copy of it, as the working directory; the demo is large and the same whoever writes it, so it is shared."""
+    folder = shutil.copytree(filled, tmp_path / "here", ignore=shutil.ignore_patterns("demo"))
+    (folder / "demo").symlink_to(filled / "demo")
     monkeypatch.chdir(folder)
     return folder
 

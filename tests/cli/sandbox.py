@@ -78,6 +78,7 @@ def fill(folder: Path) -> None:
         (folder / path).write_bytes(entry)
     _telemetry(folder)
     _agreement(folder)
+    done("demo demo")
 
 
 def usage(path: Path) -> list[bytes]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.sandbox import ROOT
-from tests.cli.transcript import Step, examples, play, steps
+from tests.cli.transcript import Step, examples, files, play, steps
 
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "schemas").rglob("*.md"))) if page.is_file()]
 TOLD = [page for page in PAGES if "```console" in page.read_text("utf-8")]
@@ -13,13 +13,20 @@ TOLD = [page for page in PAGES if "```console" in page.read_text("utf-8")]
 
 @pytest.mark.parametrize("page", TOLD, ids=lambda page: page.name)
 def test_a_page_tells_the_truth(page: Path, here: Path) -> None:
-    for step in steps(page.read_text("utf-8")):
+    text = page.read_text("utf-8")
+    for name, content in files(text):
+        (here / name).write_text(content, "utf-8")
+    for step in steps(text):
         play(step, here)
 
 
 def test_steps_have_command_output_and_code() -> None:
     page = "x\n```console\n$ echo a\na\n$ false\n[exit 1]\n```\n```sh\nnot this\n```\n```console\n$ true\n```\n"
     assert list(steps(page)) == [Step("echo a", "a\n", 0), Step("false", "", 1), Step("true", "", 0)]
+
+
+def test_a_named_block_is_a_file() -> None:
+    assert list(files("```csv a.csv\n1,2\n```\n\n```toml\nx = 1\n```\n")) == [("a.csv", "1,2\n")]
 
 
 def test_a_line_of_dots_stands_for_any_lines(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ A page's block
     ```
 
 is a list of commands, each after `$ `, with the exact output of both streams, and `[exit N]` where that is not 0. A
-line of three dots stands for any lines. All blocks of a page run in one directory, in order.
+line of three dots stands for any lines. All blocks of a page run in one directory, in order. A block of another kind
+whose first line names a file after the language, as in "```csv power.csv", is that file.
 """
 
 import os
@@ -23,6 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"^```\w+ ([\w.-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXIT = re.compile(r"\[exit (\d+)\]")
 HELP_EXIT = re.compile(r"\s+# exits (\d)$")
 
@@ -50,6 +52,11 @@ def steps(page: str) -> Iterator[Step]:
                 "".join(f"{line}\n" for line in (output[:-1] if code else output)),
                 int(code[1]) if code else 0,
             )
+
+
+def files(page: str) -> Iterator[tuple[str, str]]:
+    """The files that a page shows, by name."""
+    yield from FILE.findall(page)
 
 
 def examples(text: str) -> Iterator[Step]:
