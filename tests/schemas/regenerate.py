@@ -1,0 +1,170 @@
+"""The worked examples of `schemas/*.md`, made from named seeds.
+
+    python -m tests.schemas.regenerate
+
+writes each page anew: what stands between `<!-- example: NAME -->` and the end of the fenced block below it comes
+from here and from nowhere else. A test compares.
+"""
+
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from attest.format.act import VoidAct, format_act
+from attest.format.block import HEADER_SIZE
+from attest.format.bodies import Body
+from attest.format.cbor import decode, encode
+from attest.format.statement import Statement, format_payload, parse_statement
+from attest.format.vocabulary import Kind
+from attest.log.merkle import leaf_hash, root
+from attest.report.diagnostic import Name, diagnose
+from attest.report.names import DOCUMENT, STATEMENT
+from attest.report.verdict import as_text
+from attest.trust.keys import format_key
+from attest.verdict import as_data
+from tests.schemas.example import HOST, METER, START, all_acts, genesis_document, key, world
+
+PAGES: Final = Path(__file__).resolve().parents[2] / "schemas"
+_EXAMPLE: Final = re.compile(r"(<!-- example: ([a-z-]+) -->\n```[a-z]*\n)(.*?)(^```\n)", re.DOTALL | re.MULTILINE)
+_FEED: Final = Name("feed", keys={0: Name("name"), 1: Name("parent"), 2: Name("meter")})
+_DEVICE: Final = Name("device", keys={0: Name("uid"), 1: Name("model"), 2: Name("on feed")})
+_HOST: Final = Name("host", keys={0: Name("sub"), 1: Name("devices", each=_DEVICE)})
+_ROSTER: Final = Name("roster", keys={1: Name("feeds", each=_FEED), 2: Name("hosts", each=_HOST)})
+_VOID: Final = Name(
+    "act", keys={1: Name("act"), 2: Name("log"), 3: Name("number"), 4: Name("entries", each=Name("index, leaf hash"))}
+)
+
+
+def notation(entry: int) -> str:
+    """An entry of the log in diagnostic notation."""
+    return diagnose(decode(world().entries[entry]), STATEMENT, whole=True)
+
+
+def body(entry: int) -> str:
+    """Only its body."""
+    return _body(notation(entry))
+
+
+def acts() -> str:
+    """A keys body with an act of each kind."""
+    made: Body = all_acts(world().log)
+    statement = Statement(Kind.KEYS, world().log, 9, world().log, START, START, None, made)
+    sign1 = parse_statement(world().entries[1]).sign1
+    protected, unprotected, _, signature = decode(world().entries[1]).value  # type: ignore[union-attr]
+    assert sign1.protected == protected
+    tagged = decode(b"\xd2" + encode([protected, unprotected, format_payload(statement), signature]))
+    return _body(diagnose(tagged, STATEMENT, whole=True))
+
+
+def _body(text: str) -> str:
+    lines = text.splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("    8: "))
+    last = next(n for n, line in enumerate(lines) if n > first and line.startswith("  } >>"))
+    return textwrap.dedent("\n".join(lines[first:last])).removeprefix("8: ")
+
+
+def hexadecimal(data: bytes) -> str:
+    """32 bytes a line."""
+    return "\n".join(data[at : at + 32].hex() for at in range(0, len(data), 32))
+
+
+def block(data: bytes, columns: list[tuple[str, int, int]]) -> str:
+    """A block by its parts; columns are (name, width, count)."""
+    parts = [("salt", 32, 1), ("log", 32, 1), ("SHA-256 of sub", 32, 1), ("seq", 8, 1), *columns]
+    lines = []
+    at = 0
+    for name, width, count in parts:
+        for i in range(count):
+            chunk = data[at : at + width]
+            number = f" = {int.from_bytes(chunk, 'little'):,}" if width <= 8 else ""
+            label = name if count == 1 else f"{name} {i}"
+            lines.append(f"{at:4}  {chunk.hex():64}  {label}{number}".rstrip())
+            at += width
+    assert at == len(data) and HEADER_SIZE == 104
+    return "\n".join(lines)
+
+
+def usage_block() -> str:
+    return block(world().blocks[4] or b"", [("energy", 4, 12), ("cycles", 4, 12)])
+
+
+def meter_block() -> str:
+    return block(world().blocks[5] or b"", [("mW", 4, 7), ("ms", 4, 7)])
+
+
+def roster() -> str:
+    return diagnose(decode(world().roster), _ROSTER, whole=True)
+
+
+def void_act() -> str:
+    act = VoidAct(world().log, 1, ((4, leaf_hash(world().entries[4])),))
+    return diagnose(decode(format_act(act)), _VOID, whole=True)
+
+
+def log() -> str:
+    """Entries with their leaf hashes, and the files."""
+    w = world()
+    lines = ["entry  kind       leaf hash"]
+    for index, entry in enumerate(w.entries):
+        kind = parse_statement(entry).statement.kind.name.lower()
+        lines.append(f"{index:5}  {kind:9}  {leaf_hash(entry).hex()}")
+    lines += [f"root              {root([leaf_hash(e) for e in w.entries]).hex()}", "", "bytes  file"]
+    lines += [f"{len(data):5}  {path}" for path, data in sorted(w.bundle().files.items())]
+    return "\n".join(lines)
+
+
+def keys() -> str:
+    """The public keys of the example, as texts."""
+    names = (("office", "https://acme.example/dc1/office"), ("host", HOST), ("meter", METER))
+    return "\n".join(
+        f"{role:7} {format_key(key(name).public_key())}  kid {key(name).public_key().thumbprint.hex()}"
+        for role, name in names
+    )
+
+
+EXAMPLES: Final[dict[str, Callable[[], str]]] = {
+    "usage": lambda: notation(4),
+    "usage-bytes": lambda: hexadecimal(world().entries[4]),
+    "genesis-body": lambda: body(0),
+    "inventory-body": lambda: body(2),
+    "head-body": lambda: body(3),
+    "meter-body": lambda: body(5),
+    "acts": acts,
+    "keys": keys,
+    "usage-block": usage_block,
+    "meter-block": meter_block,
+    "genesis-document": lambda: diagnose(decode(genesis_document()), DOCUMENT, whole=True),
+    "void-act": void_act,
+    "roster": roster,
+    "roster-bytes": lambda: hexadecimal(world().roster),
+    "log": log,
+    "checkpoint": lambda: world().note.decode().rstrip("\n"),
+    "verdict": lambda: as_text(as_data(world().verdict())).rstrip("\n"),
+}
+
+
+def pages() -> Iterator[Path]:
+    """The pages with examples."""
+    return (path for path in sorted(PAGES.glob("*.md")) if _EXAMPLE.search(path.read_text("utf-8")))
+
+
+def regenerated(text: str) -> str:
+    """A page with its examples as they should be. Raises KeyError for an example that nothing makes."""
+    return _EXAMPLE.sub(lambda m: f"{m[1]}{example(m[2])}\n{m[4]}", text)
+
+
+def example(name: str) -> str:
+    """An example's lines. Raises KeyError for one that nothing makes."""
+    return "\n".join(line.rstrip() for line in EXAMPLES[name]().splitlines())
+
+
+def named(text: str) -> list[str]:
+    """The examples on a page."""
+    return [match[2] for match in _EXAMPLE.finditer(text)]
+
+
+if __name__ == "__main__":
+    for page in pages():
+        page.write_text(regenerated(page.read_text("utf-8")), "utf-8")
