@@ -31,6 +31,7 @@ from attest.timeline import Timeline
 from attest.usage import CLASS_STEP, CYCLES_KNOWN, DERIVED_KNOWN, ENERGY_KNOWN
 
 MFLOP: Final = 10**6
+_GAP_COLUMNS: Final = (Gap.SECONDS, Gap.BEFORE, Gap.ENERGY, Gap.CYCLES_BEFORE, Gap.CYCLES, Gap.READINGS)
 DARK: Final = (Cell.MISSING, Cell.STALE, Cell.RESET, Cell.STEP)
 
 Mask = npt.NDArray[np.bool_]
@@ -170,7 +171,7 @@ class Account:
         said = np.zeros_like(self.expected)
         states = self.usable[:, Cell.SAMPLED : Cell.STEP + 1].sum(axis=1)
         np.add.at(said, (self.usable[:, Cell.GROUP], self.usable[:, Cell.BUCKET] - self.first), states)
-        return np.maximum(self.expected - said, 0)
+        return np.asarray(np.maximum(self.expected - said, 0))
 
     def by_feed(self, seconds: Array) -> Array:
         """Presence of device-seconds [group, bucket] as [feed, bucket], MFLOP."""
@@ -205,8 +206,8 @@ class Account:
         gaps = self.gaps[self.worth.of(self.gaps[:, Gap.INDEX], self.worth.usable)]
         value = np.zeros(len(gaps), np.int64)
         for model, mask in self._by_model(gaps[:, Gap.GROUP]):
-            columns = (Gap.SECONDS, Gap.BEFORE, Gap.ENERGY, Gap.CYCLES_BEFORE, Gap.CYCLES, Gap.READINGS)
-            value[mask] = bounds.gaps(*gaps[mask][:, columns].T, self._pin(model))
+            seconds, before, drawn, before_cycles, cycles, readings = (gaps[mask, column] for column in _GAP_COLUMNS)
+            value[mask] = bounds.gaps(seconds, before, drawn, before_cycles, cycles, readings, self._pin(model))
         starts, ends = np.array(windows, np.int64).T
         out = np.zeros((self.feeds, len(windows) + 1), np.int64)
         feed = self.group_feed[gaps[:, Gap.GROUP]]

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from attest.agreement import ComputeCap, Phase, PowerCap, PowerOff
 from attest.compute.exact import add
+from attest.declared import undeclared
 from attest.evaluate import View
 from attest.facts import Cell, Table
-from attest.metering import SOFTWARE, Window
+from attest.metering import INDEPENDENT, SOFTWARE, Window
 from attest.verdict import Finding, Outcome, TermResult
 
 MFLOP: Final = 10**6
@@ -28,11 +29,10 @@ HOUR: Final = 3_600
 def judge_compute(term: ComputeCap, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...]) -> TermResult:
     """A compute cap over sites. `lost` says which of the term's sites have no readable evidence."""
     start, end = views[0].start if views else phase.start, views[0].end if views else phase.end
-    missing = [model for view in views for model in view.unpinned]
-    if missing:
-        lost = (*lost, *(_no_pin(model) for model in missing))
+    lost = (*lost, *(_no_pin(model) for view in views for model in view.unpinned), *undeclared(views))
+    views = [view for view in views if not view.unpinned and view.layouts.feeds]
     base = partial(TermResult, phase.name, term.name, term.kind, start=start, end=end, level=int(term.assurance))
-    if lost or not views:
+    if not views:
         return base(outcome=Outcome.UNPROVEN, text="no bound", unit="FLOP", limit=term.limit, findings=lost)
     windows = _windows(views[0], term.window_s)
     label = None if term.label is None else int(term.label)
@@ -47,6 +47,8 @@ def judge_compute(term: ComputeCap, phase: Phase, views: Sequence[View], lost: t
         for name, value in compute.parts.items():
             parts[name] = parts.get(name, 0) + value
     outcome, findings = _outcome(low * MFLOP, high * MFLOP, disputed * MFLOP, term.limit)
+    if lost and outcome is not Outcome.BREACHED:  # what is intact may show a breach, and bounds nothing beyond itself
+        outcome = Outcome.UNPROVEN
     negative = tuple(
         Finding("balance/negative", Outcome.UNPROVEN, "more energy came out of this feed than went in", feed=feed)
         for compute in found
@@ -57,11 +59,11 @@ def judge_compute(term: ComputeCap, phase: Phase, views: Sequence[View], lost: t
         text="any label" if term.label is None else f"label {term.label.name.lower().replace('_', '-')}",
         unit="FLOP",
         low=low * MFLOP,
-        high=high * MFLOP,
+        high=None if lost else high * MFLOP,
         limit=term.limit,
-        tightest=high * MFLOP,
+        tightest=None if lost else high * MFLOP,
         parts=parts,
-        findings=(*findings, *negative),
+        findings=(*lost, *findings, *negative),
     )
 
 
@@ -114,7 +116,8 @@ def _no_pin(model: str) -> Finding:
 
 def judge_off(term: PowerOff, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...]) -> TermResult:
     """Every accelerator is off in every bucket, and a meter of the asked level agrees."""
-    findings = list(lost)
+    findings = [*lost, *undeclared(views)]
+    known = not findings
     off_s = expected_s = on_s = 0
     for view in views:
         if view.unpinned:
@@ -127,6 +130,13 @@ def judge_off(term: PowerOff, phase: Phase, views: Sequence[View], lost: tuple[F
         expected_s += int(account.expected.sum())
         admitted = account.cells[account.worth.of(account.cells[:, Cell.INDEX], account.worth.admitted)]
         on = admitted[admitted[:, Cell.SAMPLED] > 0]
+        # A host's key alone does not switch on what an independent meter shows to be off.
+        shown = account.metering(INDEPENDENT).off
+        denied = shown[account.group_feed[on[:, Cell.GROUP]], on[:, Cell.BUCKET] - view.window[0]]
+        if denied.any():
+            known = False
+            findings.append(_crossed(view, on[denied]))
+        on = on[~denied]
         on_s += int(on[:, Cell.SAMPLED].sum())
         if len(on):
             findings.append(_admits_on(view, on))
@@ -134,9 +144,7 @@ def judge_off(term: PowerOff, phase: Phase, views: Sequence[View], lost: tuple[F
     if on_s:
         outcome = Outcome.BREACHED
     else:
-        outcome = Outcome.HOLDS if expected_s and off_s == expected_s and not lost else Outcome.UNPROVEN
-    if not expected_s:
-        findings.append(Finding("inventory/empty", Outcome.UNPROVEN, "no accelerator is declared"))
+        outcome = Outcome.HOLDS if expected_s and off_s == expected_s and known else Outcome.UNPROVEN
     start, end = views[0].start if views else phase.start, views[0].end if views else phase.end
     return TermResult(
         phase.name, term.name, term.kind, outcome, start, end, int(term.assurance),
@@ -146,14 +154,24 @@ def judge_off(term: PowerOff, phase: Phase, views: Sequence[View], lost: tuple[F
 
 
 def _admits_on(view: View, on: Table) -> Finding:
+    text = "the lab's own statements sampled {:,} device-seconds of devices that must be off"
+    return _sampled(view, on, "term/power-off", Outcome.BREACHED, text)
+
+
+def _crossed(view: View, on: Table) -> Finding:
+    text = "statements sampled {:,} device-seconds that an independent meter shows to be off"
+    return _sampled(view, on, "bounds/crossed", Outcome.UNPROVEN, text)
+
+
+def _sampled(view: View, on: Table, code: str, outcome: Outcome, text: str) -> Finding:
     first = on[0]
     group = view.layouts.groups[int(first[Cell.GROUP])]
     bucket = view.agreement.bucket_s
     seconds = int(on[:, Cell.SAMPLED].sum())
     return Finding(
-        "term/power-off",
-        Outcome.BREACHED,
-        f"the lab's own statements sampled {seconds:,} device-seconds of devices that must be off",
+        code,
+        outcome,
+        text.format(seconds),
         index=int(first[Cell.INDEX]),
         source=group.sub,
         start=int(first[Cell.BUCKET]) * bucket,
@@ -190,10 +208,11 @@ def _not_off(view: View, off: npt.NDArray[np.bool_]) -> list[Finding]:
 
 def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...]) -> TermResult:
     """Energy or power through feeds against a limit, by their meters: mJ, or mW as the mean of any bucket."""
-    findings = list(lost)
+    findings = [*lost, *undeclared(views)]
     high = low = 0
     window = term.window_s
-    known = bool(views) and not lost
+    known = bool(views) and not findings
+    least: list[Table] = []
     for view in views:
         if view.unpinned:
             findings += [_no_pin(model) for model in view.unpinned]
@@ -220,11 +239,12 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
         length = _length(view, window, energy=term.limit_mj is not None)
         seconds = bucket if term.limit_mj is None else 1
         high += -(-_peak(upper, length) // seconds)
-        low += _peak(lower, length) // seconds
+        least.append(lower)
+        low = _peak(np.sum(least, axis=0), length) // seconds  # sites that peaked at the same time
     unit, limit = ("mW", term.limit_mw) if term.limit_mj is None else ("mJ", term.limit_mj)
     assert limit is not None  # a power cap has one of its two limits, by construction
     outcome = Outcome.UNPROVEN
-    if low > limit and not lost:
+    if low > limit:
         outcome = Outcome.BREACHED
         findings.append(Finding("term/power-cap", Outcome.BREACHED, f"metered {low:,} {unit}, limit {limit:,} {unit}"))
     elif known and high <= limit:

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from attest.agreement import Coverage, Freshness, Inventory, Phase, Witnessing
+from attest.declared import undeclared
 from attest.evaluate import View
 from attest.facts import Cell
 from attest.verdict import Finding, Outcome, TermResult, utc
@@ -22,20 +23,20 @@ MOST_HOLES: Final = 5  # named one by one; the rest are counted
 
 def judge_coverage(term: Coverage, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...]) -> TermResult:
     """The share of device-seconds accounted for."""
+    lost = (*lost, *undeclared(views))
     findings = list(lost)
     expected = accounted = admitted_holes = 0
     interval = views[0].agreement.interval_s if views else 1
     for view in views:
         if view.unpinned:
             text = "no pin for " + ", ".join(view.unpinned)
-            findings.append(Finding("pin/missing", Outcome.UNPROVEN, text))
+            lost = (*lost, Finding("pin/missing", Outcome.UNPROVEN, text))
+            findings.append(lost[-1])
             continue
         expected += view.expected_s
         accounted += view.accounted_s
         admitted_holes += admitted(view)
         findings += holes(view)
-    if not expected:
-        findings.append(Finding("inventory/empty", Outcome.UNPROVEN, "no accelerator is declared"))
     outcome = Outcome.UNPROVEN
     if expected and (expected - admitted_holes) * PPM < term.share_ppm * expected:
         outcome = Outcome.BREACHED
@@ -149,16 +150,12 @@ def judge_witnessing(term: Witnessing, phase: Phase, views: Sequence[View], lost
 
 def judge_inventory(term: Inventory, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...]) -> TermResult:
     """How many accelerators are declared, all through the phase."""
-    findings = list(lost)
+    findings = [*lost, *undeclared(views)]
     low, high = 0, 0
     for view in views:
         counts = []
         for start, end, record in view.layouts.periods():
-            if start < view.end and end > view.start:
-                if record.roster is None:
-                    text = "the body of an inventory statement is absent"
-                    findings.append(Finding("inventory/absent", Outcome.UNPROVEN, text, index=record.index))
-                    continue
+            if record.roster is not None and start < view.end and end > view.start:
                 counts.append(record.roster.count())
                 if term.roster is not None and record.block.digest != term.roster:
                     text = f"the inventory in force is {record.block.digest.hex()}, not {term.roster.hex()}"
@@ -166,11 +163,8 @@ def judge_inventory(term: Inventory, phase: Phase, views: Sequence[View], lost: 
         first = view.layouts.in_force(view.start)
         low += min(counts, default=0) if first is not None else 0
         high += max(counts, default=0)
-        if first is None:
-            text = f"no inventory is in force when the phase begins, at {utc(view.start)}"
-            findings.append(Finding("inventory/none", Outcome.UNPROVEN, text, start=view.start, end=view.end))
-    if not low:
-        findings.append(Finding("inventory/empty", Outcome.UNPROVEN, "no accelerator is declared"))
+    if not low and not any(finding.code == "inventory/empty" for finding in findings):
+        findings.append(Finding("inventory/empty", Outcome.UNPROVEN, "at some time no accelerator is declared"))
     if term.minimum is not None and low < term.minimum:
         text = f"{low:,} accelerators are declared, the agreement counts on at least {term.minimum:,}"
         findings.append(Finding("inventory/short", Outcome.UNPROVEN, text, numbers={"missing": term.minimum - low}))

@@ -217,7 +217,7 @@ class _Gather:
                         self.keep([usage])
                     except EvidenceError as error:
                         self.faults.append(
-                            Fault(usage.index, error.code, error.scope, error.detail, place.sub, place.seq)
+                            Fault(usage.place, error.code, error.scope, error.detail, place.sub, place.seq)
                         )
         self.pending.clear()
 

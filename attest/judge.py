@@ -101,7 +101,7 @@ def _party(
         if window is None:
             checks.append(("phase/not-begun", Status.NOT_CHECKED, f"{phase.name} begins at {utc(phase.start)}"))
             continue
-        of_phase = [view for e in evidence if (view := View.of(e, agreement, window)) is not None]
+        of_phase = [view for e in _longest(evidence) if (view := View.of(e, agreement, window)) is not None]
         views += of_phase
         for term in phase.terms:
             if party.iss in term.parties:
@@ -163,6 +163,17 @@ def _term(
         return judge_witnessing(term, phase, chosen, lost)
     assert isinstance(term, Inventory)  # the union is closed
     return judge_inventory(term, phase, chosen, lost)
+
+
+def _longest(evidence: Sequence[SiteEvidence]) -> list[SiteEvidence]:
+    """Of several copies of one log the longest that could be read: what it admits is admitted once."""
+    chosen: dict[str, SiteEvidence] = {}
+    for e in evidence:
+        if e.site is not None and e.head is not None and e.worth is not None:
+            before = chosen.get(e.site.origin)
+            if before is None or before.head is None or before.head.size < e.head.size:
+                chosen[e.site.origin] = e
+    return list(chosen.values())
 
 
 def _evidence_findings(party: Party, evidence: Sequence[SiteEvidence]) -> list[Finding]:

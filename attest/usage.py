@@ -28,10 +28,10 @@ _GAP_AT: Final = {Column.ENERGY: (Gap.BEFORE, Gap.ENERGY), Column.CYCLES: (Gap.C
 
 
 class Usage(NamedTuple):
-    """A usage statement and what goes with it. `columns` are its block's, None where the block is absent: then what
+    """A usage statement at `place` in the log and what goes with it. `columns` are its block's, None where the block is absent: then what
     was sampled is known by its counters alone."""
 
-    index: int
+    place: int
     body: UsageBody
     start: int
     end: int
@@ -71,7 +71,7 @@ class _Batch:
         self.statements, self.shape, self.interval = statements, shape, interval
         bodies = [s.body for s in statements]
         self.cut = segments([b.spans for b in bodies], [len(b.runs) for b in bodies], shape)
-        self.index = np.array([s.index for s in statements], np.int64)
+        self.index = np.array([s.place for s in statements], np.int64)
         self.first_bucket = np.array([s.start // bucket for s in statements], np.int64)
         self.last_bucket = np.array([(s.end - 1) // bucket for s in statements], np.int64)
         self.sampled = self.cut.state == State.SAMPLED
@@ -207,4 +207,4 @@ class _Batch:
         rows[:, Work.SECONDS] = seconds.reshape(-1, self.groups)[place].ravel() * self.interval
         declared = np.repeat([-1 if r.declared is None else r.declared for _, _, r in runs], self.groups)
         rows[:, Work.DECLARED] = np.where(group == 0, declared, -1)
-        return rows[(group == 0) | (rows[:, Work.SECONDS] > 0)]
+        return np.asarray(rows[(group == 0) | (rows[:, Work.SECONDS] > 0)])

@@ -61,6 +61,7 @@ class Lab(Ledger):
     """A lab, its log (attest.simulate.ledger) and its clock.
 
     log: the log's identity, its genesis's leaf hash. hosts, meter, office: the sources, which `sources` has by sub.
+    tales: nodes whose agents tell of another site than the true one.
 
     meter: "independent" (its key from the agreement), "own" (enrolled by the office) or None. site_meter: whether
     the site's feed is metered beside the nodes'. delay_s: from the end of a window to the cosignatures.
@@ -86,6 +87,7 @@ class Lab(Ledger):
         self.site_meter, self.instrument, self.columns = site_meter, instrument or Instrument(), columns
         self.clock_uncertainty = clock_uncertainty
         self.sources: dict[str, Source] = {}
+        self.tales: dict[int, Site] = {}
         self.log = b""
         self._open(meter)
 
@@ -119,7 +121,7 @@ class Lab(Ledger):
     def usage(self, node: int, until: int, observed: Observed | None = None) -> Draft:
         """A host's next usage statement; `observed` is what its agent saw, if another than the truth."""
         host = self.host(node)
-        seen = observed or observe(self.site, node, host.until, until, self.columns)
+        seen = observed or observe(self.tales.get(node, self.site), node, host.until, until, self.columns)
         block = format_usage(self._salt(host), self.binding(host), seen.columns) if seen.columns else None
         body = UsageBody(
             seen.interval,
@@ -198,7 +200,7 @@ class Lab(Ledger):
     def copy(self) -> "Lab":
         """The same lab up to here, free to go on in another way."""
         other = copy(self)
-        other.entries, other.notes = list(self.entries), dict(self.notes)
+        other.entries, other.notes, other.tales = list(self.entries), dict(self.notes), dict(self.tales)
         other.sources = {sub: replace(source, lab=other) for sub, source in self.sources.items()}
         return other
 

@@ -1,11 +1,11 @@
 """The four labs of `attest demo`: one lab under one agreement, as it may turn out.
 
-Acme runs 32 H100 in four nodes, works until Monday afternoon and is to have switched everything off for three days.
+Acme runs 32 H100 in four nodes, works until Sunday afternoon and is to have everything switched off for a week.
 
     honest      it does, and the register of each node's outlet shows it
-    violating   two nodes come back and train through Tuesday night, and its own statements say so
+    violating   two nodes stay on and train through Tuesday night, and its own statements say so
     silent      the agent of one node falls silent on Wednesday, and with it the meters of that node and of the site
-    forged      it trains as the violating one does, and somebody without the nodes' keys wrote their statements
+    forged      two nodes come back to train that night, and somebody without their keys wrote their statements
 
 Only Ed25519 signs here: its signatures repeat, so that one seed gives one sequence of bytes.
 """
@@ -14,36 +14,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from attest.format.vocabulary import Label, Precision
+from attest.format.vocabulary import Column, Label, Precision
 from attest.simulate.cast import Identity, Witnesses
 from attest.simulate.lab import Lab
 from attest.simulate.pact import Pact, Phase
 from attest.simulate.site import Event, Job, Plan, Site, Trouble
-from attest.simulate.telemetry import SITE_FEED, observe
+from attest.simulate.telemetry import SITE_FEED
 
 HOUR: Final = 3_600
 DAY: Final = 86_400
-MONDAY: Final = 1_794_182_400  # 2026-11-09T00:00:00Z
-PAUSE: Final = MONDAY + DAY
-END: Final = PAUSE + 3 * DAY
-STOP: Final = END + 6 * HOUR  # of the simulation: a meter's clock may be off, so it is read beyond the phase
-AT: Final = END + 8 * HOUR
+SUNDAY: Final = 1_794_096_000  # 2026-11-08T00:00:00Z
+PAUSE: Final = SUNDAY + DAY
+END: Final = PAUSE + 7 * DAY
+STOP: Final = END + 12 * HOUR  # of the simulation: a meter's clock may be off, so it is read beyond the phase
+AT: Final = END + DAY
 NODES: Final = 4
 ROGUE: Final = (2, 3)
-NIGHT: Final = (PAUSE + 18 * HOUR, PAUSE + 30 * HOUR)
-SILENCE: Final = PAUSE + 30 * HOUR
+NIGHT: Final = (PAUSE + 42 * HOUR, PAUSE + 54 * HOUR)  # Tuesday 18:00 to Wednesday 06:00
+FORGED: Final = (PAUSE + 36 * HOUR, PAUSE + 60 * HOUR)
+SILENCE: Final = PAUSE + 60 * HOUR
+COLUMNS: Final = (Column.ENERGY, Column.CYCLES, Column.SM)
 KINDS: Final = ("honest", "violating", "silent", "forged")
 
-_OPERATION: Final = Phase(
-    "operation",
-    MONDAY,
-    PAUSE,
-    (
-        {"kind": "compute-cap", "limit": "2e22 FLOP", "assurance": "L4"},
-        {"kind": "coverage", "share": "99 %"},
-        {"kind": "witnessing"},
-    ),
-)
 _FULL_STOP: Final = Phase(
     "full stop",
     PAUSE,
@@ -79,7 +71,7 @@ class Demo:
     @property
     def pact(self) -> Pact:
         """The agreement."""
-        return Pact((self.lab,), (_OPERATION, _FULL_STOP), self.witnesses, name="Full stop", devices=NODES * 8)
+        return Pact((self.lab,), (_FULL_STOP,), self.witnesses, name="Full stop", devices=NODES * 8)
 
     def labs(self) -> Iterator[tuple[str, Lab]]:
         """Each kind of lab with what it has to show."""
@@ -87,47 +79,49 @@ class Demo:
             yield kind, self._play(kind)
 
     def _play(self, kind: str) -> Lab:
-        lab = Lab(self.lab, Site(self._plan(kind)), self.witnesses, head_s=6 * HOUR)
+        lab = Lab(
+            self.lab,
+            Site(self._plan(kind)),
+            self.witnesses,
+            window_s=12 * HOUR,
+            head_s=6 * HOUR,
+            columns=COLUMNS,
+        )
         if kind == "silent":
             silent = lab.identity.host(NODES - 1)
             lab.run(mute=lambda sub, start, until: sub == silent and until > SILENCE)
         elif kind == "forged":
-            lab.run(NIGHT[0])
+            lab.run(FORGED[0])
             self._forge(lab)
-            lab.run()
-        else:
-            lab.run()
+        lab.run()
         return lab
 
     def _forge(self, lab: Lab) -> None:
         """Until the night is over the rogue nodes say what they would if they were off, signed with made-up keys."""
-        tale = Site(self._plan("honest"))
-        forger = Identity("acme", seed=f"{self.seed}, forger")
-        while lab.now < NIGHT[1]:
-            lab.now += lab.window_s
-            for node in range(NODES):
-                host = lab.hosts[node]
-                if node in ROGUE:
-                    draft = lab.usage(node, lab.now, observe(tale, node, host.until, lab.now))
-                    host.append(draft, forger.key(host.sub))
-                else:
-                    host.append(lab.usage(node, lab.now))
-            assert lab.meter is not None
-            lab.meter.append(lab.metering(lab.now))
-            lab.witness()
-            lab.head()
+        true = {node: lab.host(node).signer for node in ROGUE}
+        forger = Identity(lab.identity.name, seed=f"{self.seed}, forger")
+        for node in ROGUE:
+            lab.tales[node] = Site(self._plan("honest"))
+            lab.host(node).signer = forger.key(lab.host(node).sub)
+        lab.run(FORGED[1])
+        for node, signer in true.items():
+            del lab.tales[node]
+            lab.host(node).signer = signer
 
     def _plan(self, kind: str) -> Plan:
         jobs = [
-            Job("pretrain", Label.TRAINING, Precision.BF16, (1, 2, 3), MONDAY + 2 * HOUR, MONDAY + 15 * HOUR),
-            Job("chat", Label.INFERENCE, Precision.FP8, (0,), MONDAY, MONDAY + 16 * HOUR),
+            Job("pretrain", Label.TRAINING, Precision.BF16, (1, 2, 3), SUNDAY + 2 * HOUR, SUNDAY + 15 * HOUR),
+            Job("chat", Label.INFERENCE, Precision.FP8, (0,), SUNDAY, SUNDAY + 16 * HOUR),
         ]
-        events = [Event(Trouble.DOWN, node, MONDAY + 16 * HOUR, STOP) for node in range(NODES)]
+        events = [Event(Trouble.DOWN, node, SUNDAY + 16 * HOUR, STOP) for node in range(NODES)]
         if kind in ("violating", "forged"):
             jobs.append(Job("pretrain, on", Label.TRAINING, Precision.BF16, ROGUE, *NIGHT, lineage=1))
+        if kind == "violating":
+            events = [event for event in events if event.node not in ROGUE]
+        if kind == "forged":
             for node in ROGUE:
                 events[node] = events[node]._replace(end=NIGHT[0])
                 events.append(Event(Trouble.DOWN, node, NIGHT[1], STOP))
         if kind == "silent":
             events += [Event(Trouble.METER_GAP, feed, SILENCE, STOP + 1) for feed in (SITE_FEED, NODES - 1)]
-        return Plan(f"acme dc1, {self.seed}", NODES, MONDAY, STOP, tuple(jobs), tuple(events))
+        return Plan(f"acme dc1, {self.seed}", NODES, SUNDAY, STOP, tuple(jobs), tuple(events))

@@ -169,9 +169,11 @@ class Site:
         for number, job in enumerate(plan.jobs):
             if node in job.nodes:
                 draft.work_on(number, job, node)
-        for event in plan.events:
-            if event.node == node and event.what is not Trouble.METER_GAP:
-                draft.befall(event)
+        mine = [event for event in plan.events if event.node == node and event.what is not Trouble.METER_GAP]
+        # An agent that was blind through a reload sees afterwards, by the counters, that there was one.
+        for event in sorted(mine, key=lambda event: event.what is Trouble.RELOAD):
+            draft.befall(event)
+        draft.switch()
         return draft.trace()
 
 
@@ -191,7 +193,7 @@ class _Draft:
         self.job = np.full(shape, NO_RUN, np.int64)
         self.clock = np.full(shape, model.idle_mhz.low, np.int64)
         self.cycles, self.sm, self.dram, self.fabric, self.work = (np.zeros(shape, np.int64) for _ in range(5))
-        self.reset = np.zeros(shape, np.bool_)
+        self.reset, self.off = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
 
     def work_on(self, number: int, job: Job, node: int) -> None:
         when = self.plan.during(job.start, job.end)
@@ -216,29 +218,35 @@ class _Draft:
     def befall(self, event: Event) -> None:
         when = self.plan.during(event.start, event.end)
         rows = list(event.devices) or list(range(DEVICES))
-        self.state[rows, when] = event.what.value
+        place = np.zeros_like(self.off)
+        place[rows, when] = True
+        if event.what is Trouble.DOWN:
+            self.off |= place
+            return
+        self.state[place] = event.what.value
         if event.what is Trouble.RELOAD:
-            self._stop(rows, when)
-            self.reset[rows, when.start] = True
-        elif event.what is Trouble.DOWN:
-            self._stop(rows, when)
-            self.power[rows, when] = self.clock[rows, when] = 0
-            started = slice(when.stop, when.stop + 1)
-            self._stop(rows, started)
-            self.state[rows, started] = State.RESET
-            self.reset[rows, started] = True
+            self._stop(place)
+            self.reset[rows, when.start : when.start + 1] = True
 
-    def _stop(self, rows: list[int], when: slice) -> None:
+    def switch(self) -> None:
+        """Nothing runs where a node is off, and in the interval in which it starts counters begin again."""
+        started = np.zeros_like(self.off)
+        started[:, 1:] = self.off[:, :-1] & ~self.off[:, 1:]
+        self._stop(self.off | started)
+        self.power[self.off] = self.clock[self.off] = 0
+        self.state[self.off], self.state[started] = State.OFF, State.RESET
+        self.reset[self.off], self.reset[started] = False, True
+
+    def _stop(self, place: npt.NDArray[np.bool_]) -> None:
         for values in (self.cycles, self.sm, self.dram, self.fabric, self.work):
-            values[rows, when] = 0
-        self.job[rows, when] = NO_RUN
-        self.power[rows, when] = self.idle[rows]
-        self.clock[rows, when] = self.model.idle_mhz.low
+            values[place] = 0
+        self.job[place] = NO_RUN
+        self.power[place] = np.broadcast_to(self.idle, place.shape)[place]
+        self.clock[place] = self.model.idle_mhz.low
 
     def trace(self) -> Trace:
         busy_share = (self.power - self.idle).sum(axis=0) * PPM // int((self.busy - self.idle).sum())
         more = (self.model.node_mw.high - self.model.node_mw.low) // 2 * np.clip(busy_share, 0, PPM) // PPM
-        off = (self.state == State.OFF).all(axis=0)
         return Trace(
             self.state,
             self.job,
@@ -251,7 +259,7 @@ class _Draft:
             self.work,
             _counter(self.power * self.plan.interval, self.reset, self.first[0]),
             _counter(self.cycles, self.reset, self.first[1]),
-            np.where(off, self.outlet, self.power.sum(axis=0) + self.node_idle + more),
+            np.where(self.off.all(axis=0), self.outlet, self.power.sum(axis=0) + self.node_idle + more),
         )
 
 

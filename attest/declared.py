@@ -1,0 +1,50 @@
+"""What a site declares: without a roster, in time and with something on it, there is nothing that a term could be about.
+
+A window of which no roster tells what was there has no bound, however little the log says: nothing passes on nothing.
+A roster is in force from the time that its statement names, and counts as declared in time if a quorum witnessed the
+statement by then, `max_lag` allowed; one written later would let a lab take back afterwards what it had declared.
+"""
+
+from collections.abc import Sequence
+
+from attest.evaluate import View
+from attest.verdict import Finding, Outcome, utc
+
+
+def undeclared(views: Sequence[View]) -> list[Finding]:
+    """Why nothing can be shown to be kept over all of the views: no roster, an unreadable, a late or an empty one."""
+    findings = [finding for view in views for finding in _of_site(view)]
+    if views and not findings and not any(_devices(view) for view in views):
+        findings.append(Finding("inventory/empty", Outcome.UNPROVEN, "no accelerator is declared"))
+    return findings
+
+
+def _of_site(view: View) -> list[Finding]:
+    findings = []
+    if view.layouts.in_force(view.start) is None:
+        text = f"no inventory is in force when the phase begins, at {utc(view.start)}"
+        findings.append(Finding("inventory/none", Outcome.UNPROVEN, text, start=view.start, end=view.end))
+    for start, end, record in view.layouts.periods():
+        if start >= view.end or end <= view.start:
+            continue
+        if record.roster is None:
+            text = "the body of an inventory statement is absent"
+            findings.append(Finding("inventory/absent", Outcome.UNPROVEN, text, index=record.index))
+        seen = view.timeline.upper(record.index)
+        if seen is None or seen > record.start + view.agreement.max_lag_s:
+            when = "by no quorum" if seen is None else f"at {utc(seen)}"
+            text = f"the inventory in force from {utc(record.start)} on was witnessed {when}"
+            findings.append(
+                Finding(
+                    "inventory/late", Outcome.UNPROVEN, text, index=record.index, settle="heads that show it earlier"
+                )
+            )
+    return findings
+
+
+def _devices(view: View) -> int:
+    return sum(
+        record.roster.count()
+        for start, end, record in view.layouts.periods()
+        if record.roster is not None and start < view.end and end > view.start
+    )
