@@ -1,4 +1,4 @@
-"""What a site declares: without a roster, in time and with something on it, there is nothing that a term could be about.
+"""What a site declares: without a roster, in time and with something on it, there is nothing a term could be about.
 
 A window of which no roster tells what was there has no bound, however little the log says: nothing passes on nothing.
 A roster is in force from the time that its statement names, and counts as declared in time if a quorum witnessed the

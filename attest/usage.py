@@ -28,8 +28,8 @@ _GAP_AT: Final = {Column.ENERGY: (Gap.BEFORE, Gap.ENERGY), Column.CYCLES: (Gap.C
 
 
 class Usage(NamedTuple):
-    """A usage statement at `place` in the log and what goes with it. `columns` are its block's, None where the block is absent: then what
-    was sampled is known by its counters alone."""
+    """A usage statement at `place` in the log and what goes with it. `columns` are its block's, None where the block
+    is absent: then what was sampled is known by its counters alone."""
 
     place: int
     body: UsageBody
