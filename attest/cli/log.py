@@ -28,6 +28,7 @@ from attest.format.statement import Statement, peek
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash
 from attest.report.contents import signatures, signer_text
+from attest.report.style import count
 from attest.sign.documents import sign_document
 from attest.sign.notes import cosign as cosign_note
 from attest.sign.notes import sign_note
@@ -119,7 +120,9 @@ def inventory(directory: Path, roster: str, key_path: str, passphrase_file: str 
     signer = signer_of(key_path, passphrase_file)
     with LogWriter.open(directory) as writer:
         index = sign_next(writer, signer, Kind.INVENTORY, body, now() if at is None else at, block)
-    click.echo(f"entry {index} declares {declared.count():,} accelerators of {len(declared.hosts):,} hosts")
+    click.echo(
+        f"entry {index} declares {count(declared.count(), 'accelerator')} of {count(len(declared.hosts), 'host')}"
+    )
 
 
 @log.command(cls=Verb, example="attest log append log n1-0.cose n1-1.cose\nattest log append log - < n1-0.cose")
@@ -151,7 +154,7 @@ def seal(directory: Path, keys: Sequence[str], passphrase_file: str | None) -> N
         _mended(writer)
         pending = writer.pending
         writer.seal(lambda text: sign_note(text, writer.origin, signers))
-        click.echo(f"sealed {pending:,} entries, size {writer.size:,}")
+        click.echo(f"sealed {count(pending, 'entry', 'entries')}, size {writer.size:,}")
 
 
 @log.command(cls=Verb, example="attest log cosign log --name witness.example/w1 --key witness.key")

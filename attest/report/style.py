@@ -60,3 +60,8 @@ def style_for(stream: Stream, colour: str = "auto", environ: Mapping[str, str] =
 def utc(seconds: int) -> str:
     """Unix seconds as ISO 8601 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number of things, in words that fit it: 1 entry, 2 entries."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

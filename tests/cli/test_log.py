@@ -6,6 +6,7 @@ import shutil
 from itertools import pairwise
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from attest.errors import TrustError
@@ -23,7 +24,7 @@ from attest.store.writer import LogWriter
 from attest.trust.holders import Holder, Holders, verify_document
 from attest.trust.keys import Alg
 from attest.trust.notes import log_vkey, verify_note, witness_vkey
-from tests.cli.sandbox import HOST, ISS, START, log_id, run
+from tests.cli.sandbox import HOST, ISS, ROOT, START, log_id, run
 
 Captured = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -332,6 +333,7 @@ def test_status_says_where_a_log_stands(here: Path, capsys: Captured) -> None:
     capsys.readouterr()
     assert run("log status log --format json") == 0
     status = json.loads(capsys.readouterr().out)
+    jsonschema.validate(status, json.loads((ROOT / "schemas" / "log-status.schema.json").read_text("utf-8")))
     assert (status["log"], status["size"], status["pending"]) == (log_id(here / "log").hex(), 3, 1)
     assert [s["name"] for s in status["signatures"]] == ["acme.example/dc1"]
     assert run("log status log") == 0

@@ -68,3 +68,10 @@ def test_no_path_of_a_machine_is_in_the_repository() -> None:
         if (ROOT / path).is_file():
             found = machine.search((ROOT / path).read_bytes().decode("utf-8", "replace"))
             assert found is None, f"{path}: {found}"
+
+
+def test_every_page_that_the_code_names_is_there() -> None:
+    named = re.compile(r"schemas/[a-z][a-z.-]*\.(?:md|json|cddl)")
+    found = {name for path in (ROOT / "attest").rglob("*.py") for name in named.findall(path.read_text("utf-8"))}
+    assert found
+    assert {name for name in found if not (ROOT / name).is_file()} == set()
