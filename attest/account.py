@@ -264,7 +264,7 @@ class Account:
         if level not in self._meterings:
             rows = self.metered[self.worth.of(self.metered[:, Metered.INDEX], self.worth.usable)]
             most = (
-                (self.expected.max(axis=1) // self.bucket).tolist()
+                (-(-self.expected.max(axis=1) // self.bucket)).tolist()
                 if self.end > self.first
                 else [0] * len(self.expected)
             )

@@ -30,6 +30,11 @@ def _of_site(view: View) -> list[Finding]:
         if record.roster is None:
             text = "the body of an inventory statement is absent"
             findings.append(Finding("inventory/absent", Outcome.UNPROVEN, text, index=record.index))
+        elif view.site.devices is not None and record.roster.count() < view.site.devices:
+            text = (
+                f"{record.roster.count():,} accelerators are declared, the agreement was told of {view.site.devices:,}"
+            )
+            findings.append(Finding("inventory/short", Outcome.UNPROVEN, text, index=record.index))
         seen = view.timeline.upper(record.index)
         if seen is None or seen > record.start + view.agreement.max_lag_s:
             when = "by no quorum" if seen is None else f"at {utc(seen)}"

@@ -442,6 +442,13 @@ def test_a_block_that_is_absent_is_missing_evidence() -> None:
     assert verdict.outcome is Outcome.UNPROVEN
 
 
+def test_fewer_accelerators_than_the_parties_were_told_of() -> None:
+    told = replace(PACT, devices=17)
+    verdict = judge(honest().bundle(), told)
+    assert verdict.outcome is Outcome.UNPROVEN
+    assert "inventory/short" in codes(verdict)
+
+
 def test_before_the_phase_nothing_is_judged() -> None:
     verdict = judge(honest().bundle(), at=START - HOUR)
     assert verdict.outcome is Outcome.UNPROVEN
