@@ -112,10 +112,11 @@ class Lab(Ledger):
                 source.append(draft)
 
     def window(self, until: int) -> Iterator[tuple[Draft, Source]]:
-        """The statements of hosts and meter up to a time."""
+        """The statements of hosts and meter up to a time, of those that have not said so much already."""
         for node in range(self.site.plan.nodes):
-            yield self.usage(node, until), self.host(node)
-        if self.meter is not None:
+            if self.host(node).until < until:
+                yield self.usage(node, until), self.host(node)
+        if self.meter is not None and self.meter.until < until:
             yield self.metering(until), self.meter
 
     def usage(self, node: int, until: int, observed: Observed | None = None) -> Draft:

@@ -155,6 +155,16 @@ def test_a_lab_cannot_save_what_its_own_log_refuses(honest: Lab, tmp_path: Path)
         lab.save(tmp_path / "log")
 
 
+def test_a_source_that_has_spoken_is_not_asked_again(honest: Lab) -> None:
+    lab = Lab(ACME, Site(plan()))
+    lab.run(until=T + 6 * HOUR)
+    lab.hosts[0].append(lab.usage(0, T + 12 * HOUR))
+    lab.meter.append(lab.metering(T + 12 * HOUR)) if lab.meter else None
+    lab.run()
+    assert len(lab.entries) == len(honest.entries)
+    assert judged(lab.bundle()).outcome is Outcome.HOLDS
+
+
 ATTACKS: dict[str, tuple[Callable[[Lab], object], str, Outcome]] = {
     "windows that overlap": (
         lambda lab: lab.hosts[0].append(lab.usage(0, lab.now).but(start=lab.hosts[0].until - 3_600)),
