@@ -20,7 +20,7 @@ from attest import scan
 from attest.account import quality
 from attest.agreement import Party, SignedAgreement, Site
 from attest.bundle import Bundle
-from attest.errors import EvidenceError, Fault, ForkError, MissingError, Scope, TreeError
+from attest.errors import EvidenceError, Fault, MissingError, Scope, TreeError
 from attest.evaluate import SiteEvidence
 from attest.facts import Facts, begins
 from attest.facts import merge as merge_facts
@@ -75,11 +75,12 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
     agreement = signed.agreement
     try:
         party, site, head = open_head(bundle, signed)  # 1
+    except EvidenceError as error:
+        return SiteEvidence(bundle.name, None, None, faults=(_copy_fault(error),))
+    try:
         scanned = scan_log(bundle, head, map)  # 2
     except EvidenceError as error:
-        if not isinstance(error, ForkError):
-            error.scope = Scope.COPY
-        return SiteEvidence(bundle.name, None, None, faults=(_fault(error),))
+        return SiteEvidence(bundle.name, party, site, head=head, faults=(_copy_fault(error),))
     roots = Roots(bundle, head.size)
     try:
         control = replay(  # 3
@@ -227,6 +228,11 @@ def _reduce(merge: Callable[[_T, _T], _T], parts: list[_T]) -> _T:
         pairs = [merge(parts[i], parts[i + 1]) for i in range(0, len(parts) - 1, 2)]
         parts = pairs + parts[len(pairs) * 2 :]
     return parts[0]
+
+
+def _copy_fault(error: EvidenceError) -> Fault:
+    """What goes wrong before the tree stands is the copy's fault, and nobody else's."""
+    return Fault(-1, error.code, Scope.COPY, str(error))
 
 
 def _fault(error: EvidenceError) -> Fault:

@@ -42,8 +42,9 @@ def as_text(data: Data, style: Style = PLAIN) -> str:
 
 
 def _lines(data: Data, style: Style) -> Iterator[str]:
-    if len(data["parties"]) != 1:
-        yield f"{_outcome(data['outcome'], style)} {data['agreement']['name']} · {len(data['parties'])} parties"
+    if len(data["parties"]) != 1 or data["findings"]:
+        count = f"{len(data['parties'])} part{'y' if len(data['parties']) == 1 else 'ies'}"
+        yield f"{_outcome(data['outcome'], style)} {data['agreement']['name']} · {count}"
     for finding in data["findings"]:
         yield from _finding(finding, "")
     for party in data["parties"]:
