@@ -43,7 +43,11 @@ PASSPHRASE = click.option(
     "--passphrase-file", metavar="FILE", help="First line of FILE opens the key, if it is encrypted; - is stdin."
 )
 FORMAT = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Text, or JSON (schemas/*.schema.json)."
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Text, or JSON (schemas/*.schema.json).",
 )
 
 
