@@ -61,7 +61,10 @@ def admitted(view: View) -> int:
     np.add.at(lost_blocks, (other[:, Cell.GROUP], other[:, Cell.BUCKET] - view.window[0]), other[:, Cell.SAMPLED])
     holes = np.maximum(view.holes - lost_blocks, 0)
     total = 0
+    disputed = {fault.source for fault in view.evidence.faults}
     for group in view.layouts.groups:
+        if group.sub in disputed:
+            continue  # what stands in a chain that contradicts itself is not the lab's admission
         past = edges + view.agreement.grace_s <= reach.get(group.sub, 0)
         total += int(holes[group.number, past].sum())
     return total
@@ -82,19 +85,24 @@ def holes(view: View) -> list[Finding]:
             Finding(
                 "coverage/gap",
                 Outcome.UNPROVEN,
-                f"no record for {seconds // HOUR:,} device-hours of {group.model} (up to {peak:.2e} FLOP at peak)",
+                f"no record for {device_time(seconds)} of {group.model} (up to {peak:.2e} FLOP at peak)",
                 source=group.sub,
                 start=int(where[0] + view.window[0]) * bucket,
                 end=int(where[-1] + 1 + view.window[0]) * bucket,
                 numbers={"device_seconds": seconds, "flop_at_peak": peak},
-                settle=f"records or a metered power-off for {seconds // HOUR:,} device-hours",
+                settle=f"records or a metered power-off for {device_time(seconds)}",
             )
         )
     if len(order) > MOST_HOLES:
         rest = int(by_group[order[MOST_HOLES:]].sum())
-        text = f"and {rest // HOUR:,} device-hours in {len(order) - MOST_HOLES} more groups"
+        text = f"and {device_time(rest)} in {len(order) - MOST_HOLES} more groups"
         findings.append(Finding("coverage/gap", Outcome.UNPROVEN, text, numbers={"device_seconds": rest}))
     return findings
+
+
+def device_time(seconds: int) -> str:
+    """Device-seconds in words: hours, or seconds where it is less than one."""
+    return f"{seconds // HOUR:,} device-hours" if seconds >= HOUR else f"{seconds:,} device-seconds"
 
 
 def judge_freshness(

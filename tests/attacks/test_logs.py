@@ -389,6 +389,18 @@ def test_a_stolen_host_key_frames_nobody_at_party_scope() -> None:
     assert not any(term.outcome is Outcome.BREACHED for party in verdict.parties for term in party.terms)
 
 
+def test_a_chain_that_contradicts_itself_admits_no_hole() -> None:
+    made = half()
+    source, skipped = made.host(0), made.usage(0, NOON + 6 * HOUR)
+    made.append(source.sign(skipped, seeded_key("thief")), skipped.block)
+    source.seq, source.until = source.seq + 1, NOON + 6 * HOUR
+    made.now = NOON + 6 * HOUR
+    finish(made)
+    verdict = judge(made.bundle(), replace(PACT, grace="1 h"))
+    assert verdict.outcome is Outcome.INVALID
+    assert not any(term.outcome is Outcome.BREACHED for party in verdict.parties for term in party.terms)
+
+
 def test_bad_evidence_does_not_hide_a_breach() -> None:
     made = honest((TRAINING,))
     made.append(b"not a statement")
