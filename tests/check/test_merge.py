@@ -1,6 +1,7 @@
 """Facts merge: whatever ranges a log is cut into, and in whatever groupings they are joined, the facts are the same."""
 
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_any_partition_and_grouping_gives_the_same_facts(data: st.DataObject) ->
     context, tiles = world()
     whole = gather(context, 0, tiles)
     cuts = sorted(data.draw(st.sets(st.integers(1, tiles - 1))) | {0, tiles})
-    parts = [gather(context, a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    parts = [gather(context, a, b) for a, b in pairwise(cuts)]
     while len(parts) > 1:
         at = data.draw(st.integers(0, len(parts) - 2))
         parts[at : at + 2] = [merge(parts[at], parts[at + 1], context.control.sources)]
