@@ -7,11 +7,11 @@ import pytest
 from tests.cli.sandbox import ROOT
 from tests.cli.transcript import Step, examples, files, play, steps
 
-PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "schemas").rglob("*.md"))) if page.is_file()]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "schemas").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
 TOLD = [page for page in PAGES if "```console" in page.read_text("utf-8")]
 
 
-@pytest.mark.parametrize("page", TOLD, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", TOLD, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_tells_the_truth(page: Path, here: Path) -> None:
     text = page.read_text("utf-8")
     for name, content in files(text):
