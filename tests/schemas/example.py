@@ -294,7 +294,14 @@ end = 2026-11-09T01:00:00Z
 
 [[phase.term]]
 kind = "compute-cap"
-limit = "2e19 FLOP"
+name = "by its own counters"
+limit = "1e19 FLOP"
+assurance = "L1"
+
+[[phase.term]]
+kind = "compute-cap"
+name = "by the meter alone"
+limit = "1e19 FLOP"
 assurance = "L4"
 
 [[phase.term]]
