@@ -1,8 +1,15 @@
-"""What every test may use: the shared data and vectors beside the checkout, where they are."""
+"""What every test may use: the shared data and vectors beside the checkout, where they are.
 
+Everything that any test signs is validated against the CDDL of `schemas/` on the way.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from attest.sign.keys import PrivateSigner
+from tests.schemas.validate import Watch
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -13,3 +20,17 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("shared data and vectors are not beside this checkout (../shared)")
     return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watch() -> Iterator[Watch]:
+    """Looks over the shoulder of every signer (tests/schemas/validate.py)."""
+    watch, sign = Watch(), PrivateSigner.sign
+
+    def watched(self: PrivateSigner, message: bytes) -> bytes:
+        watch.look(message)
+        return sign(self, message)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PrivateSigner, "sign", watched)
+        yield watch
