@@ -1,8 +1,8 @@
 """Pass 6, the arithmetic: facts of one site against pins and meters, to bounds by window (schemas/bounds.md).
 
 What may count is decided first, statement by statement. A statement lowers `high` only if it is timely, not
-disputed by a revocation, and its source has no fault; it counts for `low`, as the lab's own admission, if a
-quorum witnessed it before the source's first fault; what a revocation disputes is kept apart. Then sums are made
+disputed by a revocation or a void, and its source has no fault; it counts for `low`, as the lab's own admission, if a
+quorum witnessed it before the source's first fault; what is disputed is kept apart. Then sums are made
 in dense arrays, feed by bucket, so that any set of windows is a difference of running sums.
 
 Levels: a host's statements and the lab's own meters stand at L1, an independent meter at L4. Below the level that a
@@ -39,10 +39,14 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Quality:
-    """For each log index of a usage or meter statement: what it may be used for."""
+    """For each log index of a usage or meter statement: its source, window and *upper* (-1: none), whether its key is
+    one that the agreement names, and what it may be used for."""
 
     indices: npt.NDArray[np.int64]
+    sources: npt.NDArray[np.int64]
     windows: npt.NDArray[np.int64]
+    upper: npt.NDArray[np.int64]
+    independent: Mask
     timely: Mask
     usable: Mask
     admitted: Mask
@@ -68,16 +72,21 @@ def quality(facts: Facts, control: Control, timeline: Timeline, faults: Iterable
         if fault.scope is Scope.SOURCE and fault.source in numbers:
             at = numbers[fault.source]
             first_fault[at] = min(first_fault[at], fault.index)
-    disputed = np.zeros(len(said), bool)
+    # What the root holders void is gone for `high`, and no more taken back from `low` than what a key's revocation
+    # disputes.
+    disputed = np.isin(index, list(control.voided))
     for record in control.keys.values():
         mine = (source == record.source.number) & (index >= record.first) & (index < record.retired)
         disputed |= mine & (index > record.last)
     sound = first_fault[source] == np.iinfo(np.int64).max if len(said) else np.zeros(0, bool)
     before = index < first_fault[source] if len(said) else np.zeros(0, bool)
-    windows = said[:, [Said.START, Said.END]]
+    independent = np.array([s.independent for s in control.sources], bool)
     return Quality(
         index,
-        windows,
+        source,
+        said[:, [Said.START, Said.END]],
+        upper,
+        independent[source],
         timely,
         timely & sound & ~disputed,
         (upper >= 0) & before & ~disputed,
@@ -262,7 +271,8 @@ class Account:
         """The meters that stand at a level."""
         level = INDEPENDENT if level > SOFTWARE else SOFTWARE
         if level not in self._meterings:
-            rows = self.metered[self.worth.of(self.metered[:, Metered.INDEX], self.worth.usable)]
+            stands = self.worth.usable & (self.worth.independent | (level == SOFTWARE))
+            rows = self.metered[self.worth.of(self.metered[:, Metered.INDEX], stands)]
             most = (
                 (-(-self.expected.max(axis=1) // self.bucket)).tolist()
                 if self.end > self.first

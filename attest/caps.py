@@ -219,7 +219,7 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
             known = False
             continue
         metering = view.account.metering(int(term.assurance))
-        feeds = [f for f in _feeds(term, view) if f in metering.sub_of]
+        feeds = [f for f in _feeds(term, view) if f in metering.figures]
         if not feeds or len(feeds) < len(_feeds(term, view)):
             known = False
             findings.append(
@@ -228,6 +228,10 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
                 )
             )
             continue
+        if any(metering.figures[feed].clock_uncertainty_s is None for feed in feeds):
+            known = False
+            text = "nothing is known of the clock of a meter on a feed that the term caps"
+            findings.append(Finding("meter/clock", Outcome.UNPROVEN, text))
         bucket = view.agreement.bucket_s
         gap_ms = int((bucket * 1_000 - metering.covered_ms()[feeds]).sum())
         if gap_ms:

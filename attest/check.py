@@ -90,8 +90,8 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
         return SiteEvidence(bundle.name, party, site, head=head, faults=(_fault(error),))
     layouts = Layouts(control)
     timeline = Timeline(agreement.policy, [*control.heads, head])
-    gauges = frozenset(meter.sub for meter in party.meters if not meter.integrates)
-    context = Context(bundle, control, layouts, timeline, agreement.bucket_s, head.size, roots, gauges)
+    meters = {meter.sub: meter for meter in party.meters}
+    context = Context(bundle, control, layouts, timeline, agreement.bucket_s, head.size, roots, meters)
     facts = _reduce(  # 4
         partial(merge_facts, sources=control.sources),
         list(map(partial(_gather, context), list(scan.ranges(head.size)))),
@@ -99,7 +99,8 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
     starts = (begins(control.sources[number], chain) for number, chain in facts.chains.items())
     known = [_seen(head, roots) for head in seen if head.origin == site.origin]
     known.append(_strange(bundle, signed, site))
-    faults = (*facts.faults, *control.faults, *(fault for fault in (*starts, *known) if fault is not None))
+    found = (*facts.faults, *control.faults, *(fault for fault in (*starts, *known) if fault is not None))
+    faults = tuple(fault for fault in found if not _excused(fault, found))
     worth = quality(facts, control, timeline, faults, agreement.max_lag_s)  # 5
     return SiteEvidence(
         bundle.name,
@@ -140,6 +141,14 @@ def _seen(head: SeenHead, roots: "Roots") -> Fault | None:
         detail = f"{head.origin} had root {head.root.hex()} at size {head.size}, here {roots(head.size).hex()}"
         return Fault(-1, "log/fork", Scope.PARTY, detail)
     return None
+
+
+def _excused(fault: Fault, faults: Sequence[Fault]) -> bool:
+    """A link is missing because this program could not read the statement that it is: that is no contradiction."""
+    return fault.code == "chain/gap" and any(
+        other.code.startswith("unsupported/") and other.source == fault.source and other.index < fault.index
+        for other in faults
+    )
 
 
 def _strange(bundle: Bundle, signed: SignedAgreement, site: Site) -> Fault | None:

@@ -60,7 +60,7 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class RosterRecord:
-    """A roster in force from `start` (Unix s) until the next one; None where its body is absent."""
+    """A roster in force from `start` (Unix s) until the next one; None where its body is absent or cannot be read."""
 
     index: int
     start: int
@@ -84,8 +84,20 @@ class Control:
 def authorise(keys: Mapping[bytes, KeyRecord], index: int, header: Header, kind: Kind) -> KeyRecord:
     """The record of the key that the entry at `index` says it is signed with, if it may sign that.
 
+    Raises TrustError `key/role`, and as `holder`.
+    """
+    record = holder(keys, index, header)
+    if kind not in MAY_SIGN[record.source.role]:
+        role = record.source.role.name.lower()
+        raise TrustError("key/role", f"a {role} does not sign {kind.name.lower()} statements")
+    return record
+
+
+def holder(keys: Mapping[bytes, KeyRecord], index: int, header: Header) -> KeyRecord:
+    """The record of the key that a header names, if it is in force at `index`.
+
     What a header says never selects what it is checked against: alg, iss and sub must be the enrolment's. Raises
-    TrustError `key/unknown`, `key/header`, `key/not-yet`, `key/retired` or `key/role`.
+    TrustError `key/unknown`, `key/header`, `key/not-yet` or `key/retired`.
     """
     record = keys.get(header.kid)
     if record is None:
@@ -100,6 +112,4 @@ def authorise(keys: Mapping[bytes, KeyRecord], index: int, header: Header, kind:
         raise TrustError("key/not-yet", f"the key of {source.sub} is good from index {record.first} on")
     if index >= record.retired:
         raise TrustError("key/retired", f"the key of {source.sub} was rotated away at index {record.retired - 1}")
-    if kind not in MAY_SIGN[source.role]:
-        raise TrustError("key/role", f"a {source.role.name.lower()} does not sign {kind.name.lower()} statements")
     return record

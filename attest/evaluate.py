@@ -131,17 +131,10 @@ class View:
         return np.asarray(holes, np.int64)
 
     def witnessed_end(self) -> dict[str, int]:
-        """Until when each source's own witnessed statements reach, Unix s."""
-        reach: dict[str, int] = {}
-        witnessed = self.timeline.witnessed()
-        for number, chain in self.facts.chains.items():
-            if chain.last is not None:
-                ends = self.worth.windows[(self.worth.indices < witnessed) & (self.facts_source == number), 1]
-                reach[self.control.sources[number].sub] = int(ends.max(initial=0))
-        return reach
-
-    @cached_property
-    def facts_source(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
-        """The source number of each statement of `worth`, in its order."""
-        said = self.facts.said
-        return np.asarray(said[np.argsort(said[:, 0], kind="stable"), 1], np.int64)
+        """Until when each source's own witnessed and undisputed statements reach, Unix s; what one says of a time after
+        it was witnessed is no account of that time."""
+        worth = self.worth
+        reach = np.zeros(len(self.control.sources), np.int64)
+        ends = np.minimum(worth.windows[:, 1], worth.upper)
+        np.maximum.at(reach, worth.sources[worth.admitted], ends[worth.admitted])
+        return {source.sub: int(reach[source.number]) for source in self.control.sources}

@@ -6,16 +6,17 @@ inside and becomes a fault; a statement with a fault of its own adds nothing els
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from attest.agreement import Meter as PinnedMeter
 from attest.bundle import Bundle
 from attest.compute.columns import Shape
-from attest.control import Control, KeyRecord, authorise
-from attest.errors import EvidenceError, Fault, TreeError, TrustError
-from attest.evidence.meter import read_meter
+from attest.control import Control, KeyRecord, authorise, holder
+from attest.errors import EvidenceError, Fault, Scope, TreeError, TrustError, UnsupportedError
+from attest.evidence.meter import Row, read_meter
 from attest.facts import (
     Cell,
     Chain,
@@ -47,8 +48,8 @@ NEVER: Final = -1  # no anchor proves anything
 
 @dataclass(frozen=True)
 class Context:
-    """What every worker needs to know; `root_at` gives the tree's root at a size up to `size`, `gauges` are the
-    meters whose power readings are no means over their steps."""
+    """What every worker needs to know; `root_at` gives the tree's root at a size up to `size`, `meters` are the
+    meters that the agreement names, by sub."""
 
     bundle: Bundle
     control: Control
@@ -57,7 +58,7 @@ class Context:
     bucket: int
     size: int
     root_at: Callable[[int], bytes]
-    gauges: frozenset[str]
+    meters: Mapping[str, PinnedMeter] = field(default_factory=dict)
 
 
 def gather(context: Context, first: int, last: int) -> Facts:
@@ -69,10 +70,11 @@ def gather(context: Context, first: int, last: int) -> Facts:
 
 
 class Place(NamedTuple):
-    """Where a statement stands in its source's chain."""
+    """Where a statement stands in its source's chain; whether a void has taken it back."""
 
     sub: str
     seq: int
+    void: bool
 
 
 class _Gather:
@@ -110,7 +112,11 @@ class _Gather:
         width = tile_at(ENTRIES, index, context.size).width
         entries = parse_entries(context.bundle.entries(index, width), width)
         leaves = bytes(context.bundle.hash_tile(0, index, width))
-        parsed = [self.parse(index * WIDTH + place, entry) for place, entry in enumerate(entries)]
+        hashes = [leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE)]
+        parsed = [
+            self.parse(number, leaf, entry)
+            for number, (leaf, entry) in enumerate(zip(hashes, entries, strict=True), index * WIDTH)
+        ]
         try:
             self.pack = open_pack(context.bundle, index, width, [p and block_of(p.statement.body) for p in parsed])
         except TreeError as error:
@@ -118,18 +124,32 @@ class _Gather:
             self.faults.append(Fault(index * WIDTH, error.code, error.scope, error.detail))
         for place, signed in enumerate(parsed):
             if signed is not None:
-                leaf = leaves[place * HASH_SIZE : (place + 1) * HASH_SIZE]
-                self.add(index * WIDTH + place, place, leaf, signed)
+                self.add(index * WIDTH + place, place, hashes[place], signed)
         self.flush()
 
-    def parse(self, index: int, entry: bytes) -> Signed | None:
+    def parse(self, index: int, leaf: bytes, entry: bytes) -> Signed | None:
+        if self.control.voided.get(index, leaf) != leaf:
+            detail = f"a void names entry {index} as {self.control.voided[index].hex()}, it is {leaf.hex()}"
+            self.faults.append(Fault(index, "void/other-entry", Scope.SOURCE, detail))
         try:
             sign1 = parse_sign1(entry)
             return Signed(sign1, parse_header(sign1.protected), parse_payload(embedded(sign1)))
         except EvidenceError as error:
-            if index not in self.control.voided:
-                self.faults.append(Fault(index, error.code, error.scope, str(error)))
+            if self.control.voided.get(index) != leaf:
+                unknown = isinstance(error, UnsupportedError)
+                source = self.signer(index, entry) if unknown else ""
+                self.faults.append(Fault(index, error.code, error.scope, str(error), source))
             return None
+
+    def signer(self, index: int, entry: bytes) -> str:
+        """The source of a statement that cannot be read, if its signature shows one; else ""."""
+        try:
+            sign1 = parse_sign1(entry)
+            record = holder(self.control.keys, index, parse_header(sign1.protected))
+            verify_sign1(sign1, record.key)
+        except EvidenceError:
+            return ""
+        return record.source.sub
 
     def add(self, index: int, place: int, leaf: bytes, signed: Signed) -> None:
         sub, seq = "", -1
@@ -147,13 +167,10 @@ class _Gather:
         if statement.log != self.control.log and index:
             raise TrustError("chain/foreign-log", f"the statement belongs to log {(statement.log or b'').hex()}")
         self.statements += 1
-        if self.control.voided.get(index) == leaf:
-            self.link(index, leaf, record, statement, loose=True)
-        elif index > record.last:
-            self.contents(index, place, record, statement)
-        else:
-            self.link(index, leaf, record, statement, loose=False)
-            self.contents(index, place, record, statement)
+        void = self.control.voided.get(index) == leaf
+        if void or index <= record.last:
+            self.link(index, leaf, record, statement, loose=void)
+        self.contents(index, place, record, statement, void)
 
     def link(self, index: int, leaf: bytes, record: KeyRecord, statement: Statement, *, loose: bool) -> None:
         link = self._link(index, leaf, record, statement)
@@ -174,14 +191,16 @@ class _Gather:
         uids = layout.uids if layout is not None else ()
         return Link(index, statement.seq, prev, leaf, statement.start, statement.end, closes, uids, before, after)
 
-    def contents(self, index: int, place: int, record: KeyRecord, statement: Statement) -> None:
+    def contents(self, index: int, place: int, record: KeyRecord, statement: Statement, void: bool) -> None:
         body = statement.body
         if isinstance(body, UsageBody):
-            self.usage(index, place, record, statement, body)
+            self.usage(index, place, record, statement, body, void)
         elif isinstance(body, MeterBody):
             self.meter(index, place, record, statement, body)
 
-    def usage(self, index: int, place: int, record: KeyRecord, statement: Statement, body: UsageBody) -> None:
+    def usage(
+        self, index: int, place: int, record: KeyRecord, statement: Statement, body: UsageBody, void: bool
+    ) -> None:
         self.say(index, record, statement)
         roster = self.context.layouts.in_force(statement.start)
         last = self.context.layouts.in_force(statement.end - 1)
@@ -204,7 +223,8 @@ class _Gather:
                 binding = Binding(self.control.log, record.source.sub, statement.seq)
                 columns = parse_usage(block, binding, body.columns, shape.size, interval=body.interval)
         usage = Usage(index, body, statement.start, statement.end, layout, columns)
-        self.pending.setdefault((shape, body.interval), []).append((usage, Place(record.source.sub, statement.seq)))
+        chained = Place(record.source.sub, statement.seq, void)
+        self.pending.setdefault((shape, body.interval), []).append((usage, chained))
 
     def flush(self) -> None:
         """Read the tile's usage statements, those of one shape together."""
@@ -216,9 +236,10 @@ class _Gather:
                     try:
                         self.keep([usage])
                     except EvidenceError as error:
-                        self.faults.append(
-                            Fault(usage.place, error.code, error.scope, error.detail, place.sub, place.seq)
-                        )
+                        if not place.void:
+                            self.faults.append(
+                                Fault(usage.place, error.code, error.scope, error.detail, place.sub, place.seq)
+                            )
         self.pending.clear()
 
     def keep(self, statements: list[Usage]) -> None:
@@ -235,18 +256,38 @@ class _Gather:
             return
         binding = Binding(self.control.log, record.source.sub, statement.seq)
         sub = record.source.sub
-        # A gauge looks at one moment of its step and bounds nothing: what it says is read and not counted.
-        counts = body.quantity is Quantity.REGISTER or (
-            body.quantity is Quantity.MEAN_POWER and sub not in self.context.gauges
-        )
+        counts = self.counts(sub, body)
         for channel, (values, offsets) in zip(body.channels, parse_meter(block, binding, body), strict=True):
             feed = self.context.layouts.meters.get((sub, channel.feed))
             if feed is None:
                 raise TrustError("meter/unknown-feed", f"no roster has {sub} meter {channel.feed}")
             rows = read_meter(values, offsets, body, statement.start, statement.end, self.context.bucket)
             if counts:
+                rows = rows[self.meters(sub, channel.feed, statement, rows[:, Row.BUCKET])]
                 ids = np.full((len(rows), 2), (index, feed), np.int64)
                 self.rows[Metered].append(np.concatenate((ids, rows), axis=1))
+
+    def counts(self, sub: str, body: MeterBody) -> bool:
+        """Whether a meter's readings bound anything; those that do not are read all the same.
+
+        A gauge looks at one moment of its step; and a meter that knows less of its clock than the agreement takes
+        for granted does not know in which bucket its readings lie.
+        """
+        agreed = self.context.meters.get(sub)
+        if agreed is not None and agreed.clock_uncertainty_s is not None:
+            stated = body.clock_uncertainty
+            if stated is None or stated > agreed.clock_uncertainty_s:
+                return False
+        means = body.quantity is Quantity.MEAN_POWER and (agreed is None or agreed.integrates)
+        return means or body.quantity is Quantity.REGISTER
+
+    def meters(self, sub: str, feed: str, statement: Statement, buckets: Table) -> Any:
+        """In which buckets the rosters in force have this source meter the feed."""
+        layouts, bucket = self.context.layouts, self.context.bucket
+        if layouts.metered(sub, feed, statement.start, statement.end):
+            return np.ones(len(buckets), bool)
+        parts = [(max(b * bucket, statement.start), min((b + 1) * bucket, statement.end)) for b in buckets.tolist()]
+        return np.array([layouts.metered(sub, feed, start, end) for start, end in parts], bool)
 
     def block(self, place: int, commitment: Block) -> bytes | memoryview | None:
         block = self.pack(place)

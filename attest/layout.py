@@ -4,7 +4,7 @@ Accelerators that share source, feed and model form a group: the grain at which 
 are numbered in the order in which the rosters first name them, so that every worker numbers them alike.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -59,6 +59,7 @@ class Layouts:
         self._layouts: dict[tuple[bytes, str], Layout] = {}
         self._records = sorted(control.rosters, key=lambda r: (r.start, r.index))
         self._starts = [r.start for r in self._records]
+        self._meters = [{(f.meter, f.name) for f in r.roster.feeds} if r.roster else set() for r in self._records]
         for record in control.rosters:
             if record.roster is None:
                 continue
@@ -89,6 +90,12 @@ class Layouts:
         """The roster in force at a time."""
         place = bisect_right(self._starts, time) - 1
         return self._records[place] if place >= 0 else None
+
+    def metered(self, sub: str, feed: str, start: int, end: int) -> bool:
+        """Whether every roster in force between two times has this source meter the feed."""
+        first = bisect_right(self._starts, start) - 1
+        last = max(bisect_left(self._starts, end) - 1, first)
+        return first >= 0 and all((sub, feed) in self._meters[i] for i in range(first, last + 1))
 
     def parents(self, start: int, end: int) -> dict[int, int | None]:
         """What each feed hangs on between two times; None where it comes from outside or was moved meanwhile."""

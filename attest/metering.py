@@ -7,7 +7,7 @@ hangs on nothing there, which is looser and sound.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,37 @@ DAY: Final = 86_400
 Window = tuple[int, int]  # first bucket and end bucket
 
 
+class Figures(NamedTuple):
+    """What is known of the meters of a feed: the worst of each figure where rosters name several, one after another."""
+
+    error_ppm: int
+    clock_uncertainty_s: int | None
+    storage_mj: int
+    generation_mw: int
+    boot_mj: int | None
+
+    @classmethod
+    def of(cls, meter: PinnedMeter | None) -> Self:
+        """The agreement's figures, or those of a meter about which it says nothing."""
+        if meter is None:
+            return cls(LAB_METER_ERROR_PPM, 0, 0, 0, None)
+        return cls(meter.error_ppm, meter.clock_uncertainty_s, meter.storage_mj, meter.generation_mw, meter.boot_mj)
+
+    def worse(self, other: Self) -> Self:
+        """The worse of each figure."""
+        clocks = [f.clock_uncertainty_s for f in (self, other)]
+        return type(self)(
+            max(self.error_ppm, other.error_ppm),
+            None if None in clocks else max(clock or 0 for clock in clocks),
+            max(self.storage_mj, other.storage_mj),
+            max(self.generation_mw, other.generation_mw),
+            min((f.boot_mj for f in (self, other) if f.boot_mj is not None), default=None),
+        )
+
+
+LAB_METER: Final = Figures.of(None)
+
+
 class Metering:
     """The meters of a site that stand at `level`, over the buckets of `window` and as many around as clocks need.
 
@@ -51,18 +82,18 @@ class Metering:
     ) -> None:
         self.layouts, self.bucket = layouts, bucket
         self.pinned, self.pins = pinned, pins
-        self.sub_of = {
-            feed: sub
-            for (sub, _), feed in layouts.meters.items()
-            if (INDEPENDENT if sub in pinned else SOFTWARE) >= level
-        }
+        self.figures: dict[int, Figures] = {}
+        for (sub, _), feed in layouts.meters.items():
+            if (INDEPENDENT if sub in pinned else SOFTWARE) >= level:
+                mine = Figures.of(pinned.get(sub))
+                self.figures[feed] = mine.worse(self.figures.get(feed, mine))
         self.pad = 1 + max((-(-(m.clock_uncertainty_s or 0) // bucket) for m in pinned.values()), default=0)
         self.first, self.end = window[0] - self.pad, window[1] + self.pad
         self.meters = self._meters(devices, window)
-        self.rows = rows[np.isin(rows[:, Metered.FEED], list(self.sub_of))]
+        self.rows = rows[np.isin(rows[:, Metered.FEED], list(self.figures))]
         self.record = self._record()
-        self._silent = self._off()
-        self.off = self._cut(self._silent)
+        self._silent, certain = self._spread()
+        self.off = self._cut(certain)
 
     def bound(self, direct: Amount, windows: Sequence[Window], device_mj: Amount | None = None) -> tree.Bounds:
         """H by feed and window, from the sums of u of the devices directly on each feed."""
@@ -108,16 +139,16 @@ class Metering:
         parents = self.layouts.parents(window[0] * self.bucket, window[1] * self.bucket)
         meters = []
         for feed in range(len(self.layouts.feeds)):
-            meter = self.pinned.get(self.sub_of.get(feed, ""))
+            figures = self.figures.get(feed, LAB_METER)
             parent = parents.get(feed)
             meters.append(
                 tree.Meter(
-                    LAB_METER_ERROR_PPM if meter is None else meter.error_ppm,
+                    figures.error_ppm,
                     best[feed],
                     peak[feed],
                     tree.ROOT if parent is None or parent >= feed else parent,
-                    clock_uncertainty_s=0 if meter is None else meter.clock_uncertainty_s,
-                    present=feed in self.sub_of,
+                    clock_uncertainty_s=figures.clock_uncertainty_s,
+                    present=feed in self.figures,
                 )
             )
         return meters
@@ -125,10 +156,8 @@ class Metering:
     def _record(self) -> Record:
         rows, buckets = self.rows, self.end - self.first
         storage = np.zeros((len(self.meters), buckets), np.int64)
-        for feed, sub in self.sub_of.items():
-            meter = self.pinned.get(sub)
-            if meter is not None:
-                storage[feed] = -(-meter.storage_mj * self.bucket // DAY) + meter.generation_mw * self.bucket
+        for feed, figures in self.figures.items():
+            storage[feed] = -(-figures.storage_mj * self.bucket // DAY) + figures.generation_mw * self.bucket
         return Record.tabulate(
             rows[:, Metered.FEED],
             rows[:, Metered.BUCKET],
@@ -154,7 +183,7 @@ class Metering:
         return np.stack([first, first + 1], axis=1)
 
     def _off(self) -> npt.NDArray[np.bool_]:
-        """Where a meter shows that nothing behind a feed ran, by its own meter or one above, [feed, bucket]."""
+        """Where the meter of a feed, by its own stamps, shows that nothing behind it ran, [feed, bucket]."""
         energy = self._widened()
         complete = np.diff(self.record.covered_ms) == self.bucket * 1_000
         off = np.zeros(energy.shape, bool)
@@ -164,21 +193,37 @@ class Metering:
             while feed != tree.ROOT:
                 models[feed].add(group.model)
                 feed = self.meters[feed].parent
-        for feed, meter in enumerate(self.meters):
+        for feed in range(len(self.meters)):
             rule = self._rule(feed, [self.pins[model] for model in models[feed]])
             if rule is not None:
                 stored = np.diff(self.record.storage[feed])
                 off[feed] = rule.buckets(amounts(energy[feed] + stored), complete[feed])
-            if meter.parent != tree.ROOT:
-                off[feed] |= off[meter.parent]
         return off
+
+    def _spread(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Off by each feed's own stamps or for certain by a meter above; and off for certain, whatever clocks were
+        off by: in every bucket that a bucket touches when it is widened by the clock's error."""
+        own = self._off()
+        by_stamps, certain = own.copy(), np.zeros_like(own)
+        for feed, meter in enumerate(self.meters):
+            certain[feed] = self._widest(feed, own[feed])
+            if meter.parent != tree.ROOT:
+                certain[feed] |= certain[meter.parent]
+                by_stamps[feed] |= self._widest(feed, certain[meter.parent])
+        return by_stamps, certain
+
+    def _widest(self, feed: int, off: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        clock = self.figures.get(feed, LAB_METER).clock_uncertainty_s
+        if clock is None:
+            return np.zeros_like(off)
+        pad = -(-clock // self.bucket)
+        return np.asarray(np.lib.stride_tricks.sliding_window_view(np.pad(off, pad), 2 * pad + 1).all(axis=1))
 
     def _rule(self, feed: int, pins: Sequence[Pin]) -> Off | None:
         """When the feed's meter shows it to be off; None where it cannot."""
-        if feed not in self.sub_of or not pins:
+        if feed not in self.figures or not pins:
             return None
-        meter = self.pinned.get(self.sub_of[feed])
-        boot = min(pin.boot_mj for pin in pins) if meter is None or meter.boot_mj is None else meter.boot_mj
+        boot = self.figures[feed].boot_mj or min(pin.boot_mj for pin in pins)
         try:
             return Off(boot, min(pin.idle_mw for pin in pins), self.bucket)
         except AgreementError:

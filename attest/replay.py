@@ -7,12 +7,13 @@ sign is just passed over.
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
 from attest.agreement import Agreement, Party, Site
 from attest.control import Control, KeyRecord, RosterRecord, Source, authorise
-from attest.errors import EvidenceError, Fault, ForkError, SignatureError, TrustError, UnsupportedError
+from attest.errors import EvidenceError, Fault, ForkError, Scope, SignatureError, TrustError, UnsupportedError
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, parse_act, possession
 from attest.format.block import require_digest
 from attest.format.bodies import (
@@ -27,13 +28,14 @@ from attest.format.bodies import (
     Void,
 )
 from attest.format.cose import verify_sign1
-from attest.format.roster import parse_roster
+from attest.format.roster import Roster, parse_roster
 from attest.format.statement import Signed, Statement, parse_statement
 from attest.format.vocabulary import Role
 from attest.log.checkpoint import open_checkpoint
 from attest.timeline import Head
 from attest.trust.holders import verify_document
 from attest.trust.keys import Alg, PublicKey
+from attest.trust.notes import public_key
 from attest.trust.quorum import cosignature_times
 
 MAX_HEADS: Final = 1 << 16  # one an hour for seven years
@@ -63,7 +65,7 @@ def replay(
         except EvidenceError as error:
             if index == 0:
                 raise
-            state.faults.append(Fault(index, error.code, error.scope, error.detail))
+            state.faults.append((leaf, Fault(index, error.code, error.scope, error.detail)))
     if not state.log:
         raise TrustError(
             "log/no-genesis", "the log does not begin with a genesis", hint="was this log ever initialised?"
@@ -89,7 +91,7 @@ class _Replay:
         self.heads: list[Head] = []
         self.voided: dict[int, bytes] = {}
         self.void_number = 0
-        self.faults: list[Fault] = []
+        self.faults: list[tuple[bytes, Fault]] = []
 
     def result(self) -> Control:
         return Control(
@@ -99,7 +101,8 @@ class _Replay:
             tuple(sorted(self.rosters, key=lambda r: r.index)),
             tuple(self.heads),
             self.voided,
-            tuple(self.faults),
+            # No act of the root holders takes back what two signatures of the log's key prove.
+            tuple(f for leaf, f in self.faults if f.scope is not Scope.SOURCE or self.voided.get(f.index) != leaf),
         )
 
     def apply(self, index: int, leaf: bytes, entry: bytes) -> None:
@@ -144,7 +147,8 @@ class _Replay:
                 f"the genesis is for {act.origin} of {act.iss}, not {self.site.origin} of {self.party.iss}",
             )
         office = Source(0, act.sub, act.iss, Role.OFFICE, leaf, False)
-        key = PublicKey(Alg(act.alg), act.key)
+        key = PublicKey(_alg(act.alg), act.key)
+        self.require_free(key, act.sub)
         self.log = leaf
         self.sources[act.sub] = office
         self.keys[key.thumbprint] = KeyRecord(key, office, 0)
@@ -158,22 +162,29 @@ class _Replay:
     ) -> None:
         if key.thumbprint in self.keys:
             raise TrustError("key/reused", f"the key of {sub} is already enrolled: one key has one role and one source")
-        if key.thumbprint in self.party_keys():
-            raise TrustError("key/reused", f"the key of {sub} already has a role in the agreement")
+        if not independent:
+            self.require_free(key, sub)
         if sub in self.sources:
             raise TrustError("key/sub-taken", f"{sub} is already enrolled", hint="enrol the host under a new URI")
         source = Source(len(self.sources), sub, iss, role, leaf, independent)
         self.sources[sub] = source
         self.keys[key.thumbprint] = KeyRecord(key, source, index + 1)
 
-    def party_keys(self) -> frozenset[bytes]:
-        """Thumbprints that the agreement gives another role: root holders of any party."""
-        return frozenset(
-            key.thumbprint
-            for party in self.agreement.parties
-            for holder in party.holders.holders
-            for key in holder.keys
-        )
+    def require_free(self, key: PublicKey, sub: str) -> None:
+        """Raise TrustError `key/reused` where the agreement gives the key a role: it has no other."""
+        if key.thumbprint in self.agreed:
+            raise TrustError("key/reused", f"the key of {sub} already has a role in the agreement")
+
+    @cached_property
+    def agreed(self) -> frozenset[bytes]:
+        """Thumbprints of root holders, meters, logs and witnesses, of any party."""
+        keys = [witness.vkey for witness in self.agreement.policy.witnesses]
+        found: set[bytes] = set()
+        for party in self.agreement.parties:
+            found.update(party.holders.by_kid)
+            found.update(meter.key.thumbprint for meter in party.meters)
+            keys += [vkey for site in party.sites for vkey in site.log_keys]
+        return frozenset(found.union(public_key(vkey).thumbprint for vkey in keys))
 
     def act(self, index: int, leaf: bytes, record: KeyRecord, act: Enrol | Rotate | Revoke | Void) -> None:
         if isinstance(act, Rotate):
@@ -196,8 +207,9 @@ class _Replay:
         key = PublicKey(_alg(act.alg), act.key)
         source = record.source
         _prove(key, act.proof, possession(self.log, source.sub, source.role, act.alg, act.key))
-        if key.thumbprint in self.keys or key.thumbprint in self.party_keys():
-            raise TrustError("key/reused", f"the new key of {source.sub} already has a role")
+        if key.thumbprint in self.keys:
+            raise TrustError("key/reused", f"the new key of {source.sub} is already enrolled")
+        self.require_free(key, source.sub)
         self.keys[record.key.thumbprint] = replace(record, retired=index + 1)
         self.keys[key.thumbprint] = KeyRecord(key, source, index + 1, parent=record.key.thumbprint)
 
@@ -237,17 +249,23 @@ class _Replay:
         self.voided.update(void.entries)
 
     def inventory(self, index: int, statement: Statement, body: InventoryBody) -> None:
-        data = self.body_of(index, body.block)
         roster = None
-        if data is not None:
-            require_digest(data, body.block)
-            roster = parse_roster(bytes(data))
-            if roster.count() != body.devices:
-                raise TrustError(
-                    "roster/count",
-                    f"the statement says {body.devices} devices, the roster has {roster.count()}",
-                )
-        self.rosters.append(RosterRecord(index, statement.end, body.block, roster))
+        try:
+            roster = self.roster(index, body)
+        finally:
+            # What cannot be read is in force all the same, and nothing is known of that time.
+            self.rosters.append(RosterRecord(index, statement.end, body.block, roster))
+
+    def roster(self, index: int, body: InventoryBody) -> Roster | None:
+        data = self.body_of(index, body.block)
+        if data is None:
+            return None
+        require_digest(data, body.block)
+        roster = parse_roster(bytes(data))
+        if roster.count() != body.devices:
+            detail = f"the statement says {body.devices} devices, the roster has {roster.count()}"
+            raise TrustError("roster/count", detail)
+        return roster
 
     def head(self, index: int, body: HeadBody) -> None:
         head = head_of(index, body.note, self.agreement, self.party, self.site)

@@ -105,7 +105,7 @@ def steps(bundle: DirectoryBundle, signed: SignedAgreement, trust: Trust, at: in
     )  # fmt: skip
     found = control()
     layouts, timeline = Layouts(found), Timeline(signed.agreement.policy, [*found.heads, head])
-    context = Context(bundle, found, layouts, timeline, signed.agreement.bucket_s, head.size, roots, frozenset())
+    context = Context(bundle, found, layouts, timeline, signed.agreement.bucket_s, head.size, roots)
     evidence = line.examine(bundle, signed)
     return {
         "2 scan": partial(line.scan_log, bundle, head, map),

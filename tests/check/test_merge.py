@@ -42,7 +42,7 @@ def world() -> tuple[Context, int]:
         root_at=roots,
     )
     timeline = Timeline(signed.agreement.policy, [*control.heads, head])
-    context = Context(bundle, control, Layouts(control), timeline, 3_600, head.size, roots, frozenset())
+    context = Context(bundle, control, Layouts(control), timeline, 3_600, head.size, roots)
     return context, -(-head.size // WIDTH)
 
 
