@@ -41,7 +41,7 @@ from attest.log.merkle import HASH_SIZE
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
 from attest.packs import BlockAt, open_pack
 from attest.timeline import Timeline
-from attest.usage import Usage, read_usage, shape_of
+from attest.usage import MAX_CELLS, Usage, read_usage, shape_of
 
 NEVER: Final = -1  # no anchor proves anything
 
@@ -90,6 +90,7 @@ class _Gather:
         self.absent = 0
         self.pack: BlockAt = _no_block
         self.pending: dict[tuple[Shape, int], list[tuple[Usage, Place]]] = {}
+        self.waiting = 0  # devices x buckets of what is pending
 
     def facts(self, begin: int, end: int) -> Facts:
         said = np.array(self.said, np.int64).reshape(len(self.said), len(Said))
@@ -223,6 +224,10 @@ class _Gather:
                 binding = Binding(self.control.log, record.source.sub, statement.seq)
                 columns = parse_usage(block, binding, body.columns, shape.size, interval=body.interval)
         usage = Usage(index, body, statement.start, statement.end, layout, columns)
+        self.waiting += shape.buckets * shape.devices
+        if self.waiting > MAX_CELLS:
+            self.flush()
+            self.waiting = shape.buckets * shape.devices
         chained = Place(record.source.sub, statement.seq, void)
         self.pending.setdefault((shape, body.interval), []).append((usage, chained))
 
@@ -241,6 +246,7 @@ class _Gather:
                                 Fault(usage.place, error.code, error.scope, error.detail, place.sub, place.seq)
                             )
         self.pending.clear()
+        self.waiting = 0
 
     def keep(self, statements: list[Usage]) -> None:
         found = read_usage(statements, self.context.bucket)

@@ -17,11 +17,13 @@ from attest.format.bodies import MAX_INTERVALS, NO_RUN, UsageBody
 from attest.format.vocabulary import Column, State
 from attest.layout import Layout
 
+MAX_CELLS: Final = 1 << 18  # devices x buckets that are read at a time, and so of one statement
 CLASS_STEP: Final = 16  # class = label * CLASS_STEP + precision
 ENERGY_KNOWN: Final = 1
 CYCLES_KNOWN: Final = 2
 DERIVED_KNOWN: Final = 4
 _STATES: Final = len(State)
+_DENSE: Final = 1 << 19  # keys of cells that are worth an array
 _KNOWN: Final = {Column.ENERGY: ENERGY_KNOWN, Column.CYCLES: CYCLES_KNOWN, Column.DERIVED_CYCLES: DERIVED_KNOWN}
 _SUM_AT: Final = {Column.ENERGY: Cell.ENERGY, Column.CYCLES: Cell.CYCLES, Column.DERIVED_CYCLES: Cell.DERIVED}
 _GAP_AT: Final = {Column.ENERGY: (Gap.BEFORE, Gap.ENERGY), Column.CYCLES: (Gap.CYCLES_BEFORE, Gap.CYCLES)}
@@ -55,7 +57,11 @@ def shape_of(body: UsageBody, start: int, end: int, bucket: int) -> Shape:
         raise MalformedError("usage/grid", f"window and buckets of {bucket} s must be whole intervals", path="usage")
     if count * body.devices > MAX_INTERVALS:
         raise MalformedError("usage/size", f"{count * body.devices} device-intervals, at most {MAX_INTERVALS}")
-    return Shape(body.devices, count, start % bucket // body.interval, bucket // body.interval)
+    shape = Shape(body.devices, count, start % bucket // body.interval, bucket // body.interval)
+    if shape.buckets * body.devices > MAX_CELLS:
+        detail = f"{body.devices} devices over {shape.buckets} buckets, at most {MAX_CELLS} of both multiplied"
+        raise MalformedError("usage/size", detail)
+    return shape
 
 
 def read_usage(statements: Sequence[Usage], bucket: int) -> UsageFacts:
@@ -112,10 +118,14 @@ class _Batch:
         key = (self.cut.statement * buckets + self.cut.bucket) * self.groups + self.local[self.row]
         key = key * len(present) + local[self.run]
         size = len(self.statements) * buckets * self.groups * len(present)
+        codes = np.arange(size)
+        if size > _DENSE:  # a statement of a few kilobytes can name many buckets and classes, and few of both together
+            codes, key = np.unique(key, return_inverse=True)
+            size = len(codes)
         # float64 adds these integers exactly: MAX_INTERVALS and the columns' maxima keep every sum below 2^53
         seconds = np.bincount(key * _STATES + self.cut.state, self.cut.length, size * _STATES).reshape(size, _STATES)
         used = np.flatnonzero(seconds.any(axis=1))
-        place, klass = np.divmod(used, len(present))
+        place, klass = np.divmod(codes[used], len(present))
         place, group = np.divmod(place, self.groups)
         statement, bucket = np.divmod(place, buckets)
         rows = np.zeros((len(used), len(Cell)), np.int64)
