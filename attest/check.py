@@ -134,11 +134,12 @@ def open_head(bundle: Bundle, signed: SignedAgreement) -> tuple[Party, Site, Hea
 
 def _seen(head: SeenHead, roots: "Roots") -> Fault | None:
     """None if the tree contains a head that the verifier saw earlier."""
-    if head.size > roots.size:
+    root = roots(head.size)
+    if root is None:
         detail = f"{head.origin} was seen with size {head.size}, this copy has {roots.size}: older, or cut short"
         return Fault(-1, "head/rolled-back", Scope.COPY, detail)
-    if roots(head.size) != head.root:
-        detail = f"{head.origin} had root {head.root.hex()} at size {head.size}, here {roots(head.size).hex()}"
+    if root != head.root:
+        detail = f"{head.origin} had root {head.root.hex()} at size {head.size}, here {root.hex()}"
         return Fault(-1, "log/fork", Scope.PARTY, detail)
     return None
 
@@ -177,13 +178,15 @@ def _compared(found: Sequence[tuple[Bundle, SiteEvidence]]) -> list[SiteEvidence
 
 
 class Roots:
-    """The tree's root at any size up to its own, out of hash tiles that the scan has compared."""
+    """The tree's root at any size, out of hash tiles that the scan has compared; None beyond its own."""
 
     def __init__(self, bundle: Bundle, size: int) -> None:
         self.bundle, self.size = bundle, size
         self.known: dict[int, bytes] = {}
 
-    def __call__(self, size: int) -> bytes:
+    def __call__(self, size: int) -> bytes | None:
+        if size > self.size:
+            return None
         if size not in self.known:
             self.known[size] = root_at(size, tile_hashes(self.bundle.hash_tile, self.size))
         return self.known[size]

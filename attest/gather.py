@@ -48,7 +48,7 @@ NEVER: Final = -1  # no anchor proves anything
 
 @dataclass(frozen=True)
 class Context:
-    """What every worker needs to know; `root_at` gives the tree's root at a size up to `size`, `meters` are the
+    """What every worker needs to know; `root_at` gives the tree's root at a size, None beyond its own, `meters` are the
     meters that the agreement names, by sub."""
 
     bundle: Bundle
@@ -57,7 +57,7 @@ class Context:
     timeline: Timeline
     bucket: int
     size: int
-    root_at: Callable[[int], bytes]
+    root_at: Callable[[int], bytes | None]
     meters: Mapping[str, PinnedMeter] = field(default_factory=dict)
 
 
@@ -307,7 +307,7 @@ class _Gather:
         lower = NEVER
         anchor = statement.anchor
         if anchor is not None:
-            if anchor.size <= self.context.size and self.context.root_at(anchor.size) != anchor.root:
+            if self.context.root_at(anchor.size) not in (anchor.root, None):
                 raise TrustError("anchor/mismatch", f"names a root of size {anchor.size} that is not this tree's")
             known = self.context.timeline.lower(anchor.note)
             lower = NEVER if known is None else known

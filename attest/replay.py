@@ -50,12 +50,12 @@ def replay(
     site: Site,
     *,
     body_of: Callable[[int, Block], bytes | memoryview | None],
-    root_at: Callable[[int], bytes],
+    root_at: Callable[[int], bytes | None],
 ) -> Control:
     """Replay the control entries of a log, given in index order.
 
-    `body_of` gives the detached body of an entry, or None where it is absent; `root_at` the tree's root at a
-    smaller size. Raises EvidenceError where the genesis is not the root holders'; anything wrong later
+    `body_of` gives the detached body of an entry, or None where it is absent; `root_at` the tree's root at a size, None
+    beyond its own. Raises EvidenceError where the genesis is not the root holders'; anything wrong later
     becomes a fault, and the act that it stands in changes nothing.
     """
     state = _Replay(agreement, party, site, body_of, root_at)
@@ -80,7 +80,7 @@ class _Replay:
         party: Party,
         site: Site,
         body_of: Callable[[int, Block], bytes | memoryview | None],
-        root_at: Callable[[int], bytes],
+        root_at: Callable[[int], bytes | None],
     ) -> None:
         self.agreement, self.party, self.site = agreement, party, site
         self.body_of, self.root_at = body_of, root_at
@@ -269,15 +269,15 @@ class _Replay:
 
     def head(self, index: int, body: HeadBody) -> None:
         head = head_of(index, body.note, self.agreement, self.party, self.site)
-        if head.size > index:
-            raise TrustError("head/ahead", f"a head of size {head.size} stands at index {index}")
         root = self.root_at(head.size)
-        if root != head.root:
+        if root is not None and root != head.root:
             raise ForkError(
                 "log/fork",
                 f"the log's key signed two roots of size {head.size}: {head.root.hex()} in entry {index},"
                 f" {root.hex()} by this tree",
             )
+        if head.size > index:
+            raise TrustError("head/ahead", f"a head of size {head.size} stands at index {index}")
         if len(self.heads) >= MAX_HEADS:
             raise TrustError("head/too-many", f"more than {MAX_HEADS} heads")
         self.heads.append(head)
