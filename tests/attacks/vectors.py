@@ -1,8 +1,8 @@
 """What a vector of an attack is: one fault, told as a story about a log, and the verdict that must come of it.
 
-Everybody else in a story is honest, so whatever the verdict says is the work of that one fault. `play` judges it and holds
-the verdict to exactly this: the outcome; the code, with its scope; of findings of *invalid* no code but this one and
-those in `also`, which follow from the same fault; and no term breached, unless the story is of a breach.
+Everybody else in a story is honest, so whatever the verdict says is the work of that one fault. `play` judges it and
+holds the verdict to exactly this: the outcome; the code, with its scope; of findings of *invalid* no code but this one
+and those in `also`, which follow from the same fault; and no term breached, unless the story is of a breach.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,6 +65,26 @@ class Vector:
     breached: bool = False
 
 
+def invalid(name: str, story: Story, code: str, scope: Scope, *also: str, breached: bool = False) -> Vector:
+    """An attack that makes the evidence invalid."""
+    return Vector(name, story, INVALID, code, scope, frozenset(also), breached)
+
+
+def unproven(name: str, story: Story, code: str) -> Vector:
+    """An attack that accuses nobody and proves nothing."""
+    return Vector(name, story, UNPROVEN, code)
+
+
+def breach(name: str, story: Story, code: str) -> Vector:
+    """A story that shows a term to be broken."""
+    return Vector(name, story, BREACHED, code)
+
+
+def holds(name: str, story: Story, code: str = "") -> Vector:
+    """An attack that comes to nothing; `code` is a remark on it."""
+    return Vector(name, story, HOLDS, code)
+
+
 def attacks(vectors: Sequence[Vector]) -> pytest.MarkDecorator:
     """Marks a test that takes each vector in turn."""
     return pytest.mark.parametrize("vector", vectors, ids=lambda vector: vector.name)
@@ -78,8 +98,8 @@ def play(vector: Vector) -> Verdict:
     found = findings(verdict)
     seen = {f.code: f.text for f in found}
     assert verdict.outcome is vector.outcome, seen
-    assert vector.code in seen, seen
-    assert {f.scope for f in found if f.code == vector.code} == {vector.scope}, seen
+    assert vector.code in seen or not vector.code, seen
+    assert {f.scope for f in found if f.code == vector.code} <= {vector.scope}, seen
     expected = {vector.code} if vector.scope is not None else set()
     assert {f.code for f in found if f.outcome is INVALID} == expected | vector.also, seen
     shown = {str(t.outcome) for p in verdict.parties for t in p.terms}
