@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from attest.sign.keys import PrivateSigner
 from tests.schemas.validate import Watch
+
+settings.register_profile("attest", derandomize=True, deadline=None)
+settings.load_profile("attest")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
