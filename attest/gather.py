@@ -265,6 +265,8 @@ class _Gather:
         counts = self.counts(sub, body)
         for channel, (values, offsets) in zip(body.channels, parse_meter(block, binding, body), strict=True):
             feed = self.context.layouts.meters.get((sub, channel.feed))
+            if feed is None and not self.context.layouts.readable(statement.start, statement.end):
+                continue  # a roster that is not shown may name it
             if feed is None:
                 raise TrustError("meter/unknown-feed", f"no roster has {sub} meter {channel.feed}")
             rows = read_meter(values, offsets, body, statement.start, statement.end, self.context.bucket)

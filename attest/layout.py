@@ -93,9 +93,17 @@ class Layouts:
 
     def metered(self, sub: str, feed: str, start: int, end: int) -> bool:
         """Whether every roster in force between two times has this source meter the feed."""
+        places = self._places(start, end)
+        return bool(places) and all((sub, feed) in self._meters[i] for i in places)
+
+    def readable(self, start: int, end: int) -> bool:
+        """Whether every roster in force between two times is shown."""
+        return all(self._records[i].roster is not None for i in self._places(start, end))
+
+    def _places(self, start: int, end: int) -> range:
+        """The rosters in force between two times; none where any of it has none."""
         first = bisect_right(self._starts, start) - 1
-        last = max(bisect_left(self._starts, end) - 1, first)
-        return first >= 0 and all((sub, feed) in self._meters[i] for i in range(first, last + 1))
+        return range(first, max(bisect_left(self._starts, end), first + 1)) if first >= 0 else range(0)
 
     def parents(self, start: int, end: int) -> dict[int, int | None]:
         """What each feed hangs on between two times; None where it comes from outside or was moved meanwhile."""
