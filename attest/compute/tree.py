@@ -174,8 +174,12 @@ class _Energy:
         meter, record, wide = self.meters[i], self.record, self._widened(windows, uncertainty)
         runs = 1 + record.within(record.runs, i, wide)
         energy = widened(record.most(i, wide), meter.error_ppm, meter.resolution_mj, runs)
-        covered = record.within(record.covered_ms, i, wide)
-        gap_ms = (wide[:, 1] - wide[:, 0]) * self.bucket * 1_000 - covered + self._outside(windows, uncertainty) * 1_000
+        before = np.stack([wide[:, 0], windows[:, 0]], axis=1)
+        after = np.stack([windows[:, 1], wide[:, 1]], axis=1)
+        gap_ms = self._gap_ms(i, windows)
+        for side, outside in zip((before, after), self._outside(windows, uncertainty), strict=True):
+            # A neighbouring bucket counts whole, but the window reaches no further into it than the clock is off by.
+            gap_ms = gap_ms + np.minimum(self._gap_ms(i, side) + outside * 1_000, uncertainty * 1_000)
         stored = self.storage[i][wide[:, 1]] - self.storage[i][wide[:, 0]]
         return add(energy, stored), np.asarray(gap_ms)
 
@@ -197,15 +201,21 @@ class _Energy:
             return charged
         wide = self._widened(windows, uncertainty)
         silent = self.record.within(self.off, i, wide) == wide[:, 1] - wide[:, 0]
-        return np.asarray(np.where(silent & (self._outside(windows, uncertainty) == 0), 0, charged))
+        inside = sum(self._outside(windows, uncertainty)) == 0
+        return np.asarray(np.where(silent & inside, 0, charged))
 
     def _widened(self, windows: Windows, uncertainty: int) -> Windows:
         """Whole buckets of the record that the windows may reach into."""
         pad = -(-uncertainty // self.bucket)
         return np.asarray(np.clip(windows + np.array([-pad, pad]), 0, self.buckets))
 
-    def _outside(self, windows: Windows, uncertainty: int) -> Array:
-        """Seconds that the windows may reach beyond the record."""
+    def _gap_ms(self, i: int, windows: Windows) -> Array:
+        """Time of the record without readings."""
+        covered = self.record.within(self.record.covered_ms, i, windows)
+        return np.asarray((windows[:, 1] - windows[:, 0]) * self.bucket * 1_000 - covered)
+
+    def _outside(self, windows: Windows, uncertainty: int) -> tuple[Array, Array]:
+        """Seconds that the windows may reach beyond the record, before and after it."""
         before = np.maximum(uncertainty - windows[:, 0] * self.bucket, 0)
         after = np.maximum(uncertainty - (self.buckets - windows[:, 1]) * self.bucket, 0)
-        return np.asarray(before + after)
+        return np.asarray(before), np.asarray(after)

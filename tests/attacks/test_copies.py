@@ -157,9 +157,7 @@ VECTORS = (
     invalid("entries that are gone", copied(emptied("tile/entries")), "tree/entries", COPY),
     invalid("hashes cut short", copied(at("tile/0", lambda data: data[:-1])), "tree/tile", COPY),
     invalid("hashes that go on", copied(at("tile/0", lambda data: data + bytes(32))), "tree/tile", COPY),
-    invalid(
-        "a byte of a block", copied(at("blocks/", middle)), "block/digest", COPY
-    ),
+    invalid("a byte of a block", copied(at("blocks/", middle)), "block/digest", COPY),
     invalid("a byte of a roster", copied(at("blocks/", flipped(9))), "block/digest", COPY),
     invalid("a byte between blocks", copied(padding), "tree/pack", COPY),
     invalid("a pack cut short", copied(at("blocks/", lambda data: data[:-8])), "tree/pack", COPY),

@@ -38,9 +38,7 @@ from tests.check.world import ACME, CAP, END, PACT, START, TRAINING, lab, replac
 
 DOWN = tuple(Event(Trouble.DOWN, node, START, END) for node in (0, 1))
 FEED = "dc1-n0000"
-# More than what a meter proves of a day that is off, with the hours around it that its clock may reach into; far less
-# than presence.
-TIGHT = under(CAP | {"limit": "3e20 FLOP"})
+TIGHT = under(CAP | {"limit": "2e19 FLOP"})  # above what a meter proves of a day that is off, far below presence
 POWER = under({"kind": "power-cap", "limit": "1 kW", "assurance": "L4", "feed": FEED})
 OFF = replace(PACT, phases=(Phase("off", MORNING, EVENING, ({"kind": "power-off", "assurance": "L4"},)),))
 Readings = tuple[Any, Any]
