@@ -227,17 +227,17 @@ def _keys(value: Any) -> KeysBody:
 
 
 def _run(value: Any) -> Run:
-    fields = tuple(array(value, 5, 5, "usage.runs"))
+    fields = array(value, 5, 5, "usage.runs")
     try:
-        return _typed_run(fields)
+        return _typed_run(*fields)
     except TypeError:
         bad("statement/array", "a run has no arrays or maps in it", "usage.runs")
 
 
-@lru_cache(_REMEMBERED)
-def _typed_run(fields: tuple[Any, ...]) -> Run:
-    # A run stands in the statements of all its hosts. That true equals 1 here is found when the payload is compared.
-    commitment, label, precision, lineage, declared = fields
+# A run stands in the statements of all its hosts. Remembered by type: to Python true and 1.0 are 1, and which error a
+# statement gives must not depend on what was read before.
+@lru_cache(_REMEMBERED, typed=True)
+def _typed_run(commitment: Any, label: Any, precision: Any, lineage: Any, declared: Any) -> Run:
     return Run(
         bytes_(commitment, "usage.run.commitment"),
         member(Label, label, "usage.run.label"),

@@ -182,6 +182,14 @@ def test_a_body_is_refused(kind: Kind, value: Callable[[], dict[int, Any]], code
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("label", [True, 1.0])
+def test_what_was_read_before_does_not_change_an_error(label: object) -> None:
+    for _ in range(2):
+        with pytest.raises(MalformedError, match="statement/integer"):
+            parse_body(Kind.USAGE, changed(Kind.USAGE, 6, 0, 1, label))
+        parse_body(Kind.USAGE, format_body(USAGE))
+
+
 @pytest.mark.parametrize(
     "char",
     [
