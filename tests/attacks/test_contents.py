@@ -364,8 +364,16 @@ VECTORS = (
         SOURCE,
         "counter/discontinuous",
     ),
-    invalid("a window of centuries", an_age(DEVICES, 60 * (1 << 22)), "usage/size", SOURCE, "counter/discontinuous"),
-    invalid("a window of many buckets", an_age(DEVICES, 60 * (1 << 21)), "usage/size", SOURCE, "counter/discontinuous"),
+    invalid(
+        "more device-intervals than are read",
+        an_age(DEVICES, 60 * (1 << 22)),
+        "usage/size",
+        SOURCE,
+        "counter/discontinuous",
+    ),
+    invalid(
+        "more buckets than are read", an_age(DEVICES, 60 * (1 << 21)), "usage/size", SOURCE, "counter/discontinuous"
+    ),
     invalid(
         "a statement for seven of eight devices",
         lambda: ended(loses_a_device),

@@ -10,6 +10,7 @@ from attest.simulate.lab import Lab
 from attest.simulate.memory import MemoryBundle
 from tests.attacks.vectors import (
     COPY,
+    UNPROVEN,
     Case,
     Vector,
     attacks,
@@ -19,7 +20,7 @@ from tests.attacks.vectors import (
     ran,
     unproven,
 )
-from tests.check.world import ACME, HOUR, PACT, honest, lab, replace, site
+from tests.check.world import ACME, HOUR, honest, lab, replace, site
 
 Files = dict[str, bytes]
 
@@ -190,4 +191,10 @@ def test_a_copy_is_invalid_whoever_is_trusted() -> None:
     verdict = Case([told()], trust=None).verdict()
     assert verdict.exit_code == 5
     assert {f.scope for p in verdict.parties for f in p.findings if f.scope} == {COPY}
-    assert PACT.trust()
+
+
+def test_a_log_that_cannot_be_read_leaves_every_term_unproven() -> None:
+    verdict = Case([copied(at("tile/entries", flipped(700)))()]).verdict()
+    for term in verdict.parties[0].terms:
+        assert term.outcome is UNPROVEN
+        assert {f.code for f in term.findings} >= {"site/unreadable"}

@@ -214,6 +214,15 @@ def honest_after(theft: Theft) -> Lab:
     return went_on(theft.lab)
 
 
+def a_hole_of_somebodys_making() -> Case:
+    """A forged statement stands where the host's own did not get in; the host goes on after it."""
+    made = ran()
+    host, draft = made.host(0), made.usage(0, EVENING)
+    made.append(host.sign(draft, seeded_key("stranger")), draft.block)
+    host.seq, host.until = host.seq + 1, EVENING
+    return Case([went_on(made).bundle()], replace(PACT, grace="1 h"))
+
+
 def junk(payload: bytes) -> Callable[[], Lab]:
     """The host's true signature under something that is no statement."""
 
@@ -253,6 +262,7 @@ VECTORS = (
     unproven("a hole that goes on for days", says_missing_until(END + 4 * DAY, Theft.go_on), "coverage/gap"),
     unproven("a hole that goes on for days, revoked", says_missing_until(END + 4 * DAY, Theft.revoke), "coverage/gap"),
     unproven("a hole that goes on for days, voided", says_missing_until(END + 4 * DAY, Theft.void), "coverage/gap"),
+    invalid("a hole of somebody else's making", a_hole_of_somebodys_making, "key/unknown", SOURCE, "chain/gap"),
     invalid("a chain closed by another", closes, "chain/closed", SOURCE),
     invalid("a key rotated away", rotates_away(lambda made, act, before: went_on(made)), "key/retired", SOURCE),
     holds("a key rotated away, and revoked from before", rotates_away(comes_back)),
