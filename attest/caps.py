@@ -34,10 +34,10 @@ def judge_compute(term: ComputeCap, phase: Phase, views: Sequence[View], lost: t
     base = partial(TermResult, phase.name, term.name, term.kind, start=start, end=end, level=int(term.assurance))
     if not views:
         return base(outcome=Outcome.UNPROVEN, text="no bound", unit="FLOP", limit=term.limit, findings=lost)
-    windows = _windows(views[0], term.window_s)
+    windows = _days(views[0]) if term.window_s is None else _rolling(views[0], most_buckets(views[0], term.window_s))
     label = None if term.label is None else int(term.label)
-    low_windows = [views[0].window] if term.window_s is None else windows
-    found = [view.account.compute(windows, int(term.assurance), label, low_windows) for view in views]
+    within = [views[0].window] if term.window_s is None else _rolling(views[0], fewest_buckets(views[0], term.window_s))
+    found = [view.account.compute(windows, int(term.assurance), label, within) for view in views]
     rolling = term.window_s is not None
     high = int(add(*(c.high for c in found)).max()) if rolling else sum(c.total for c in found)
     low = int(add(*(c.low for c in found)).max())
@@ -67,17 +67,29 @@ def judge_compute(term: ComputeCap, phase: Phase, views: Sequence[View], lost: t
     )
 
 
-def _windows(view: View, window_s: int | None) -> list[Window]:
-    """The pieces to bound: UTC days of the phase, or every position of a rolling window."""
+def _days(view: View) -> list[Window]:
+    """The UTC days of the phase; a bucket longer than a day is a piece of its own."""
     first, end = view.window
     bucket = view.agreement.bucket_s
-    if window_s is None:
-        # A bucket longer than a day is a piece of its own.
-        days = sorted({b * bucket // DAY for b in range(first, end)})
-        edges = sorted({first, end, *(min(max(-(-d * DAY // bucket), first), end) for d in days)})
-        return list(pairwise(edges))
-    length = min(-(-window_s // bucket), end - first)
+    days = sorted({b * bucket // DAY for b in range(first, end)})
+    edges = sorted({first, end, *(min(max(-(-d * DAY // bucket), first), end) for d in days)})
+    return list(pairwise(edges))
+
+
+def _rolling(view: View, length: int) -> list[Window]:
+    """Every position of a window of so many buckets."""
+    first, end = view.window
     return [(b, b + length) for b in range(first, end - length + 1)]
+
+
+def most_buckets(view: View, window_s: int) -> int:
+    """How many buckets a rolling window can touch: it may begin inside one, and one partly inside counts for high."""
+    return min(-(-window_s // view.agreement.bucket_s) + 1, view.window[1] - view.window[0])
+
+
+def fewest_buckets(view: View, window_s: int) -> int:
+    """How many whole buckets lie in a rolling window that begins on the edge of one: what counts for low."""
+    return min(window_s // view.agreement.bucket_s, view.window[1] - view.window[0])
 
 
 def _outcome(low: int, high: int, disputed: int, limit: int) -> tuple[Outcome, tuple[Finding, ...]]:
@@ -240,11 +252,11 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
             findings.append(Finding("meter/gap", Outcome.UNPROVEN, text, numbers={"gap_ms": gap_ms}))
         upper = metering.most_mj()[feeds].sum(axis=0)
         lower = metering.fewest_mj()[feeds].sum(axis=0)
-        length = _length(view, window, energy=term.limit_mj is not None)
+        most, fewest = _lengths(view, window, energy=term.limit_mj is not None)
         seconds = bucket if term.limit_mj is None else 1
-        high += -(-_peak(upper, length) // seconds)
+        high += -(-_peak(upper, most) // seconds)
         least.append(lower)
-        low = _peak(np.sum(least, axis=0), length) // seconds  # sites that peaked at the same time
+        low = _peak(np.sum(least, axis=0), fewest) // seconds  # sites that peaked at the same time
     unit, limit = ("mW", term.limit_mw) if term.limit_mj is None else ("mJ", term.limit_mj)
     assert limit is not None  # a power cap has one of its two limits, by construction
     outcome = Outcome.UNPROVEN
@@ -272,12 +284,12 @@ def _feeds(term: PowerCap, view: View) -> list[int]:
     return view.account.metering(SOFTWARE).roots()
 
 
-def _length(view: View, window_s: int | None, *, energy: bool) -> int:
-    """Buckets that are summed before the largest is taken."""
+def _lengths(view: View, window_s: int | None, *, energy: bool) -> tuple[int, int]:
+    """Buckets that are summed before the largest is taken, for high and for low."""
     buckets = view.window[1] - view.window[0]
     if not energy:
-        return 1
-    return buckets if window_s is None else min(-(-window_s // view.agreement.bucket_s), buckets)
+        return 1, 1
+    return (buckets, buckets) if window_s is None else (most_buckets(view, window_s), fewest_buckets(view, window_s))
 
 
 def _peak(values: Table, length: int) -> int:

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from attest.report.verdict import as_json, as_lines, as_text
 from attest.simulate.memory import MemoryBundle
-from attest.verdict import Outcome, Verdict, as_data, worst
+from attest.verdict import Outcome, Verdict, as_data, utc, worst
 from tests.check.world import END, START, TRAINING, honest, judge, lab, under
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "verdict.schema.json").read_text())
@@ -75,3 +75,23 @@ def test_outcomes_are_no_truth_values() -> None:
 
 def test_the_worst_of_nothing_is_unproven() -> None:
     assert worst([]) is Outcome.UNPROVEN
+
+
+def test_a_rolling_window_rounds_outwards() -> None:
+    """Of 90 minutes one whole bucket of an hour counts for low, and three that it can touch for high."""
+    bundle = honest((TRAINING,)).bundle()
+    rolled = {"kind": "compute-cap", "limit": "1e24 FLOP", "assurance": "L1"}
+    bounds = {}
+    for window in ("60 min", "90 min", "2 h", "3 h"):
+        (term,) = judge(bundle, under({**rolled, "window": window})).parties[0].terms
+        bounds[window] = (term.low, term.high)
+    assert bounds["90 min"][0] == bounds["60 min"][0]
+    assert bounds["90 min"][1] == bounds["2 h"][1]
+    low, high = bounds["2 h"]
+    assert low is not None and high is not None
+    assert bounds["60 min"][0] is not None and low > bounds["60 min"][0]
+    assert bounds["3 h"][1] is not None and high < bounds["3 h"][1]
+
+
+def test_a_time_beyond_the_calendar_is_shown_and_no_crash() -> None:
+    assert utc(1 << 62) == "9999-12-31T23:59:59Z"
