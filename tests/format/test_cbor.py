@@ -262,6 +262,9 @@ def test_depth_is_bounded(shell: bytes) -> None:
     assert (caught.value.code, caught.value.offset) == ("cbor/depth", len(shell) * MAX_DEPTH)
     with pytest.raises(MalformedError, match="cbor/depth"):
         decode(shell * (MAX_SIZE // len(shell) - 1) + b"\x00")
+    load(shell * MAX_DEPTH + b"\x00")
+    with pytest.raises(MalformedError, match="cbor/load"):
+        load(shell * (MAX_DEPTH + 1) + b"\x00")
     decode(b"\x00", max_depth=0)
     with pytest.raises(MalformedError, match="cbor/depth"):
         decode(b"\x80", max_depth=0)

@@ -101,6 +101,43 @@ def test_refuses_as_sign1(data: bytes, code: str) -> None:
     assert caught.value.code == code
 
 
+LONG = b"\x58\x18" + bytes(24)  # a byte string with the shortest head that has two bytes
+SHORT = b"\x58\x17" + bytes(23)  # and one that should have one
+
+
+@pytest.mark.parametrize(
+    ("protected", "unprotected", "payload", "signature", "code"),
+    [
+        (LONG, b"\xa0", LONG, LONG, None),
+        (SHORT, b"\xa0", LONG, LONG, "cbor/head"),
+        (LONG, b"\xa0", SHORT, LONG, "cbor/head"),
+        (LONG, b"\xa0", LONG, SHORT, "cbor/head"),
+        (LONG, b"\xa0", b"\x59\x00\xff" + bytes(255), LONG, "cbor/head"),
+        (LONG, b"\xa0", b"\x59\x01\x00" + bytes(256), LONG, None),
+        (LONG, b"\xa0", LONG, b"\x59\x00\x40" + bytes(64), "cbor/head"),
+        (LONG, b"\x80", LONG, LONG, "cose/shape"),
+        (LONG, b"\xf6", LONG, LONG, "cose/shape"),
+        (LONG, b"\x40", LONG, LONG, "cose/shape"),
+        (b"\x78" + LONG[1:], b"\xa0", LONG, LONG, "cose/shape"),
+        (LONG, b"\xa0", b"\x78" + LONG[1:], LONG, "cose/shape"),
+        (LONG, b"\xa0", LONG, b"\x78" + LONG[1:], "cose/shape"),
+        (LONG, b"\xa0", b"\x58\x19" + bytes(24), LONG, "cbor/head"),
+        (LONG, b"\xa0", LONG, LONG[:-1], "cbor/truncated"),
+        (LONG, b"\xa0", LONG, LONG + b"\0", "cbor/trailing"),
+    ],
+)
+def test_the_usual_shape_and_its_neighbours(
+    protected: bytes, unprotected: bytes, payload: bytes, signature: bytes, code: str | None
+) -> None:
+    data = b"\xd2\x84" + protected + unprotected + payload + signature
+    if code is None:
+        assert format_sign1(parse_sign1(data)) == data
+        return
+    with pytest.raises(MalformedError) as caught:
+        parse_sign1(data)
+    assert caught.value.code == code
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
