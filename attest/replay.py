@@ -6,15 +6,13 @@ sign is just passed over.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
 from attest.agreement import Agreement, Party, Site
-from attest.control import Control, KeyRecord, RosterRecord, Source, authorise
-from attest.errors import EvidenceError, Fault, ForkError, Scope, SignatureError, TrustError, UnsupportedError
-from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, parse_act, possession
+from attest.control import Control, KeyRecord, RosterRecord, authorise
+from attest.errors import EvidenceError, Fault, ForkError, Scope, TrustError
+from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, parse_act
 from attest.format.block import require_digest
 from attest.format.bodies import (
     Block,
@@ -31,10 +29,10 @@ from attest.format.cose import verify_sign1
 from attest.format.roster import Roster, parse_roster
 from attest.format.statement import Signed, Statement, parse_statement
 from attest.format.vocabulary import Role
+from attest.keyring import Keyring, require_office
 from attest.log.checkpoint import open_checkpoint
 from attest.timeline import Head
 from attest.trust.holders import verify_document
-from attest.trust.keys import Alg, PublicKey
 from attest.trust.notes import public_key
 from attest.trust.quorum import cosignature_times
 
@@ -66,7 +64,7 @@ def replay(
             if index == 0:
                 raise
             state.faults.append((leaf, Fault(index, error.code, error.scope, error.detail)))
-    if not state.log:
+    if not state.ring.log:
         raise TrustError(
             "log/no-genesis", "the log does not begin with a genesis", hint="was this log ever initialised?"
         )
@@ -84,9 +82,7 @@ class _Replay:
     ) -> None:
         self.agreement, self.party, self.site = agreement, party, site
         self.body_of, self.root_at = body_of, root_at
-        self.log = b""
-        self.keys: dict[bytes, KeyRecord] = {}
-        self.sources: dict[str, Source] = {}
+        self.ring = Keyring(_agreed(agreement))
         self.rosters: list[RosterRecord] = []
         self.heads: list[Head] = []
         self.voided: dict[int, bytes] = {}
@@ -95,9 +91,9 @@ class _Replay:
 
     def result(self) -> Control:
         return Control(
-            self.log,
-            self.keys,
-            tuple(self.sources.values()),
+            self.ring.log,
+            self.ring.keys,
+            tuple(self.ring.sources.values()),
             tuple(sorted(self.rosters, key=lambda r: r.index)),
             tuple(self.heads),
             self.voided,
@@ -120,16 +116,19 @@ class _Replay:
             self.head(index, body)
         elif isinstance(body, KeysBody):
             for act in body.acts:
-                self.act(index, leaf, record, act)
+                try:  # an act that fails takes none of the others with it, least of all a revocation
+                    self.act(index, leaf, record, act)
+                except EvidenceError as error:
+                    self.faults.append((leaf, Fault(index, error.code, error.scope, error.detail)))
 
     def allowed(self, index: int, entry: bytes) -> tuple[KeyRecord, Statement] | None:
         try:
             signed = parse_statement(entry)
-            record = authorise(self.keys, index, signed.header, signed.statement.kind)
+            record = authorise(self.ring.keys, index, signed.header, signed.statement.kind)
             verify_sign1(signed.sign1, record.key)
         except EvidenceError:
             return None
-        if index > record.last or signed.statement.log != self.log:
+        if index > record.last or signed.statement.log != self.ring.log:
             return None
         return record, signed.statement
 
@@ -146,100 +145,23 @@ class _Replay:
                 "log/other-genesis",
                 f"the genesis is for {act.origin} of {act.iss}, not {self.site.origin} of {self.party.iss}",
             )
-        office = Source(0, act.sub, act.iss, Role.OFFICE, leaf, False)
-        key = PublicKey(_alg(act.alg), act.key)
-        self.require_free(key, act.sub)
-        self.log = leaf
-        self.sources[act.sub] = office
-        self.keys[key.thumbprint] = KeyRecord(key, office, 0)
-        authorise(self.keys, 0, signed.header, signed.statement.kind)
-        verify_sign1(signed.sign1, key)
+        record = self.ring.found(leaf, act)
+        authorise(self.ring.keys, 0, signed.header, signed.statement.kind)
+        verify_sign1(signed.sign1, record.key)
         for meter in (m for m in self.party.meters if m.site == self.site.name):
-            self.enrol(0, leaf, meter.sub, meter.iss, Role.METER, meter.key, independent=True)
-
-    def enrol(
-        self, index: int, leaf: bytes, sub: str, iss: str, role: Role, key: PublicKey, *, independent: bool
-    ) -> None:
-        if key.thumbprint in self.keys:
-            raise TrustError("key/reused", f"the key of {sub} is already enrolled: one key has one role and one source")
-        if not independent:
-            self.require_free(key, sub)
-        if sub in self.sources:
-            raise TrustError("key/sub-taken", f"{sub} is already enrolled", hint="enrol the host under a new URI")
-        source = Source(len(self.sources), sub, iss, role, leaf, independent)
-        self.sources[sub] = source
-        self.keys[key.thumbprint] = KeyRecord(key, source, index + 1)
-
-    def require_free(self, key: PublicKey, sub: str) -> None:
-        """Raise TrustError `key/reused` where the agreement gives the key a role: it has no other."""
-        if key.thumbprint in self.agreed:
-            raise TrustError("key/reused", f"the key of {sub} already has a role in the agreement")
-
-    @cached_property
-    def agreed(self) -> frozenset[bytes]:
-        """Thumbprints of root holders, meters, logs and witnesses, of any party."""
-        keys = [witness.vkey for witness in self.agreement.policy.witnesses]
-        found: set[bytes] = set()
-        for party in self.agreement.parties:
-            found.update(party.holders.by_kid)
-            found.update(meter.key.thumbprint for meter in party.meters)
-            keys += [vkey for site in party.sites for vkey in site.log_keys]
-        return frozenset(found.union(public_key(vkey).thumbprint for vkey in keys))
+            self.ring.enrol(0, leaf, meter.sub, meter.iss, Role.METER, meter.key, independent=True)
 
     def act(self, index: int, leaf: bytes, record: KeyRecord, act: Enrol | Rotate | Revoke | Void) -> None:
-        if isinstance(act, Rotate):
-            self.rotate(index, record, act)
+        if not isinstance(act, Void):
+            self.ring.apply(index, leaf, record, act)
             return
-        if record.source.role is not Role.OFFICE:
-            raise TrustError("key/role", f"a {record.source.role.name.lower()} may rotate its own key and nothing else")
-        if isinstance(act, Enrol):
-            if act.role is Role.OFFICE:
-                raise TrustError("key/role", "an office is named by the root holders alone")
-            key = PublicKey(_alg(act.alg), act.key)
-            _prove(key, act.proof, possession(self.log, act.sub, act.role, act.alg, act.key))
-            self.enrol(index, leaf, act.sub, self.party.iss, act.role, key, independent=False)
-        elif isinstance(act, Revoke):
-            self.revoke(index, act)
-        else:
-            self.void(index, act)
-
-    def rotate(self, index: int, record: KeyRecord, act: Rotate) -> None:
-        key = PublicKey(_alg(act.alg), act.key)
-        source = record.source
-        _prove(key, act.proof, possession(self.log, source.sub, source.role, act.alg, act.key))
-        if key.thumbprint in self.keys:
-            raise TrustError("key/reused", f"the new key of {source.sub} is already enrolled")
-        self.require_free(key, source.sub)
-        self.keys[record.key.thumbprint] = replace(record, retired=index + 1)
-        self.keys[key.thumbprint] = KeyRecord(key, source, index + 1, parent=record.key.thumbprint)
-
-    def revoke(self, index: int, act: Revoke) -> None:
-        record = self.keys.get(act.kid)
-        if record is None:
-            raise TrustError("key/unknown", f"revocation of a key that was never enrolled, {act.kid.hex()}")
-        if record.source.independent:
-            raise TrustError("key/role", "a key that the agreement names is revoked by an amendment alone")
-        if record.source.role is Role.OFFICE:
-            raise TrustError("key/role", "an office does not revoke an office's key")
-        if act.last >= index:
-            raise TrustError(
-                "key/revoked-ahead",
-                f"last valid index {act.last} does not lie before the revocation, {index}",
-            )
-        self.limit(act.kid, act.last)
-
-    def limit(self, kid: bytes, last: int) -> None:
-        record = self.keys[kid]
-        self.keys[kid] = replace(record, last=min(last, record.last))
-        # A rotation that happened after the last good index was signed by whoever held the key then.
-        for child, other in list(self.keys.items()):
-            if other.parent == kid and other.first > last:
-                self.limit(child, last)
+        require_office(record)
+        self.void(index, act)
 
     def void(self, index: int, act: Void) -> None:
         approved = verify_document(act.document, self.party.holders, content_type=CONTENT_TYPE)
         void = parse_act(approved.payload)
-        if not isinstance(void, VoidAct) or void.log != self.log:
+        if not isinstance(void, VoidAct) or void.log != self.ring.log:
             raise TrustError("void/other-log", "the void act is for another log")
         if void.number <= self.void_number:
             raise TrustError("void/replayed", f"act number {void.number}, the last one was {self.void_number}")
@@ -286,23 +208,21 @@ class _Replay:
 def head_of(index: int, note_bytes: bytes, agreement: Agreement, party: Party, site: Site) -> Head:
     """A cosigned checkpoint as a `Head`: signed by the log, with the times of its witnesses.
 
-    The party's own or affiliated witnesses do not count. Raises EvidenceError.
+    The party's own or affiliated witnesses do not count, nor in an entry (`index` is not -1) does a cosignature that
+    does not verify: whoever gave the lab a bad one shall not make it look guilty. Raises EvidenceError.
     """
     checkpoint, note = open_checkpoint(note_bytes, site.origin, site.log_keys)
-    times = cosignature_times(note, agreement.policy)
+    times = cosignature_times(note, agreement.policy, covered=index >= 0)
     counted = {name: time for name, time in times.items() if name not in party.affiliated}
     return Head(index, checkpoint.size, checkpoint.root, sha256(note_bytes).digest(), counted)
 
 
-def _alg(alg: int) -> Alg:
-    try:
-        return Alg(alg)
-    except ValueError:
-        raise UnsupportedError("unsupported/alg", f"algorithm {alg}") from None
-
-
-def _prove(key: PublicKey, proof: bytes, message: bytes) -> None:
-    try:
-        key.verify(proof, message)
-    except SignatureError:
-        raise TrustError("key/possession", "the new key did not sign its own enrolment") from None
+def _agreed(agreement: Agreement) -> frozenset[bytes]:
+    """Thumbprints of root holders, meters, logs and witnesses, of any party: such a key has no other role."""
+    keys = [witness.vkey for witness in agreement.policy.witnesses]
+    found: set[bytes] = set()
+    for party in agreement.parties:
+        found.update(party.holders.by_kid)
+        found.update(meter.key.thumbprint for meter in party.meters)
+        keys += [vkey for site in party.sites for vkey in site.log_keys]
+    return frozenset(found.union(public_key(vkey).thumbprint for vkey in keys))

@@ -21,6 +21,7 @@ from tests.attacks.vectors import (
     Case,
     Vector,
     attacks,
+    findings,
     invalid,
     play,
     ran,
@@ -134,6 +135,22 @@ def old_key() -> Lab:
     made.rotate(made.host(0), FRESH)
     made.host(0).signer = before
     return went_on(made)
+
+
+def rotated_twice_at_once() -> Lab:
+    """One statement that rotates to two keys: which of them speaks from then on?"""
+    made = ran()
+    host = made.host(0)
+    host.say(KeysBody((rotated_to(FRESH)(made), rotated_to(THIEF)(made))), host.until)
+    host.signer = FRESH
+    return went_on(made)
+
+
+def revoked_beside_a_bad_act() -> Lab:
+    made = trained()
+    acts = [without_possession(made), *(Revoke(host.signer.public_key().thumbprint, 5) for host in made.hosts)]
+    made.keys(*acts)
+    return made
 
 
 def new_key_too_early() -> Lab:
@@ -334,6 +351,7 @@ VECTORS = (
     invalid("a signature with a high s", high_s, "signature/high-s", SOURCE),
     invalid("a host's key in another party's name", another_party, "key/header", SOURCE),
     invalid("a key that was rotated away", old_key, "key/retired", SOURCE),
+    invalid("two keys in the place of one", rotated_twice_at_once, "key/retired", SOURCE),
     invalid("a key that is not in force yet", new_key_too_early, "key/unknown", SOURCE),
     invalid("a statement before its source was enrolled", before_its_enrolment, "key/not-yet", SOURCE),
     invalid("a log of keys that the agreement does not know", genesis_by(seed="forger"), "document/signer", SOURCE),
@@ -450,3 +468,8 @@ def test_the_story_of_a_rotation_is_allowed() -> None:
     made = ran()
     made.rotate(made.host(0), FRESH)
     assert Case([went_on(made).bundle()]).verdict().outcome == "holds"
+
+
+def test_a_revocation_is_not_lost_behind_an_act_that_fails() -> None:
+    verdict = play(invalid("a bad act before a revocation", revoked_beside_a_bad_act, "key/possession", SOURCE))
+    assert "breach/disputed" in {finding.code for finding in findings(verdict)}

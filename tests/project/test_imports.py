@@ -11,9 +11,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "attest"
 
 CORE = [
-    "errors", "format", "trust", "log", "compute", "evidence", "bundle", "agreement", "timeline", "control", "replay",
-    "facts", "layout", "packs", "scan", "usage", "gather", "metering", "account", "evaluate", "verdict", "declared",
-    "caps", "duties", "lights", "judge", "check",
+    "errors", "format", "trust", "log", "compute", "evidence", "bundle", "agreement", "timeline", "control", "keyring",
+    "replay", "facts", "layout", "packs", "scan", "usage", "gather", "metering", "account", "evaluate", "verdict",
+    "declared", "caps", "duties", "lights", "judge", "check",
 ]  # fmt: skip
 SHELL = {
     "store": set(),
