@@ -38,7 +38,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, NoReturn
 
-from attest.errors import MalformedError, TrustError
+from attest.errors import MalformedError, SignatureError, TrustError
 from attest.format.note import ED25519, ED25519_COSIGNATURE, ML_DSA_44_COSIGNATURE, Note, Vkey, format_vkey, parse_vkey
 from attest.trust.notes import find_signature, verify_note
 
@@ -110,17 +110,23 @@ def upper(policy: Policy, times: Mapping[str, int]) -> int | None:
     return _bound(policy, times, latest_first=False)
 
 
-def cosignature_times(note: Note, policy: Policy, exclude: Collection[str] = ()) -> dict[str, int]:
+def cosignature_times(note: Note, policy: Policy, *, covered: bool) -> dict[str, int]:
     """When each witness of the policy cosigned the checkpoint, by its name in the policy, Unix seconds.
 
-    Absent cosignatures and those that state no time (0) are left out, and so are excluded witnesses. Raises
-    as attest.trust.notes.verify_note for a cosignature of any witness of the policy that does not verify.
+    Absent cosignatures and those that state no time (0) are left out. One that does not verify raises as
+    attest.trust.notes.verify_note, for bytes then are not what was signed; unless the note's bytes are `covered` by
+    another signature, as those of an entry are: then it is what its witness gave, and counts for nothing.
     """
     times = {}
     for witness in policy.witnesses:
         if find_signature(note, witness.vkey):
-            time = verify_note(note, witness.vkey)
-            if time and witness.name not in exclude:
+            try:
+                time = verify_note(note, witness.vkey)
+            except SignatureError:
+                if not covered:
+                    raise
+                continue
+            if time:
                 times[witness.name] = time
     return times
 

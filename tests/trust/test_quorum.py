@@ -228,45 +228,46 @@ COSIGNED = cosign(cosign(SIGNED, "ed.example", ED, 1_700_000_000), "pq.example",
 
 
 def test_cosignatures_of_both_kinds() -> None:
-    times = cosignature_times(parse_note(COSIGNED), POLICY)
+    times = cosignature_times(parse_note(COSIGNED), POLICY, covered=False)
     assert times == {"ed": 1_700_000_000, "pq": 1_700_000_060}
     assert (lower(POLICY, times), upper(POLICY, times)) == (1_700_000_000, 1_700_000_060)
-    assert cosignature_times(parse_note(COSIGNED), POLICY, exclude={"pq"}) == {"ed": 1_700_000_000}
-    assert cosignature_times(parse_note(SIGNED), POLICY) == {}
+    assert cosignature_times(parse_note(SIGNED), POLICY, covered=False) == {}
 
 
 def test_a_cosignature_is_renewed_in_place_of_the_earlier_one() -> None:
     note = parse_note(cosign(COSIGNED, "ed.example", ED, 1_700_000_090))
     assert len(note.signatures) == 3
-    assert cosignature_times(note, POLICY)["ed"] == 1_700_000_090
+    assert cosignature_times(note, POLICY, covered=False)["ed"] == 1_700_000_090
 
 
 def test_a_cosignature_without_a_time_witnesses_nothing() -> None:
     for signer, name in ((ED, "ed.example"), (PQ, "pq.example")):
-        assert cosignature_times(parse_note(cosign(SIGNED, name, signer, 0)), POLICY) == {}
+        assert cosignature_times(parse_note(cosign(SIGNED, name, signer, 0)), POLICY, covered=False) == {}
 
 
 def test_a_cosignature_under_the_name_of_another_witness_is_unknown() -> None:
-    assert cosignature_times(parse_note(cosign(SIGNED, "ed2.example", ED, 5)), POLICY) == {}
-    assert cosignature_times(parse_note(cosign(SIGNED, "ed.example", LOG, 5)), POLICY) == {}
+    assert cosignature_times(parse_note(cosign(SIGNED, "ed2.example", ED, 5)), POLICY, covered=False) == {}
+    assert cosignature_times(parse_note(cosign(SIGNED, "ed.example", LOG, 5)), POLICY, covered=False) == {}
 
 
 @pytest.mark.parametrize("which", [1, 2])
 @pytest.mark.parametrize("at", [0, 7, 8, -1])
-def test_any_other_byte_of_a_cosignature_refuses_the_note(which: int, at: int) -> None:
+def test_any_other_byte_of_a_cosignature_refuses_the_note_or_counts_for_nothing(which: int, at: int) -> None:
     note = parse_note(COSIGNED)
     signatures = list(note.signatures)
     raw = bytearray(signatures[which].signature)
     raw[at] ^= 1
     signatures[which] = signatures[which]._replace(signature=bytes(raw))
+    bent = note._replace(signatures=tuple(signatures))
     with pytest.raises(SignatureError, match="note/signature"):
-        cosignature_times(note._replace(signatures=tuple(signatures)), POLICY)
+        cosignature_times(bent, POLICY, covered=False)
+    assert len(cosignature_times(bent, POLICY, covered=True)) == 1
 
 
 def test_a_cosignature_of_another_head_refuses_the_note() -> None:
     other = parse_note(COSIGNED)._replace(text=TEXT.replace("\n7\n", "\n8\n"))
     with pytest.raises(SignatureError, match="note/signature"):
-        cosignature_times(other, POLICY)
+        cosignature_times(other, POLICY, covered=False)
 
 
 def test_a_time_beyond_the_end_of_time() -> None:
@@ -274,7 +275,7 @@ def test_a_time_beyond_the_end_of_time() -> None:
     raw = b"\xff" * 8 + note.signatures[1].signature[8:]
     changed = note._replace(signatures=(note.signatures[1]._replace(signature=raw),))
     with pytest.raises(SignatureError, match="is at time"):
-        cosignature_times(changed, POLICY)
+        cosignature_times(changed, POLICY, covered=False)
 
 
 def test_a_log_key_is_no_witness() -> None:
