@@ -1,39 +1,33 @@
 """Where a source's chain stands in its log, and the next statement signed onto it.
 
-What is read here is the lab's own log, so nothing is verified: a key that the log does not enrol, or a statement out of
-place, would be refused by whoever checks. Times are Unix seconds.
+What is read here is the lab's own log, so signatures are not verified again; what every verifier would refuse is not
+signed. Times are Unix seconds.
 """
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from attest.errors import KeyFileError, MissingError
+from attest.control import KeyRecord, Source
+from attest.errors import EvidenceError, KeyFileError, LogError, MissingError
 from attest.format.act import GenesisAct, parse_act
-from attest.format.bodies import Body, Enrol, GenesisBody, KeysBody, Rotate
+from attest.format.bodies import Body, Enrol, GenesisBody, KeysBody, Revoke, Rotate, Void
 from attest.format.checkpoint import parse_checkpoint
 from attest.format.cose import parse_document
 from attest.format.note import parse_note
 from attest.format.statement import Anchor, Statement, kind_of, parse_statement
 from attest.format.vocabulary import Kind, Role
+from attest.keyring import Keyring
 from attest.log.merkle import leaf_hash
 from attest.sign.files import load_key
 from attest.sign.signer import Signer
 from attest.sign.statements import header_for, sign_statement
 from attest.store.writer import LogWriter
-from attest.trust.keys import Alg, PublicKey
-
-
-class Enrolled(NamedTuple):
-    """A source as its log enrols it; `leaf` is the leaf hash of the entry that does."""
-
-    sub: str
-    iss: str
-    role: Role
-    leaf: bytes
+from attest.trust.keys import PublicKey
 
 
 class Place(NamedTuple):
@@ -77,40 +71,60 @@ def genesis_leaf(log: LogWriter) -> bytes:
     return leaf_hash(log.entry(0))
 
 
-def owners(log: LogWriter) -> dict[bytes, Enrolled]:
-    """The source of every key that the log enrols or rotates to, by thumbprint."""
-    found: dict[bytes, Enrolled] = {}
-    for entry in _control(log):
+def keyring(log: LogWriter) -> Keyring:
+    """The keys of a log as its own acts leave them; an act that breaks a rule changed nothing."""
+    ring = Keyring()
+    for index in range(log.size + log.pending):
+        entry = log.entry(index)
+        if kind_of(entry) not in (Kind.GENESIS, Kind.KEYS):
+            continue
         signed = parse_statement(entry)
-        body, header = signed.statement.body, signed.header
+        body, record = signed.statement.body, ring.keys.get(signed.header.kid)
         if isinstance(body, GenesisBody):
             genesis = parse_act(parse_document(body.document).payload or b"")
             if isinstance(genesis, GenesisAct):
-                office = Enrolled(genesis.sub, genesis.iss, Role.OFFICE, leaf_hash(entry))
-                found[_thumbprint(genesis.alg, genesis.key)] = office
-        elif isinstance(body, KeysBody):
+                ring.found(leaf_hash(entry), genesis)
+        elif isinstance(body, KeysBody) and record is not None:
             for act in body.acts:
-                if isinstance(act, Enrol):
-                    found[_thumbprint(act.alg, act.key)] = Enrolled(act.sub, header.iss, act.role, leaf_hash(entry))
-                elif isinstance(act, Rotate) and header.kid in found:
-                    found[_thumbprint(act.alg, act.key)] = found[header.kid]
-    return found
+                if not isinstance(act, Void):
+                    with suppress(EvidenceError):
+                        ring.apply(index, leaf_hash(entry), record, act)
+    return ring
 
 
-def enrolled(log: LogWriter, key: PublicKey) -> Enrolled:
-    """The source that this key signs for. Raises KeyFileError `key/not-enrolled`."""
-    try:
-        return owners(log)[key.thumbprint]
-    except KeyError:
+def key_record(log: LogWriter, ring: Keyring, key: PublicKey) -> KeyRecord:
+    """The key as the log enrols it, if it may sign the log's next entry. Raises KeyFileError."""
+    record, index = ring.keys.get(key.thumbprint), log.size + log.pending
+    if record is None:
         detail = f"the log does not enrol the key {key.thumbprint.hex()}"
-        raise KeyFileError("key/not-enrolled", detail, hint="attest key request, then attest key enrol") from None
+        raise KeyFileError("key/not-enrolled", detail, hint="attest key request, then attest key enrol")
+    if record.retired <= index:
+        raise KeyFileError("key/retired", f"the key of {record.source.sub} was rotated away: sign with its successor")
+    if record.last < index:
+        raise KeyFileError("key/revoked", f"the key of {record.source.sub} is revoked after entry {record.last}")
+    return record
 
 
-def place(log: LogWriter, source: Enrolled) -> Place:
+def require_acts(log: LogWriter, signer: Signer, acts: Sequence[Enrol | Rotate | Revoke]) -> Source:
+    """The signer's source, if it may carry out these acts next: what every verifier would refuse is not written.
+
+    Raises KeyFileError where the log does not take the key, LogError where it would not take an act.
+    """
+    ring = keyring(log)
+    record = key_record(log, ring, signer.public_key())
+    for act in acts:
+        try:
+            ring.apply(log.size + log.pending, b"", record, act)
+        except EvidenceError as error:
+            raise LogError(error.code, error.detail, hint=error.hint) from error
+    return record.source
+
+
+def place(log: LogWriter, source: Source) -> Place:
     """Where the source's next statement goes."""
     last = log.last(source.sub)
     if last is None:
-        return Place(0, source.leaf, None)
+        return Place(0, source.enrolment, None)
     entry = log.entry(last)
     statement = parse_statement(entry).statement
     return Place(statement.seq + 1, leaf_hash(entry), statement.end)
@@ -130,19 +144,9 @@ def sign_next(log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int, b
     The office's window reaches from the end of its last statement to `at`. A host's or meter's is empty: what
     it did until now is told by its usage or readings, and a keys statement must leave no hole between them.
     """
-    source = enrolled(log, signer.public_key())
+    source = key_record(log, keyring(log), signer.public_key()).source
     seq, prev, until = place(log, source)
     start = at if until is None else until
     end = max(at, start) if source.role is Role.OFFICE else start
     statement = Statement(kind, genesis_leaf(log), seq, prev, start, end, anchor(log), body)
     return log.append(sign_statement(header_for(signer, source.iss, source.sub), statement, signer), block)
-
-
-def _control(log: LogWriter) -> Iterator[bytes]:
-    wanted = (Kind.GENESIS, Kind.KEYS)
-    entries = (log.entry(index) for index in range(log.size + log.pending))
-    return (entry for entry in entries if kind_of(entry) in wanted)
-
-
-def _thumbprint(alg: int, key: bytes) -> bytes:
-    return PublicKey(Alg(alg), key).thumbprint

@@ -11,11 +11,12 @@ from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
-from attest.cli.chain import Enrolled, Place, anchor, enrolled, genesis_leaf, place
+from attest.cli.chain import Place, anchor, genesis_leaf, key_record, keyring, place
 from attest.collect.grid import Last
 from attest.collect.statements import Chain, Draft
 from attest.collect.usage_statements import Roster as HostRoster
 from attest.compute.columns import SPAN
+from attest.control import Source
 from attest.errors import ImportDataError, KeyFileError, LogError
 from attest.format.block import Binding, parse_meter
 from attest.format.bodies import CloseBody, InventoryBody, MeterBody, UsageBody
@@ -144,13 +145,13 @@ def imagined(sub: str | None) -> Chain:
     return Chain(bytes(32), sub or "a new source", 0, None)
 
 
-def _source(log: LogWriter, signer: Signer, role: Role, sub: str | None, issuer: str | None) -> Enrolled:
+def _source(log: LogWriter, signer: Signer, role: Role, sub: str | None, issuer: str | None) -> Source:
     if issuer is not None:
         # An independent meter is enrolled by the agreement alone; its chain begins after the genesis.
         if sub is None:
             raise ImportDataError("import/source", "an independent meter's statements need its --source")
-        return Enrolled(sub, issuer, role, genesis_leaf(log))
-    source = enrolled(log, signer.public_key())
+        return Source(0, sub, issuer, role, genesis_leaf(log), True)
+    source = key_record(log, keyring(log), signer.public_key()).source
     if source.role is not role:
         raise KeyFileError(
             "import/role", f"{source.sub} is enrolled as {source.role.name.lower()}, not {role.name.lower()}"

@@ -6,11 +6,10 @@ from typing import Final
 
 import click
 
-from attest.cli.chain import Enrolled, enrolled, genesis_leaf, now, owners, passphrase_of, sign_next, signer_of
-from attest.cli.params import KEY_FILE, PASSPHRASE, TIME, read, write
+from attest.cli.chain import genesis_leaf, now, passphrase_of, require_acts, sign_next, signer_of
+from attest.cli.params import AT, KEY_FILE, PASSPHRASE, TIME, read, write
 from attest.cli.request import ROLES, format_request, parse_request, prove
 from attest.cli.verb import Verb, Verbs, console
-from attest.errors import LogError
 from attest.format.bodies import Enrol, KeysBody, Revoke, Rotate
 from attest.format.note import ED25519, format_vkey
 from attest.format.vocabulary import Kind
@@ -82,14 +81,14 @@ def request(path: str, log: str, source: str, role: str, output: str, passphrase
 @click.argument("requests", nargs=-1, required=True, metavar="REQUEST...")
 @KEY_FILE("The office's private key.")
 @PASSPHRASE
-@click.option("--at", type=TIME, help="The time of the act; the default is now.")
+@AT
 def enrol(directory: str, requests: Sequence[str], key_path: str, passphrase_file: str | None, at: int | None) -> None:
     """Enrol the keys of REQUESTs, files made by "attest key request": from then on they may sign."""
     signer = signer_of(key_path, passphrase_file)
     with LogWriter.open(Path(directory)) as log:
         leaf = genesis_leaf(log)
         acts = [parse_request(read(path), leaf) for path in requests]
-        _refuse_known(log, acts)
+        require_acts(log, signer, acts)
         for batch in _batches(acts):
             index = sign_next(log, signer, Kind.KEYS, KeysBody(tuple(batch)), now() if at is None else at)
             for act in batch:
@@ -107,11 +106,12 @@ def rotate(directory: str, key_path: str, new_path: str, passphrase_file: str | 
     """Replace a source's key, in its own chain: from the next entry on it signs with the new one alone."""
     signer, successor = signer_of(key_path, passphrase_file), signer_of(new_path, passphrase_file)
     with LogWriter.open(Path(directory)) as log:
-        source = enrolled(log, signer.public_key())
+        source = require_acts(log, signer, ())
         proof = prove(successor, genesis_leaf(log), source.sub, source.role)
         public = successor.public_key()
-        body = KeysBody((Rotate(int(public.alg), public.raw, proof),))
-        index = sign_next(log, signer, Kind.KEYS, body, now() if at is None else at)
+        act = Rotate(int(public.alg), public.raw, proof)
+        require_acts(log, signer, [act])
+        index = sign_next(log, signer, Kind.KEYS, KeysBody((act,)), now() if at is None else at)
     click.echo(f"entry {index} rotates {source.sub} to {public.thumbprint.hex()}")
     _remind()
 
@@ -125,7 +125,7 @@ def rotate(directory: str, key_path: str, new_path: str, passphrase_file: str | 
 @click.option("--last", required=True, type=click.IntRange(0), help="The last log index that the key is good for.")
 @KEY_FILE("The office's private key.")
 @PASSPHRASE
-@click.option("--at", type=TIME, help="The time of the act; the default is now.")
+@AT
 def revoke(directory: str, revoked: str, last: int, key_path: str, passphrase_file: str | None, at: int | None) -> None:
     """Revoke KEY, a public key or its thumbprint in hex, as of a log index; it reaches through later rotations.
 
@@ -134,7 +134,9 @@ def revoke(directory: str, revoked: str, last: int, key_path: str, passphrase_fi
     kid = parse_key(revoked).thumbprint if ":" in revoked else _digest(revoked)
     signer = signer_of(key_path, passphrase_file)
     with LogWriter.open(Path(directory)) as log:
-        index = sign_next(log, signer, Kind.KEYS, KeysBody((Revoke(kid, last),)), now() if at is None else at)
+        act = Revoke(kid, last)
+        require_acts(log, signer, [act])
+        index = sign_next(log, signer, Kind.KEYS, KeysBody((act,)), now() if at is None else at)
     click.echo(f"entry {index} revokes {kid.hex()} after entry {last}")
     _remind()
 
@@ -151,22 +153,6 @@ def approve(document: str, key_path: str, passphrase_file: str | None, output: s
     """
     signed = add_signature(read(document), signer_of(key_path, passphrase_file))
     write(output or document, signed)
-
-
-def _refuse_known(log: LogWriter, acts: Sequence[Enrol]) -> None:
-    """What every verifier would refuse is not written: one key has one source, one source one enrolment."""
-    known = owners(log)
-    subs = {source.sub for source in known.values()}
-    for act in acts:
-        kid = PublicKey(Alg(act.alg), act.key).thumbprint
-        if kid in known:
-            raise LogError("key/reused", f"the key of {act.sub} is already that of {known[kid].sub}")
-        if act.sub in subs:
-            raise LogError(
-                "key/sub-taken", f"{act.sub} is already enrolled", hint="attest key rotate gives it another key"
-            )
-        known[kid] = Enrolled(act.sub, "", act.role, b"")
-        subs.add(act.sub)
 
 
 def _batches(acts: Sequence[Enrol]) -> list[list[Enrol]]:

@@ -12,34 +12,28 @@ from typing import Any
 
 import click
 
+from attest.cli.admission import Admission
 from attest.cli.chain import genesis_leaf, now, sign_next, signer_of
-from attest.cli.params import FORMAT, KEY_FILE, PASSPHRASE, TIME, read, write
+from attest.cli.params import AT, FORMAT, KEY_FILE, LOG, PASSPHRASE, read
+from attest.cli.root_acts import init, void
 from attest.cli.roster import parse_roster_text
-from attest.cli.verb import Verb, Verbs, console
+from attest.cli.verb import Verb, Verbs
 from attest.errors import LogError
-from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, parse_act
 from attest.format.block import commit
-from attest.format.bodies import GenesisBody, HeadBody, InventoryBody, KeysBody, Void
-from attest.format.checkpoint import parse_checkpoint
-from attest.format.cose import parse_document
+from attest.format.bodies import HeadBody, InventoryBody
+from attest.format.checkpoint import Checkpoint, parse_checkpoint
 from attest.format.note import parse_note
 from attest.format.roster import format_roster
-from attest.format.statement import Statement, peek
+from attest.format.statement import peek
 from attest.format.vocabulary import Kind
-from attest.log.merkle import leaf_hash
+from attest.log.merkle import root_at
+from attest.log.tiles import tile_hashes
 from attest.report.contents import signatures, signer_text
 from attest.report.style import count
-from attest.sign.documents import sign_document
 from attest.sign.notes import cosign as cosign_note
 from attest.sign.notes import sign_note
-from attest.sign.statements import header_for, sign_statement
+from attest.store.directory import DirectoryBundle
 from attest.store.writer import LogWriter
-
-DIRECTORY = click.argument("directory", metavar="LOG", type=click.Path(path_type=Path))
-AT = click.option("--at", type=TIME, help="The time of the act; the default is now.")
-ROOT_KEYS = click.option("--root-key", "root_keys", multiple=True, metavar="FILE", help="A root holder's private key.")
-ACT = click.option("--act", metavar="FILE", help="The act, signed elsewhere by enough root holders.")
-DRAFT = click.option("--draft", metavar="FILE", help="Write the act here for further holders, and do nothing else.")
 
 
 @click.group(cls=Verbs, example="attest log status log")
@@ -47,64 +41,11 @@ def log() -> None:
     """Keep a site's log: begin it, append to it, seal it."""
 
 
-@log.command(
-    cls=Verb,
-    example="attest log init dc2 --origin acme.example/dc2 --iss https://acme.example"
-    " --office-key office.key --root-key root.key",
-)
-@DIRECTORY
-@click.option("--origin", metavar="NAME", help="The log's name for life, as the agreement names it.")
-@click.option("--iss", metavar="URI", help="The party, as the agreement names it.")
-@click.option("--office", metavar="URI", help="The office's URI; the default is https://ORIGIN/office.")
-@click.option("--office-key", required=True, metavar="FILE", help="The office's private key.")
-@ROOT_KEYS
-@ACT
-@DRAFT
-@PASSPHRASE
-@AT
-def init(
-    directory: Path,
-    origin: str | None,
-    iss: str | None,
-    office: str | None,
-    office_key: str,
-    root_keys: Sequence[str],
-    act: str | None,
-    draft: str | None,
-    passphrase_file: str | None,
-    at: int | None,
-) -> None:
-    """Begin a log in the directory LOG, which is new or empty, with its genesis statement.
-
-    The genesis is an act of the root holders: it names the log's origin and the key of its office. Holders on one
-    machine sign it with --root-key. Else the first one writes it with --draft, the others add their signatures
-    with "attest key approve", and --act takes what they all signed.
-    """
-    signer = signer_of(office_key, passphrase_file)
-    if act is None:
-        if origin is None or iss is None:
-            raise click.UsageError("a genesis names its --origin and --iss", click.get_current_context())
-        public = signer.public_key()
-        genesis = GenesisAct(origin, iss, office or f"https://{origin}/office", int(public.alg), public.raw, None)
-        document = _signed(format_act(genesis), root_keys, draft, passphrase_file)
-        if draft is not None:
-            return
-    else:
-        document = read(act)
-        parsed = parse_act(parse_document(document).payload or b"")
-        if not isinstance(parsed, GenesisAct) or parsed.key != signer.public_key().raw:
-            raise LogError("log/act", f"{act} is not a genesis that names this office's key")
-        genesis = parsed
-    time = now() if at is None else at
-    statement = Statement(Kind.GENESIS, None, 0, None, time, time, None, GenesisBody(document))
-    entry = sign_statement(header_for(signer, genesis.iss, genesis.sub), statement, signer)
-    with LogWriter.create(directory, genesis.origin) as writer:
-        writer.append(entry)
-    click.echo(f"log     {leaf_hash(entry).hex()}\norigin  {genesis.origin}\noffice  {genesis.sub}")
+log.add_command(init)
 
 
 @log.command(cls=Verb, example="attest log inventory log roster.toml --key office.key")
-@DIRECTORY
+@LOG
 @click.argument("roster")
 @KEY_FILE("The office's private key.")
 @PASSPHRASE
@@ -126,23 +67,28 @@ def inventory(directory: Path, roster: str, key_path: str, passphrase_file: str 
 
 
 @log.command(cls=Verb, example="attest log append log n1-0.cose n1-1.cose\nattest log append log - < n1-0.cose")
-@DIRECTORY
+@LOG
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def append(directory: Path, files: Sequence[str]) -> None:
+@click.option("--issuer", metavar="URI", help="Who operates an independent meter, which the agreement enrols.")
+def append(directory: Path, files: Sequence[str], issuer: str | None) -> None:
     """Append statements that were signed elsewhere, one a FILE; - is stdin.
 
     The block that a statement commits to stands beside it: n1-0.block for n1-0.cose. To append again what the log
-    has changes nothing; another statement in the place of one that it has is refused.
+    has changes nothing. What a verifier would refuse is not appended: a key that the log does not enrol, a signature
+    that is not the key's, anything but the next statement of its source.
     """
     items = [_statement(path) for path in files]
     with LogWriter.open(directory) as writer:
         _mended(writer)
+        admission = Admission(writer, issuer)
+        for entry, _ in items:
+            admission.require(entry)
         for path, index in zip(files, writer.extend(items), strict=True):
             click.echo(f"entry {index} is {path}")
 
 
 @log.command(cls=Verb, example="attest log seal log --key log.key --key log-pq.key")
-@DIRECTORY
+@LOG
 @click.option(
     "--key", "keys", required=True, multiple=True, metavar="FILE", help="A private key of the log; several sign all."
 )
@@ -158,7 +104,7 @@ def seal(directory: Path, keys: Sequence[str], passphrase_file: str | None) -> N
 
 
 @log.command(cls=Verb, example="attest log cosign log --name witness.example/w1 --key witness.key")
-@DIRECTORY
+@LOG
 @click.argument("note", required=False)
 @click.option("--name", help="The witness's name.")
 @click.option("--key", "key_path", metavar="FILE", help="The witness's private key.")
@@ -193,7 +139,7 @@ def cosign(
 
 
 @log.command(cls=Verb, example="attest log head log --key office.key")
-@DIRECTORY
+@LOG
 @click.argument("note", required=False)
 @KEY_FILE("The office's private key.")
 @PASSPHRASE
@@ -211,56 +157,13 @@ def head(directory: Path, note: str | None, key_path: str, passphrase_file: str 
         checkpoint = parse_checkpoint(parse_note(seen).text)
         if checkpoint.origin != writer.origin:
             raise LogError("log/note", f"a checkpoint of {checkpoint.origin}, not of {writer.origin}")
+        _require_of_this_tree(writer, checkpoint)
         index = sign_next(writer, signer, Kind.HEAD, HeadBody(seen), now() if at is None else at)
     click.echo(f"entry {index} records the head of size {checkpoint.size:,}")
 
 
-@log.command(cls=Verb, example="attest log void log 1 --key office.key --root-key root.key --number 1")
-@DIRECTORY
-@click.argument("indices", nargs=-1, required=True, type=click.IntRange(0), metavar="INDEX...")
-@KEY_FILE("The office's private key.")
-@click.option("--number", required=True, type=click.IntRange(1), help="The act's number, higher than the last one's.")
-@ROOT_KEYS
-@ACT
-@DRAFT
-@PASSPHRASE
-@AT
-def void(
-    directory: Path,
-    indices: Sequence[int],
-    key_path: str,
-    number: int,
-    root_keys: Sequence[str],
-    act: str | None,
-    draft: str | None,
-    passphrase_file: str | None,
-    at: int | None,
-) -> None:
-    """Acknowledge bad entries, by the root holders' act, so that judging goes on.
-
-    The entries at the INDICES count as absent from then on, and what they should have shown is charged at peak.
-    Several holders sign as for "attest log init".
-    """
-    signer = signer_of(key_path, passphrase_file)
-    with LogWriter.open(directory) as writer:
-        if beyond := [i for i in indices if i >= writer.size + writer.pending]:
-            raise LogError("log/no-entry", f"the log has no entry {beyond[0]}")
-        entries = tuple((index, leaf_hash(writer.entry(index))) for index in sorted(set(indices)))
-        payload = format_act(VoidAct(genesis_leaf(writer), number, entries))
-        if act is None:
-            document = _signed(payload, root_keys, draft, passphrase_file)
-            if draft is not None:
-                return
-        else:
-            document = read(act)
-            if parse_document(document).payload != payload:
-                raise LogError("log/act", f"{act} does not void just these entries under number {number}")
-        index = sign_next(writer, signer, Kind.KEYS, KeysBody((Void(document),)), now() if at is None else at)
-    click.echo(f"entry {index} voids {', '.join(str(i) for i, _ in entries)}")
-
-
 @log.command(cls=Verb, example="attest log status log")
-@DIRECTORY
+@LOG
 @FORMAT
 def status(directory: Path, form: str) -> None:
     """Say where a log stands: its id, its size, what is not sealed yet, who signed its checkpoint."""
@@ -285,15 +188,7 @@ def status(directory: Path, form: str) -> None:
         click.echo(f"signed by  {signer_text(signature)}")
 
 
-def _signed(payload: bytes, root_keys: Sequence[str], draft: str | None, passphrase_file: str | None) -> bytes:
-    """The act as the root holders at hand sign it, also written to `draft`."""
-    if not root_keys:
-        raise click.UsageError("an act needs a --root-key, or --act with what was signed", click.get_current_context())
-    document = sign_document(payload, CONTENT_TYPE, [signer_of(path, passphrase_file) for path in root_keys])
-    if draft is not None:
-        write(draft, document)
-        console().say(f"attest: hint: each further root holder: attest key approve {draft} --key FILE")
-    return document
+log.add_command(void)
 
 
 def _statement(path: str) -> tuple[bytes, bytes | None]:
@@ -307,3 +202,12 @@ def _statement(path: str) -> tuple[bytes, bytes | None]:
 def _mended(writer: LogWriter) -> None:
     if writer.repaired:
         click.echo(f"attest: hint: the log was mended: {writer.repaired}", err=True)
+
+
+def _require_of_this_tree(writer: LogWriter, head: Checkpoint) -> None:
+    """A head of another tree, once recorded, is proof that the log's key signed two histories."""
+    if head.size > writer.size:
+        raise LogError("head/ahead", f"a head of size {head.size}, the log has {writer.size} sealed entries")
+    root = root_at(head.size, tile_hashes(DirectoryBundle(writer.path).hash_tile, writer.size))
+    if root != head.root:
+        raise LogError("log/fork", f"root {head.root.hex()} at size {head.size}, this log has {root.hex()}")

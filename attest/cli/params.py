@@ -39,6 +39,8 @@ class Time(click.ParamType[int]):
 
 TIME = Time()
 
+LOG = click.argument("directory", metavar="LOG", type=click.Path(path_type=Path))
+AT = click.option("--at", type=TIME, help="The time of the act; the default is now.")
 PASSPHRASE = click.option(
     "--passphrase-file", metavar="FILE", help="First line of FILE opens the key, if it is encrypted; - is stdin."
 )

@@ -12,7 +12,7 @@ import pytest
 from attest.errors import TrustError
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, parse_act
 from attest.format.bodies import Enrol, GenesisBody, HeadBody, InventoryBody, KeysBody, Revoke, Rotate, Void
-from attest.format.cose import verify_sign1
+from attest.format.cose import parse_document, verify_sign1
 from attest.format.note import parse_note, parse_vkey
 from attest.format.roster import parse_roster
 from attest.format.statement import Signed, parse_statement
@@ -321,6 +321,39 @@ def test_several_holders_sign_a_void(here: Path, capsys: Captured) -> None:
     assert run("log void log 2 --number 1 --key office.key --act void.act") == 6
     assert "log/act" in capsys.readouterr().err
     assert run("log void log 3 --number 1 --key office.key --act void.act") == 0
+
+
+def test_voids_count_up(here: Path, capsys: Captured) -> None:
+    run("log append log n1-0.cose n1-1.cose")
+    assert run("log void log 3 --key office.key --root-key root.key --draft other.act") == 0
+    assert run("log void log 3 --key office.key --root-key root.key") == 0
+    capsys.readouterr()
+    for late in ("--number 1 --root-key root.key", "--act other.act", "--number 2 --act other.act"):
+        assert run(f"log void log 3 --key office.key {late}") == 6
+        assert "void/replayed" in capsys.readouterr().err
+    assert run("log void log 4 --key office.key --root-key root.key") == 0
+    bodies = [signed.statement.body for signed in entries()[5:]]
+    documents = [
+        act.document for body in bodies if isinstance(body, KeysBody) for act in body.acts if isinstance(act, Void)
+    ]
+    acts = [parse_act(parse_document(document).payload or b"") for document in documents]
+    assert [act.number for act in acts if isinstance(act, VoidAct)] == [1, 2]
+
+
+def test_a_head_of_another_tree_is_not_recorded(here: Path, capsys: Captured) -> None:
+    shutil.copytree(here / "log", here / "twin")
+    run("log append log n1-0.cose")
+    run("key enrol twin n2.request --key office.key --at 2026-11-09")
+    for name in ("log", "twin"):
+        run(f"log seal {name} --key log.key")
+    capsys.readouterr()
+    assert run("log head log twin/checkpoint --key office.key") == 6
+    assert "log/fork" in capsys.readouterr().err
+    run("log append twin n1-0.cose n1-1.cose")
+    run("log seal twin --key log.key")
+    assert run("log head log twin/checkpoint --key office.key") == 6
+    assert "head/ahead" in capsys.readouterr().err
+    assert run("log head log log/checkpoint --key office.key") == 0
 
 
 def test_void_of_what_is_not_there_is_refused(here: Path, capsys: Captured) -> None:

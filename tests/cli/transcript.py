@@ -10,7 +10,8 @@ A page's block
     ```
 
 is a list of commands, each after `$ `, with the exact output of both streams, and `[exit N]` where that is not 0. A
-line of three dots stands for any lines. All blocks of a page run in one directory, in order. A block of another kind
+line of three dots stands for any lines, and the character `…` in a line for what differs each time, such as a hash
+over fresh keys. All blocks of a page run in one directory, in order. A block of another kind
 whose first line names a file after the language, as in "```csv power.csv", is that file.
 """
 
@@ -92,4 +93,4 @@ def environment() -> dict[str, str]:
 
 
 def _pattern(line: str) -> str:
-    return r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n"
+    return r"(?:.*\n)*?" if line == "..." else ".+?".join(map(re.escape, line.split("…"))) + r"\n"
