@@ -7,6 +7,7 @@ inside and becomes a fault; a statement with a fault of its own adds nothing els
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ from attest.facts import (
     table,
 )
 from attest.format.block import Binding, parse_meter, parse_usage, require_digest
-from attest.format.bodies import Block, CloseBody, MeterBody, UsageBody, block_of
+from attest.format.bodies import CloseBody, MeterBody, UsageBody, block_of
 from attest.format.cose import parse_header, parse_sign1, verify_sign1
 from attest.format.statement import Signed, Statement, embedded, parse_payload
 from attest.format.vocabulary import Quantity
@@ -216,13 +217,8 @@ class _Gather:
         if body.devices != len(layout.groups):
             detail = f"{body.devices} devices, the roster gives the source {len(layout.groups)}"
             raise TrustError("usage/devices", detail)
-        columns: Mapping[int, object] | None = {}
-        if body.block is not None:
-            block = self.block(place, body.block)
-            columns = None
-            if block is not None:
-                binding = Binding(self.control.log, record.source.sub, statement.seq)
-                columns = parse_usage(block, binding, body.columns, shape.size, interval=body.interval)
+        binding = Binding(self.control.log, record.source.sub, statement.seq)
+        columns = partial(_columns, self.pack, place, binding, body, shape.size)
         usage = Usage(index, body, statement.start, statement.end, layout, columns)
         self.waiting += shape.buckets * shape.devices
         if self.waiting > MAX_CELLS:
@@ -254,12 +250,15 @@ class _Gather:
         self.rows[Cell].append(found.cells)
         self.rows[Gap].append(found.gaps)
         self.rows[Work].append(found.work)
+        self.absent += found.absent
 
     def meter(self, index: int, place: int, record: KeyRecord, statement: Statement, body: MeterBody) -> None:
         self.say(index, record, statement)
-        block = self.block(place, body.block)
+        block = self.pack(place)
         if block is None:
+            self.absent += 1
             return
+        require_digest(block, body.block)
         binding = Binding(self.control.log, record.source.sub, statement.seq)
         sub = record.source.sub
         counts = self.counts(sub, body)
@@ -297,14 +296,6 @@ class _Gather:
         parts = [(max(b * bucket, statement.start), min((b + 1) * bucket, statement.end)) for b in buckets.tolist()]
         return np.array([layouts.metered(sub, feed, start, end) for start, end in parts], bool)
 
-    def block(self, place: int, commitment: Block) -> bytes | memoryview | None:
-        block = self.pack(place)
-        if block is None:
-            self.absent += 1
-        else:
-            require_digest(block, commitment)
-        return block
-
     def say(self, index: int, record: KeyRecord, statement: Statement) -> None:
         lower = NEVER
         anchor = statement.anchor
@@ -314,6 +305,19 @@ class _Gather:
             known = self.context.timeline.lower(anchor.note)
             lower = NEVER if known is None else known
         self.said.append((index, record.source.number, statement.start, statement.end, lower))
+
+
+def _columns(
+    block_at: BlockAt, place: int, binding: Binding, body: UsageBody, size: int
+) -> Mapping[int, object] | None:
+    """The columns of a usage statement's block; None where it is absent. Raises EvidenceError."""
+    if body.block is None:
+        return {}
+    block = block_at(place)
+    if block is None:
+        return None
+    require_digest(block, body.block)
+    return parse_usage(block, binding, body.columns, size, interval=body.interval)
 
 
 def _no_block(place: int) -> memoryview | None:

@@ -5,7 +5,7 @@ up with the sampled intervals. Everything stays raw: mJ, 10^6 cycles, device-sec
 together, since numpy's price is per call; whoever gets an error for several reads them one by one to learn whose it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -30,23 +30,24 @@ _GAP_AT: Final = {Column.ENERGY: (Gap.BEFORE, Gap.ENERGY), Column.CYCLES: (Gap.C
 
 
 class Usage(NamedTuple):
-    """A usage statement at `place` in the log and what goes with it. `columns` are its block's, None where the block
-    is absent: then what was sampled is known by its counters alone."""
+    """A usage statement at `place` in the log and what goes with it. `columns` reads its block: None where that is
+    absent, then what was sampled is known by its counters alone."""
 
     place: int
     body: UsageBody
     start: int
     end: int
     layout: Layout
-    columns: Mapping[int, Any] | None
+    columns: Callable[[], Mapping[int, Any] | None]
 
 
 class UsageFacts(NamedTuple):
-    """Rows of facts."""
+    """Rows of facts, and how many blocks are absent."""
 
     cells: Table
     gaps: Table
     work: Table
+    absent: int
 
 
 def shape_of(body: UsageBody, start: int, end: int, bucket: int) -> Shape:
@@ -69,7 +70,7 @@ def read_usage(statements: Sequence[Usage], bucket: int) -> UsageFacts:
     them breaks."""
     first = statements[0]
     batch = _Batch(statements, shape_of(first.body, first.start, first.end, bucket), first.body.interval, bucket)
-    return UsageFacts(batch.cells(), batch.gaps(), batch.work())
+    return UsageFacts(batch.cells(), batch.gaps(), batch.work(), int(batch.lost.sum()))
 
 
 class _Batch:
@@ -88,8 +89,7 @@ class _Batch:
         self.row = self.cut.statement * shape.devices + self.cut.device
         self.begins = np.flatnonzero(np.diff(self.row, prepend=-1))  # where each device's segments begin
         self._runs(bodies)
-        self.sums = {c: self._summed(c) for c in _KNOWN if any(c in (s.columns or ()) for s in statements)}
-        self.has = {c: np.array([c in (s.columns or ()) for s in statements]) for c in self.sums}
+        self._blocks()
 
     def _runs(self, bodies: Sequence[UsageBody]) -> None:
         """Each segment's place in the run tables of all statements, which end with a row for no run."""
@@ -101,12 +101,27 @@ class _Batch:
         begin = (self.run_ends - counts)[self.cut.statement]
         self.run = np.where(self.cut.run == NO_RUN, none, begin + self.cut.run)
 
-    def _summed(self, column: int) -> Ints:
-        """Sums where sampled; anything else must be zero there."""
-        found = sums([(s.columns or {}).get(column) for s in self.statements], self.cut, self.shape)
-        if found[~self.sampled].any():
-            raise EvidenceError("usage/value-in-gap", "a column has values where the statement sampled nothing")
-        return found
+    def _blocks(self) -> None:
+        """Sums of columns where sampled; anything else must be zero there. One block after the other is read, checked
+        and summed, since what was just hashed is still near the processor."""
+        size = len(self.cut.first)
+        self.lost = np.zeros(len(self.statements), bool)
+        self.sums: dict[Column, Ints] = {}
+        self.has: dict[Column, Any] = {}
+        for number, statement in enumerate(self.statements):
+            columns = statement.columns()
+            if columns is None:
+                self.lost[number] = True
+                continue
+            for column in _KNOWN:
+                if column in columns:
+                    if column not in self.sums:
+                        self.sums[column], self.has[column] = np.zeros(size, np.int64), np.zeros_like(self.lost)
+                    self.has[column][number] = True
+                    sums(columns[column], self.cut, number, self.sums[column])
+        for found in self.sums.values():
+            if found[~self.sampled].any():
+                raise EvidenceError("usage/value-in-gap", "a column has values where the statement sampled nothing")
 
     def _by_device(self, values: Any) -> Ints:
         return np.add.reduceat(np.asarray(values, np.int64), self.begins)
@@ -136,9 +151,9 @@ class _Batch:
         rows[:, Cell.SAMPLED : Cell.STEP + 1] = seconds[used] * self.interval
         rows[:, Cell.READINGS] = np.bincount(key, self.sampled, size)[used]
         for column, values in self.sums.items():
-            rows[:, _SUM_AT[Column(column)]] = np.bincount(key, values, size)[used]
-            rows[:, Cell.MEASURED] |= np.where(self.has[column][statement], _KNOWN[Column(column)], 0)
-        lost = np.array([s.columns is None for s in self.statements])[statement]
+            rows[:, _SUM_AT[column]] = np.bincount(key, values, size)[used]
+            rows[:, Cell.MEASURED] |= np.where(self.has[column][statement], _KNOWN[column], 0)
+        lost = self.lost[statement]
         rows[lost, Cell.MISSING] += rows[lost, Cell.SAMPLED]
         rows[lost, Cell.SAMPLED] = 0
         return rows

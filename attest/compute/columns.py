@@ -55,7 +55,10 @@ class Shape(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Segments:
     """Segments in order: first device-interval (counted through all statements) and length, and for each its
-    statement, device, bucket (from the bucket of the window's start), state and run."""
+    statement, device, bucket (from the bucket of the window's start), state and run.
+
+    `edges` are the places of each statement's first segment, and the end; `local` is `first` counted from there.
+    """
 
     first: Ints
     length: Ints
@@ -64,6 +67,8 @@ class Segments:
     bucket: Ints
     state: Ints
     run: Ints
+    edges: list[int]
+    local: Ints
 
 
 def format_spans(spans: Iterable[tuple[int, int, int]]) -> bytes:
@@ -99,20 +104,19 @@ def segments(tables: Sequence[bytes], runs: Sequence[int], shape: Shape) -> Segm
     length = np.empty_like(first)
     np.subtract(first[1:], first[:-1], out=length[:-1])
     length[-1] = len(tables) * shape.size - first[-1]
-    return Segments(first, length, grid.statement[cell], grid.device[cell], grid.bucket[cell], state[span], run[span])
+    statement = grid.statement[cell]
+    edges = first.searchsorted(np.arange(len(tables) + 1) * shape.size).tolist()
+    return Segments(
+        first, length, statement, grid.device[cell], grid.bucket[cell], state[span], run[span],
+        edges, first - statement * shape.size,
+    )  # fmt: skip
 
 
-def sums(columns: Sequence[npt.NDArray[Any] | None], cut: Segments, shape: Shape) -> Ints:
-    """The exact sums of one column over each segment; 0 for a statement that has no such column."""
+def sums(values: npt.NDArray[Any], cut: Segments, statement: int, out: Ints) -> None:
+    """The exact sums of a statement's column over its segments, into their places in `out`."""
+    here = slice(cut.edges[statement], cut.edges[statement + 1])
     # Column maxima and interval counts are bounded so that 64 bits always hold the sum.
-    out = np.zeros(len(cut.first), np.uint64)
-    edges = cut.first.searchsorted(np.arange(len(columns) + 1) * shape.size).tolist()
-    local = cut.first - cut.statement * shape.size
-    for number, values in enumerate(columns):
-        if values is not None:
-            here = slice(edges[number], edges[number + 1])
-            np.add.reduceat(values, local[here], dtype=np.uint64, out=out[here])
-    return out.view(np.int64)
+    np.add.reduceat(values, cut.local[here], dtype=np.uint64, out=out[here].view(np.uint64))
 
 
 class _Grid(NamedTuple):

@@ -62,7 +62,7 @@ def read(draft: Draft, number: int = 0) -> tuple[list[list[State]], dict[int, li
     if draft.block is not None:
         binding = Chain(LOG, SUB, 0, None).binding(number)
         columns = parse_usage(draft.block, binding, body.columns, intervals * body.devices, interval=body.interval)
-    read_usage([Usage(0, body, draft.start, draft.end, layout, columns)], 3600)
+    read_usage([Usage(0, body, draft.start, draft.end, layout, lambda: columns)], 3600)
     spans = np.frombuffer(body.spans, "<u4,<u2,<u2")
     edges = np.append(spans["f0"], intervals * body.devices)
     states = np.repeat(spans["f1"], np.diff(edges)).reshape(body.devices, intervals)
