@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from attest import scan
-from attest.account import quality
 from attest.agreement import Party, SignedAgreement, Site
 from attest.bundle import Bundle
 from attest.errors import EvidenceError, Fault, MissingError, Scope, TreeError
@@ -39,6 +38,7 @@ from attest.timeline import Head, Timeline
 from attest.trust.notes import unknown_signatures
 from attest.trust.pins import SeenHead, Trust
 from attest.verdict import Verdict
+from attest.worth import quality
 
 Map = Callable[..., Iterable[Any]]
 _T = TypeVar("_T")

@@ -47,6 +47,12 @@ def _of_site(view: View) -> list[Finding]:
     return findings
 
 
+def no_pin(model: str) -> Finding:
+    """Why a model that is neither in the agreement nor in the table cannot be bounded."""
+    text = f"neither the agreement nor the table says what a {model} can do at most"
+    return Finding("pin/missing", Outcome.UNPROVEN, text, settle=f"a pin for {model} in the agreement")
+
+
 def _devices(view: View) -> int:
     return sum(
         record.roster.count()

@@ -54,11 +54,10 @@ def admitted(view: View) -> int:
     bucket = view.agreement.bucket_s
     reach = view.witnessed_end()
     edges = (np.arange(view.window[0], view.window[1]) + 1) * bucket
-    cells = view.account.cells
-    lost_blocks = np.zeros_like(view.holes)
+    account = view.account
     # What a statement sampled but its block does not show, or what came too late, may still turn up.
-    other = cells[~view.worth.of(cells[:, Cell.INDEX], view.worth.usable)]
-    np.add.at(lost_blocks, (other[:, Cell.GROUP], other[:, Cell.BUCKET] - view.window[0]), other[:, Cell.SAMPLED])
+    other = account.worthy(account.cells, ~view.worth.usable)
+    lost_blocks = account.by_group(other, other[:, Cell.SAMPLED])
     holes = np.maximum(view.holes - lost_blocks, 0)
     total = 0
     disputed = {fault.source for fault in view.evidence.faults}

@@ -10,15 +10,16 @@ from functools import cached_property
 
 import numpy as np
 
-from attest.account import Account, Quality
+from attest.account import Account
 from attest.agreement import Agreement, Party, Phase, Site
 from attest.compute.pins import Pin
 from attest.control import Control
 from attest.errors import Fault, UnsupportedError
 from attest.facts import Cell, Facts
 from attest.layout import Layouts
-from attest.metering import Window
+from attest.metering import INDEPENDENT, SOFTWARE, Window
 from attest.timeline import Head, Timeline
+from attest.worth import Quality
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,14 @@ class View:
         """Unix s."""
         return self.window[1] * self.agreement.bucket_s
 
+    def most_buckets(self, window_s: int) -> int:
+        """How many buckets a rolling window can touch; it may begin inside one, which then counts for high."""
+        return min(-(-window_s // self.agreement.bucket_s) + 1, self.window[1] - self.window[0])
+
+    def fewest_buckets(self, window_s: int) -> int:
+        """How many whole buckets lie in a rolling window that begins on the edge of one: what counts for low."""
+        return min(window_s // self.agreement.bucket_s, self.window[1] - self.window[0])
+
     @cached_property
     def unpinned(self) -> tuple[str, ...]:
         """Models of the rosters that neither the agreement nor the table bounds."""
@@ -118,15 +127,10 @@ class View:
     def holes(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
         """Device-seconds not accounted for, [group, bucket]."""
         account = self.account
-        known = np.zeros_like(account.expected)
         cells = account.usable
-        np.add.at(
-            known,
-            (cells[:, Cell.GROUP], cells[:, Cell.BUCKET] - self.window[0]),
-            cells[:, Cell.SAMPLED] + cells[:, Cell.OFF],
-        )
+        known = account.by_group(cells, cells[:, Cell.SAMPLED] + cells[:, Cell.OFF])
         holes = np.maximum(account.expected - known, 0)
-        off = account.metering(4).off | account.metering(1).off
+        off = account.metering(INDEPENDENT).off | account.metering(SOFTWARE).off
         holes[off[account.group_feed]] = 0
         return np.asarray(holes, np.int64)
 

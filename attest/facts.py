@@ -208,9 +208,8 @@ class Facts:
 
 
 def table(columns: type[IntEnum], rows: Iterable[Table] = ()) -> Table:
-    """Rows of one kind as one array of int64, [rows, columns]."""
-    parts = [np.empty((0, len(columns)), np.int64), *rows]
-    return np.concatenate(parts)
+    """Rows of one kind as one array of int64, [rows, columns], laid out by columns: those are what is read."""
+    return np.asfortranarray(np.concatenate([np.empty((0, len(columns)), np.int64), *rows]))
 
 
 def least(faults: Iterable[Fault]) -> tuple[Fault, ...]:

@@ -23,7 +23,8 @@ from attest.agreement import (
     Term,
     Witnessing,
 )
-from attest.caps import judge_compute, judge_off, judge_power
+from attest.caps import judge_off, judge_power
+from attest.compute_cap import judge_compute
 from attest.duties import judge_coverage, judge_freshness, judge_inventory, judge_witnessing
 from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged

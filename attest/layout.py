@@ -8,7 +8,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,16 +35,6 @@ class Layout:
     present: tuple[int, ...]
     local: npt.NDArray[np.int64]
     uids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """`devices` accelerators of `group` are declared from `start` until `end` (Unix s)."""
-
-    group: int
-    devices: int
-    start: int
-    end: int
 
 
 class Layouts:
@@ -123,11 +112,10 @@ class Layouts:
             if start < end:
                 yield start, end, record
 
-    def expected(self) -> Iterator[Expected]:
-        """What was declared when: each group's devices, in each period in which one roster is in force."""
+    def expected(self) -> Iterator[tuple[int, int, npt.NDArray[np.int64]]]:
+        """(start, end, devices) of each time in which one roster is in force: how many of each group it declares."""
         for start, end, record in self.periods():
+            devices = np.zeros(len(self.groups), np.int64)
             for host in record.roster.hosts if record.roster else ():
-                layout = self._layouts[record.block.digest, host.sub]
-                counts: Any = np.bincount(layout.local, minlength=len(layout.present))
-                for group, devices in zip(layout.present, counts.tolist(), strict=True):
-                    yield Expected(group, devices, start, end)
+                np.add.at(devices, self._layouts[record.block.digest, host.sub].groups, 1)
+            yield start, end, devices

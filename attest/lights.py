@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from attest.compute.tree import ROOT
 from attest.evaluate import View
 from attest.metering import INDEPENDENT
 from attest.verdict import Finding, Light, Outcome, Status, TermResult
@@ -59,10 +60,10 @@ def _corroborated(views: Sequence[View]) -> Light:
             continue
         metering = view.account.metering(INDEPENDENT)
         full = metering.covered_ms() == view.agreement.bucket_s * 1_000
-        covered = full.copy()
-        for feed, meter in enumerate(metering.meters):
-            if meter.parent >= 0:
-                covered[feed] |= covered[meter.parent]
+        for node, meter in enumerate(metering.meters):
+            if meter.parent != ROOT:
+                full[node] |= full[meter.parent]
+        covered = metering.by_feed(full)
         feeds = view.account.group_feed
         expected += int(view.account.expected.sum())
         metered += int(view.account.expected[covered[feeds]].sum())

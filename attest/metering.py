@@ -1,9 +1,10 @@
 """The feeds of a site as a tree of meters: what `attest.compute.tree` needs, out of facts and agreement.
 
 A feed bounds by its meter's readings if they are timely, their source has no fault, and the meter stands at the
-level asked for: L4 where the agreement names its key, L1 where the lab enrolled it. A feed without such a meter is
-one whose meter is a single gap, and bounds nothing. A feed that changed its place in the tree within the time judged
-hangs on nothing there, which is looser and sound.
+level asked for: L4 where the agreement names its key, L1 where the lab enrolled it. Only such meters are in the tree,
+numbered in the order of their feeds; what hangs on a feed without one is directly behind the next meter above, or
+behind none. A feed that changed its place in the tree within the time judged hangs on nothing there, which is looser
+and sound.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,8 @@ import numpy.typing as npt
 
 from attest.agreement import Meter as PinnedMeter
 from attest.compute import tree
-from attest.compute.bounds import narrowed, presence_ms, widened
-from attest.compute.exact import Amount, Array, amounts
+from attest.compute.bounds import MFLOP, narrowed, widened
+from attest.compute.exact import Array, add, amounts, gathered, total
 from attest.compute.off import Off
 from attest.compute.pins import Pin
 from attest.compute.record import Record
@@ -27,6 +28,7 @@ SOFTWARE: Final = 1  # L1: the lab's software key
 INDEPENDENT: Final = 4  # L4: an independent party's measurement
 LAB_METER_ERROR_PPM: Final = 50_000  # of a meter about which the agreement says nothing
 DAY: Final = 86_400
+NONE: Final = -1  # no meter, or no feed, above
 
 Window = tuple[int, int]  # first bucket and end bucket
 
@@ -59,21 +61,27 @@ class Figures(NamedTuple):
         )
 
 
-LAB_METER: Final = Figures.of(None)
+class High(NamedTuple):
+    """H in MFLOP of a whole site, by window and of all windows together, and the feeds whose balance is negative."""
+
+    windows: Array
+    total: int
+    negative: tuple[int, ...]
 
 
 class Metering:
     """The meters of a site that stand at `level`, over the buckets of `window` and as many around as clocks need.
 
     `rows` are the metered facts that may be used; `devices` are the most devices of each group that are declared at
-    one time. Feeds are numbered as in `layouts`.
+    one time. Feeds are numbered as in `layouts`; `node_of` gives the meter that a feed is behind, NONE where there is
+    none, and `feeds` the feed of each meter.
     """
 
     def __init__(
         self,
         rows: Table,
         layouts: Layouts,
-        devices: Sequence[int],
+        devices: Array,
         pinned: Mapping[str, PinnedMeter],
         pins: Mapping[str, Pin],
         level: int,
@@ -87,68 +95,99 @@ class Metering:
             if (INDEPENDENT if sub in pinned else SOFTWARE) >= level:
                 mine = Figures.of(pinned.get(sub))
                 self.figures[feed] = mine.worse(self.figures.get(feed, mine))
+        self.feeds = sorted(self.figures)
         self.pad = 1 + max((-(-(m.clock_uncertainty_s or 0) // bucket) for m in pinned.values()), default=0)
         self.first, self.end = window[0] - self.pad, window[1] + self.pad
-        self.meters = self._meters(devices, window)
-        self.rows = rows[np.isin(rows[:, Metered.FEED], list(self.figures))]
+        self.above = self._above(window)
+        self.node_of = self._nodes()
+        self.meters = self._meters(devices)
+        self.rows = rows[np.isin(rows[:, Metered.FEED], self.feeds)]
         self.record = self._record()
         self._silent, certain = self._spread()
-        self.off = self._cut(certain)
+        self.off = self.by_feed(self._cut(certain))
 
-    def bound(self, direct: Amount, windows: Sequence[Window], device_mj: Amount | None = None) -> tree.Bounds:
-        """H by feed and window, from the sums of u of the devices directly on each feed."""
+    def by_feed(self, values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """What holds behind a meter, [meter, bucket], as [feed, bucket]; nothing does where there is none."""
+        out = np.zeros((len(self.node_of), values.shape[1]), bool)
+        behind = self.node_of != NONE
+        out[behind] = values[self.node_of[behind]]
+        return out
+
+    def bound(self, direct: Array, windows: Sequence[Window], device_mj: Array | None = None) -> High:
+        """H from the sums of u of the devices directly on each feed, [feed, window]."""
+        nodes = len(self.feeds)
+        behind = gathered(direct, np.where(self.node_of == NONE, nodes, self.node_of), nodes + 1)
+        unmetered = behind[nodes]
+        if not nodes:
+            return High(unmetered, total(unmetered), ())
         shifted = [(begin - self.first, end - self.first) for begin, end in windows]
-        return tree.bound(
+        metered = self.node_of != NONE
+        found = tree.bound(
             self.meters,
             self.record,
-            direct,
+            behind[:nodes],
             windows=shifted,
             bucket_seconds=self.bucket,
-            device_mj=device_mj,
+            device_mj=None if device_mj is None else gathered(device_mj[metered], self.node_of[metered], nodes),
             off=self._silent,
+        )
+        roots = (found.windows[i] for i, meter in enumerate(self.meters) if meter.parent == tree.ROOT)
+        return High(
+            add(unmetered, *roots),
+            total(unmetered) + found.high(self.meters),
+            tuple(self.feeds[i] for i in found.negative),
         )
 
     def roots(self) -> list[int]:
         """The feeds that hang on nothing."""
-        return [i for i, meter in enumerate(self.meters) if meter.parent == tree.ROOT]
+        return [feed for feed, above in enumerate(self.above) if above == NONE]
 
     def covered_ms(self) -> Array:
-        """Milliseconds with readings, [feed, bucket] of the window."""
+        """Milliseconds with readings, [meter, bucket] of the window."""
         return self._cut(np.diff(self.record.covered_ms))
 
     def most_mj(self) -> Array:
-        """The most energy that went through each feed, E+, [feed, bucket] of the window."""
+        """The most energy that went through each meter, E+, [meter, bucket] of the window."""
         return self._cut(self._widened())
 
     def fewest_mj(self) -> Array:
-        """The least energy that went through each feed, [feed, bucket] of the window."""
+        """The least energy that went through each meter, [meter, bucket] of the window."""
         rows = [narrowed(self.record.fewest(i, self._each()), meter.error_ppm) for i, meter in enumerate(self.meters)]
         return self._cut(np.stack(rows) if rows else np.zeros((0, self.end - self.first), np.int64))
 
     def _cut(self, values: Array) -> Array:
         return values[:, self.pad : values.shape[1] - self.pad]
 
-    def _meters(self, devices: Sequence[int], window: Window) -> list[tree.Meter]:
-        peak = [0] * len(self.layouts.feeds)
-        best = [0] * len(self.layouts.feeds)
-        for group, count in zip(self.layouts.groups, devices, strict=True):
-            pin = self.pins[group.model]
-            peak[group.feed] += int(presence_ms(1_000 * count, pin.peak_flop_per_s))
-            if count:
-                best[group.feed] = max(best[group.feed], pin.efficiency_mflop_per_mj)
+    def _above(self, window: Window) -> list[int]:
+        """The feed that each feed hangs on; a roster names what is above first."""
         parents = self.layouts.parents(window[0] * self.bucket, window[1] * self.bucket)
+        found = (parents.get(feed) for feed in range(len(self.layouts.feeds)))
+        return [NONE if above is None or above >= feed else above for feed, above in enumerate(found)]
+
+    def _nodes(self) -> npt.NDArray[np.int64]:
+        nodes = np.full(len(self.above), NONE, np.int64)
+        numbers = {feed: number for number, feed in enumerate(self.feeds)}
+        for feed, above in enumerate(self.above):
+            nodes[feed] = numbers.get(feed, NONE if above == NONE else nodes[above])
+        return nodes
+
+    def _meters(self, devices: Array) -> list[tree.Meter]:
+        peak, best = [0] * len(self.feeds), [0] * len(self.feeds)
+        for group, count in zip(self.layouts.groups, devices.tolist(), strict=True):
+            node, pin = int(self.node_of[group.feed]), self.pins[group.model]
+            if node != NONE and count:
+                peak[node] += -(-count * pin.peak_flop_per_s // MFLOP)
+                best[node] = max(best[node], pin.efficiency_mflop_per_mj)
         meters = []
-        for feed in range(len(self.layouts.feeds)):
-            figures = self.figures.get(feed, LAB_METER)
-            parent = parents.get(feed)
+        for node, feed in enumerate(self.feeds):
+            figures, above = self.figures[feed], self.above[feed]
             meters.append(
                 tree.Meter(
                     figures.error_ppm,
-                    best[feed],
-                    peak[feed],
-                    tree.ROOT if parent is None or parent >= feed else parent,
+                    best[node],
+                    peak[node],
+                    tree.ROOT if above == NONE else int(self.node_of[above]),
                     clock_uncertainty_s=figures.clock_uncertainty_s,
-                    present=feed in self.figures,
                 )
             )
         return meters
@@ -156,10 +195,11 @@ class Metering:
     def _record(self) -> Record:
         rows, buckets = self.rows, self.end - self.first
         storage = np.zeros((len(self.meters), buckets), np.int64)
-        for feed, figures in self.figures.items():
-            storage[feed] = -(-figures.storage_mj * self.bucket // DAY) + figures.generation_mw * self.bucket
+        for node, feed in enumerate(self.feeds):
+            figures = self.figures[feed]
+            storage[node] = -(-figures.storage_mj * self.bucket // DAY) + figures.generation_mw * self.bucket
         return Record.tabulate(
-            rows[:, Metered.FEED],
+            self.node_of[rows[:, Metered.FEED]],
             rows[:, Metered.BUCKET],
             high=rows[:, Metered.HIGH],
             low=rows[:, Metered.LOW],
@@ -183,47 +223,47 @@ class Metering:
         return np.stack([first, first + 1], axis=1)
 
     def _off(self) -> npt.NDArray[np.bool_]:
-        """Where the meter of a feed, by its own stamps, shows that nothing behind it ran, [feed, bucket]."""
+        """Where a meter, by its own stamps, shows that nothing behind it ran, [meter, bucket]."""
         energy = self._widened()
         complete = np.diff(self.record.covered_ms) == self.bucket * 1_000
         off = np.zeros(energy.shape, bool)
         models: list[set[str]] = [set() for _ in self.meters]
         for group in self.layouts.groups:
-            feed: int = group.feed
-            while feed != tree.ROOT:
-                models[feed].add(group.model)
-                feed = self.meters[feed].parent
-        for feed in range(len(self.meters)):
-            rule = self._rule(feed, [self.pins[model] for model in models[feed]])
+            node = int(self.node_of[group.feed])
+            while node != NONE:
+                models[node].add(group.model)
+                node = self.meters[node].parent
+        for node in range(len(self.meters)):
+            rule = self._rule(node, [self.pins[model] for model in models[node]])
             if rule is not None:
-                stored = np.diff(self.record.storage[feed])
-                off[feed] = rule.buckets(amounts(energy[feed] + stored), complete[feed])
+                stored = np.diff(self.record.storage[node])
+                off[node] = rule.buckets(amounts(energy[node] + stored), complete[node])
         return off
 
     def _spread(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Off by each feed's own stamps or for certain by a meter above; and off for certain, whatever clocks were
+        """Off by each meter's own stamps or for certain by a meter above; and off for certain, whatever clocks were
         off by: in every bucket that a bucket touches when it is widened by the clock's error."""
         own = self._off()
         by_stamps, certain = own.copy(), np.zeros_like(own)
-        for feed, meter in enumerate(self.meters):
-            certain[feed] = self._widest(feed, own[feed])
+        for node, meter in enumerate(self.meters):
+            certain[node] = self._widest(node, own[node])
             if meter.parent != tree.ROOT:
-                certain[feed] |= certain[meter.parent]
-                by_stamps[feed] |= self._widest(feed, certain[meter.parent])
+                certain[node] |= certain[meter.parent]
+                by_stamps[node] |= self._widest(node, certain[meter.parent])
         return by_stamps, certain
 
-    def _widest(self, feed: int, off: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        clock = self.figures.get(feed, LAB_METER).clock_uncertainty_s
+    def _widest(self, node: int, off: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        clock = self.meters[node].clock_uncertainty_s
         if clock is None:
             return np.zeros_like(off)
         pad = -(-clock // self.bucket)
         return np.asarray(np.lib.stride_tricks.sliding_window_view(np.pad(off, pad), 2 * pad + 1).all(axis=1))
 
-    def _rule(self, feed: int, pins: Sequence[Pin]) -> Off | None:
-        """When the feed's meter shows it to be off; None where it cannot."""
-        if feed not in self.figures or not pins:
+    def _rule(self, node: int, pins: Sequence[Pin]) -> Off | None:
+        """When a meter shows what is behind it to be off; None where it cannot."""
+        if not pins:
             return None
-        boot = self.figures[feed].boot_mj or min(pin.boot_mj for pin in pins)
+        boot = self.figures[self.feeds[node]].boot_mj or min(pin.boot_mj for pin in pins)
         try:
             return Off(boot, min(pin.idle_mw for pin in pins), self.bucket)
         except AgreementError:

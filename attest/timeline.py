@@ -10,6 +10,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from attest.trust.quorum import Policy, lower, upper
 
 
@@ -48,6 +51,11 @@ class Timeline:
         """The smallest T by which a quorum had cosigned heads that contain the entry; None if there is none."""
         place = bisect_right(self._sizes, index)
         return self._upper[place] if place < len(self._upper) else None
+
+    def uppers(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """`upper` of entries; -1 for None."""
+        uppers = np.array([*(-1 if u is None else u for u in self._upper), -1], np.int64)
+        return np.asarray(uppers[np.searchsorted(np.array(self._sizes, np.int64), indices, "right")])
 
     def witnessed(self) -> int:
         """The size of the largest head that satisfies the quorum."""

@@ -143,7 +143,7 @@ class _Batch:
         place, klass = np.divmod(codes[used], len(present))
         place, group = np.divmod(place, self.groups)
         statement, bucket = np.divmod(place, buckets)
-        rows = np.zeros((len(used), len(Cell)), np.int64)
+        rows = np.zeros((len(used), len(Cell)), np.int64, "F")
         rows[:, Cell.INDEX] = self.index[statement]
         rows[:, Cell.GROUP] = self._present()[statement, group]
         rows[:, Cell.BUCKET] = self.first_bucket[statement] + bucket

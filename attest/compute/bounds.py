@@ -158,9 +158,14 @@ def admitted(cycles: Amount, pin: Pin, precision: Precision, *, clocked: bool) -
     return scale(cycles, operations * PPM, overshoot, up=False)
 
 
+def capacity(seconds: Amount, pin: Pin) -> Array:
+    """P t, rounded down: what devices could have done, where more must not be admitted."""
+    return scale(seconds, pin.peak_flop_per_s, MFLOP, up=False)
+
+
 def declared(mflop: Amount, seconds: Amount, pin: Pin) -> Array:
     """The size that a lab declares for a run, as far as the devices it names could have done it."""
-    return least(mflop, scale(seconds, pin.peak_flop_per_s, MFLOP, up=False))
+    return least(mflop, capacity(seconds, pin))
 
 
 def clipped(low: Amount, *independent: Amount) -> Array:

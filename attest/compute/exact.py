@@ -34,45 +34,31 @@ def amounts(value: Amount, name: str = "amount") -> Array:
 
     Raises EvidenceError `bounds/negative`; TypeError for floats and bools, which no fact may be.
     """
-    # numpy would make floats of a list that mixes int64 and uint64
-    array = value if isinstance(value, np.ndarray) else np.asarray(value, object)
-    if array.dtype == object:
-        if not all(type(v) is int for v in array.flat):
-            raise TypeError(f"{name}: integers only")
-        array = _narrow(array)
-    elif array.dtype.kind == "u":
-        fits = not array.size or int(array.max()) < LIMIT
-        array = array.astype(np.int64 if fits else object)
-    elif array.dtype.kind == "i":
-        array = _narrow(array.astype(np.int64))
-    else:
-        raise TypeError(f"{name}: integers only, not {array.dtype}")
-    if array.size and int(array.min()) < 0:
-        raise EvidenceError("bounds/negative", f"{name} is {array.min()}")
-    return array
+    return _checked(value, name)[0]
 
 
 def scale(value: Amount, numerator: int, denominator: int, *, up: bool) -> Array:
     """value x numerator / denominator, rounded up or down."""
-    array = amounts(value)
+    array, largest = _checked(value)
     common = gcd(numerator, denominator)
     numerator, denominator = numerator // common, denominator // common
-    largest = max(_largest(array), 1)
+    largest = max(largest, 1)
     if array.dtype != object and largest * numerator + denominator < LIMIT:
         return _divide(array * numerator, denominator, up)
     fits = (largest // denominator + 1) * numerator < LIMIT and denominator * (numerator + 1) < LIMIT
     if array.dtype != object and fits:
         whole, rest = np.divmod(array, denominator)
-        return whole * numerator + _divide(rest * numerator, denominator, up)
+        return np.asarray(whole * numerator + _divide(rest * numerator, denominator, up))
     return _narrow(_divide(array.astype(object) * numerator, denominator, up))
 
 
 def add(*values: Amount) -> Array:
     """The sum of arrays, element by element."""
-    arrays = [amounts(v) for v in values]
-    if any(a.dtype == object for a in arrays) or sum(map(_largest, arrays)) >= LIMIT:
-        arrays = [a.astype(object) for a in arrays]
-    return _narrow(sum(arrays[1:], start=arrays[0]))
+    checked = [_checked(v) for v in values]
+    arrays = [array for array, _ in checked]
+    if sum(largest for _, largest in checked) < LIMIT:
+        return np.asarray(sum(arrays[1:], start=arrays[0]))
+    return _narrow(sum((a.astype(object) for a in arrays[1:]), start=arrays[0].astype(object)))
 
 
 def minus(value: Amount, credit: Amount) -> Array:
@@ -91,26 +77,52 @@ def least(*values: Amount) -> Array:
 
 def running(value: Amount) -> Array:
     """Sums along the last axis up to and without each element, and the total: one element longer."""
-    array = amounts(value)
-    if array.dtype != object and _largest(array) * max(array.shape[-1], 1) >= LIMIT:
+    array, largest = _checked(value)
+    if array.dtype != object and largest * max(array.shape[-1], 1) >= LIMIT:
         array = array.astype(object)
     start = np.zeros((*array.shape[:-1], 1), array.dtype)
     return np.concatenate([start, np.cumsum(array, axis=-1)], axis=-1)
 
 
+def gathered(value: Array, at: npt.NDArray[np.int64], places: int) -> Array:
+    """What is added up at each place: the sums of the elements, or rows, of `value` whose `at` is that place."""
+    array, largest = _checked(value)
+    most = int(np.bincount(at).max()) if len(at) else 0
+    if array.dtype != object and largest * most >= LIMIT:
+        array = array.astype(object)
+    out = np.zeros((places, *array.shape[1:]), array.dtype)
+    np.add.at(out, at, array)
+    return _narrow(out)
+
+
 def total(value: Amount) -> int:
     """The sum of all elements as a Python integer."""
-    array = amounts(value)
-    if array.dtype == object or _largest(array) * array.size >= LIMIT:
+    array, largest = _checked(value)
+    if array.dtype == object or largest * array.size >= LIMIT:
         return sum(int(v) for v in array.flat)
     return int(array.sum())
 
 
-def _largest(array: Array) -> int:
-    return int(array.max()) if array.size else 0
+def _checked(value: Amount, name: str = "amount") -> tuple[Array, int]:
+    """An amount as an array, and its largest element."""
+    # numpy would make floats of a list that mixes int64 and uint64
+    array = value if isinstance(value, np.ndarray) else np.asarray(value, object)
+    if array.dtype == object:
+        if not all(type(v) is int for v in array.flat):
+            raise TypeError(f"{name}: integers only")
+    elif array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: integers only, not {array.dtype}")
+    if not array.size:
+        return array.astype(np.int64), 0
+    low, high = int(array.min()), int(array.max())
+    if low < 0:
+        raise EvidenceError("bounds/negative", f"{name} is {low}")
+    return array.astype(np.int64 if high < LIMIT else object, copy=False), high
 
 
 def _divide(array: Array, denominator: int, up: bool) -> Array:
+    if denominator == 1:
+        return np.asarray(array)
     return np.asarray(-(-array // denominator) if up else array // denominator)
 
 

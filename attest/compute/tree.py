@@ -45,8 +45,7 @@ class Meter(NamedTuple):
     `parent` is the place in the list of the meter above (always before its own), ROOT for a root feed.
     `efficiency_mflop_per_mj` is the largest k among the devices directly behind, `peak_mflop_per_s` the sum of
     their P, rounded up; both 0 where there are none. `clock_uncertainty_s` is None where the offset is unknown.
-    `rated_mw` is the most power that the circuit can carry, None where it is not known. `present` is False for a feed
-    that nobody meters: it bounds nothing, and only passes on what hangs on it.
+    `rated_mw` is the most power that the circuit can carry, None where it is not known.
     """
 
     error_ppm: int
@@ -56,7 +55,6 @@ class Meter(NamedTuple):
     resolution_mj: int = 0
     clock_uncertainty_s: int | None = 0
     rated_mw: int | None = None
-    present: bool = True
 
 
 class Bounds(NamedTuple):
@@ -103,7 +101,7 @@ def bound(
     totals = [total(row) for row in u]
     for i in range(len(meters) - 1, -1, -1):
         parent = meters[i].parent
-        if meters[i].present and i not in negative:
+        if i not in negative:
             sums[i] = least(sums[i], working.bound(i, efficiency[i], peak[i], sums[i]))
             totals[i] = min(totals[i], working.bound_whole(i, efficiency[i], peak[i]))
         totals[i] = min(totals[i], total(sums[i]))
@@ -120,11 +118,10 @@ def _negative(meters: Sequence[Meter], energy: "_Energy", own: Array) -> tuple[i
     taken: list[Array] = list(own)
     for i in range(len(meters) - 1, -1, -1):
         if meters[i].parent != ROOT:
-            through = energy.fewest(i) if meters[i].present else taken[i]
-            taken[meters[i].parent] = add(taken[meters[i].parent], through)
+            taken[meters[i].parent] = add(taken[meters[i].parent], energy.fewest(i))
     found = []
     for i, meter in enumerate(meters):
-        if meter.present and meter.clock_uncertainty_s is not None:
+        if meter.clock_uncertainty_s is not None:
             went_through, gap_ms = energy.most(i, energy.windows, meter.clock_uncertainty_s)
             unseen = scale(gap_ms, meter.rated_mw or 0, 1_000, up=True)
             if np.any((taken[i] > add(went_through, unseen)) & ((gap_ms == 0) | (meter.rated_mw is not None))):

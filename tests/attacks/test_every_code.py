@@ -12,10 +12,7 @@ HERE = Path(__file__).parent
 PACKAGE = HERE.parents[1] / "attest"
 # What stands between the bytes of a bundle and a verdict, command line and agreement texts apart.
 VERIFIER = (
-    *(f"{name}.py" for name in (
-        "account", "caps", "check", "control", "declared", "duties", "evaluate", "facts", "gather", "judge", "layout",
-        "lights", "metering", "packs", "replay", "scan", "timeline", "usage", "verdict",
-    )),
+    *(path.name for path in sorted(PACKAGE.glob("*.py"))),
     "compute/bounds.py", "compute/columns.py", "compute/exact.py", "compute/tree.py", "evidence/meter.py",
     "format/act.py", "format/block.py", "format/bodies.py", "format/checkpoint.py", "format/fields.py",
     "format/roster.py", "format/statement.py", "log/checkpoint.py", "log/tiles.py", "trust/holders.py",

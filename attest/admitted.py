@@ -1,0 +1,99 @@
+"""What a lab admits: work of its own witnessed statements, for `low` (schemas/bounds.md, "What a lab admits").
+
+Two things admit work: tensor-active cycles, deflated by what the method overshot real runs by, and the sizes that run
+tables declare, never beyond what the devices named could have done. Where both speak of the runs of one class in one
+statement the larger counts. A declared size counts in windows that hold the whole statement: nobody knows how it is
+spread.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from attest.account import Account, Models
+from attest.compute import bounds
+from attest.compute.exact import Array, add, gathered
+from attest.facts import Cell, Table, Work
+from attest.format.vocabulary import Precision
+from attest.metering import INDEPENDENT, Window
+from attest.usage import CLASS_STEP, CYCLES_KNOWN, DERIVED_KNOWN
+from attest.worth import Mask
+
+Ints = npt.NDArray[np.int64]
+
+
+def admission(account: Account, windows: Sequence[Window], label: int | None, mask: Mask) -> Array:
+    """What the statements of `mask` admit, clipped to what independent meters leave possible, [window], MFLOP."""
+    return account.metering(INDEPENDENT).bound(_by_feed(account, windows, label, mask), windows).windows
+
+
+def _by_feed(account: Account, windows: Sequence[Window], label: int | None, mask: Mask) -> Array:
+    """Admitted work of whole buckets, and of declared runs where the statement lies in the window, [feed, window]."""
+    cells = account.of_label(account.worthy(account.cells, mask), label)
+    work = active(cells, account.models)
+    place = account.place(cells[:, Cell.GROUP], cells[:, Cell.BUCKET])
+    sums = account.by_window(account.dense(place, work), windows)
+    rows = account.work[account.worth.of(account.work[:, Work.INDEX], mask)]
+    if (rows[:, Work.DECLARED] > 0).any():
+        return add(sums, _declared(account, rows, cells, work, windows))
+    return sums
+
+
+def active(cells: Table, models: Models) -> Ints:
+    """Admitted by cycles, of each cell, MFLOP; never above its presence."""
+    work = np.zeros(len(cells), np.int64)
+    precision = cells[:, Cell.CLASS] % CLASS_STEP
+    measured = cells[:, Cell.MEASURED]
+    counted = np.where(measured & CYCLES_KNOWN, cells[:, Cell.CYCLES], 0)
+    derived = np.where(measured & DERIVED_KNOWN, cells[:, Cell.DERIVED], 0)
+    cycles = np.maximum(counted, derived)
+    for pin, of_model in models.of(cells[:, Cell.GROUP]):
+        for number in np.flatnonzero(np.bincount(precision[of_model])).tolist():
+            rows = (precision == number) & of_model
+            found = bounds.admitted(cycles[rows], pin, Precision(number), clocked=True)
+            work[rows] = bounds.declared(found, cells[rows, Cell.SAMPLED], pin)
+    return work
+
+
+def _declared(account: Account, rows: Table, cells: Table, work: Ints, windows: Sequence[Window]) -> Array:
+    """By how much declared sizes exceed what cycles admit, statement by statement and class, [feed, window]."""
+    rows = rows[np.isin(rows[:, Work.INDEX], rows[rows[:, Work.DECLARED] > 0, Work.INDEX])]
+    rows = rows[np.lexsort((rows[:, Work.RUN], rows[:, Work.CLASS], rows[:, Work.INDEX]))]
+    run = _numbered(rows[:, [Work.INDEX, Work.CLASS, Work.RUN]])
+    seconds = rows[:, Work.SECONDS]
+    could = account.models.over(rows[:, Work.GROUP], lambda pin, at: bounds.capacity(seconds[at], pin))
+    could = gathered(could, run, int(run[-1]) + 1)
+    said = np.maximum.reduceat(rows[:, Work.DECLARED], np.flatnonzero(np.diff(run, prepend=-1)))
+    size = np.minimum(np.maximum(said, 0), could)
+    # Of each run one row, then of each class of a statement one row: its first devices take what it declares.
+    rows = rows[np.flatnonzero(np.diff(run, prepend=-1))]
+    klass = _numbered(rows[:, [Work.INDEX, Work.CLASS]])
+    size = gathered(size, klass, int(klass[-1]) + 1)
+    rows = rows[np.flatnonzero(np.diff(klass, prepend=-1))]
+    known, there = _matched(rows, cells)
+    admitted = gathered(work[known], there, len(rows))
+    seen = np.bincount(there, minlength=len(rows)) > 0
+    extra = np.maximum(size - admitted, 0)
+    first, last = account.reach(rows[:, Work.INDEX])
+    feed = account.group_feed[rows[:, Work.GROUP]]
+    out = [
+        gathered(np.where(seen & (begin <= first) & (last < end), extra, 0), feed, account.feeds)
+        for begin, end in windows
+    ]
+    return np.stack(out, axis=1)
+
+
+def _numbered(keys: Table) -> Ints:
+    """Neighbouring rows numbered by their keys, which are sorted: 0 for the first, one more for each new key."""
+    return np.asarray(np.cumsum(np.concatenate(([0], (keys[1:] != keys[:-1]).any(axis=1)))), np.int64)
+
+
+def _matched(rows: Table, cells: Table) -> tuple[Ints, Ints]:
+    """The cells of a statement and class that has a row, and the places of those rows."""
+    step = int(max(rows[:, Work.CLASS].max(), cells[:, Cell.CLASS].max(initial=0))) + 1
+    keys = rows[:, Work.INDEX] * step + rows[:, Work.CLASS]
+    wanted = cells[:, Cell.INDEX] * step + cells[:, Cell.CLASS]
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    known = np.flatnonzero(keys[place] == wanted)
+    return known, place[known]

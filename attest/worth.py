@@ -1,0 +1,82 @@
+"""Pass 5: what each statement is worth (design section 3, "Time, exactly" and "Who is accused").
+
+A statement lowers `high` only if it is timely, not disputed by a revocation or a void, and its source has no fault; it
+counts for `low`, as the lab's own admission, if a quorum witnessed it before the source's first fault; what is disputed
+is kept apart.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from attest.control import FOREVER, Control
+from attest.errors import Fault, Scope
+from attest.facts import Facts, Said
+from attest.timeline import Timeline
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """For each log index of a usage or meter statement: its source, window and *upper* (-1: none), whether its key is
+    one that the agreement names, and what it may be used for."""
+
+    indices: npt.NDArray[np.int64]
+    sources: npt.NDArray[np.int64]
+    windows: npt.NDArray[np.int64]
+    upper: npt.NDArray[np.int64]
+    independent: Mask
+    timely: Mask
+    usable: Mask
+    admitted: Mask
+    disputed: Mask
+
+    def of(self, column: npt.NDArray[np.int64], mask: Mask) -> Mask:
+        """A mask over statements as a mask over rows that name their statement by index."""
+        if mask.all():
+            return np.ones(len(column), bool)
+        by_index = np.zeros(int(self.indices[-1]) + 1, bool)
+        by_index[self.indices] = mask
+        return np.asarray(by_index[column])
+
+
+def quality(facts: Facts, control: Control, timeline: Timeline, faults: Iterable[Fault], max_lag: int) -> Quality:
+    """Judge every statement once. `max_lag` is the agreement's, in seconds."""
+    said = facts.said[np.argsort(facts.said[:, Said.INDEX], kind="stable")]
+    index, source = said[:, Said.INDEX], said[:, Said.SOURCE]
+    upper, lower, end = timeline.uppers(index), said[:, Said.LOWER], said[:, Said.END]
+    timely = (lower >= 0) & (upper >= 0) & (end - max_lag <= lower) & (upper <= end + max_lag)
+    first_fault = np.full(len(control.sources), FOREVER)
+    numbers = {s.sub: s.number for s in control.sources}
+    for fault in faults:
+        if fault.scope is Scope.SOURCE and fault.source in numbers:
+            at = numbers[fault.source]
+            first_fault[at] = min(first_fault[at], fault.index)
+    disputed = _disputed(index, source, control)
+    sound, before = first_fault[source] == FOREVER, index < first_fault[source]
+    independent = np.array([s.independent for s in control.sources], bool)
+    return Quality(
+        index,
+        source,
+        said[:, [Said.START, Said.END]],
+        upper,
+        independent[source],
+        timely,
+        timely & sound & ~disputed,
+        (upper >= 0) & before & ~disputed,
+        (upper >= 0) & before & disputed,
+    )
+
+
+def _disputed(index: npt.NDArray[np.int64], source: npt.NDArray[np.int64], control: Control) -> Mask:
+    """What the root holders void is gone for `high`, and no more taken back from `low` than what a key's revocation
+    disputes."""
+    disputed = np.isin(index, list(control.voided))
+    for record in control.keys.values():
+        if record.last < FOREVER:
+            here = slice(*np.searchsorted(index, (max(record.first, record.last + 1), record.retired)))
+            disputed[here] |= source[here] == record.source.number
+    return np.asarray(disputed, bool)

@@ -1,0 +1,100 @@
+"""What a lab admits by the sizes that its run tables declare, against a plain reference, row by row."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attest.account import Account, Models
+from attest.admitted import active, admission
+from attest.agreement import verify_agreement
+from attest.check import examine
+from attest.compute.accelerators import default_pin
+from attest.compute.bounds import capacity
+from attest.evaluate import View
+from attest.facts import Cell, Table, Work
+from tests.check.world import HOUR, INFERENCE, PACT, START, TRAINING, honest
+
+FIRST = START // HOUR
+DAY = (FIRST, FIRST + 24)
+MORNING = (FIRST, FIRST + 8)
+
+
+@cache
+def account() -> Account:
+    """A day of two nodes with a training run on both and a chat on the first."""
+    signed = verify_agreement(PACT.signed())
+    view = View.of(examine(honest((TRAINING, INFERENCE)).bundle(), signed), signed.agreement, DAY)
+    assert view is not None
+    return view.account
+
+
+INDICES = sorted(set(account().cells[:, Cell.INDEX].tolist()))
+CLASSES = sorted(set(account().cells[:, Cell.CLASS].tolist()))
+SIZE = st.one_of(st.just(-1), st.just(0), st.integers(1, 1 << 62), st.integers(1, 10**13))
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """Work rows as statements make them: by index, run and group, what a run declares in its first row."""
+    rows = []
+    for index in draw(st.lists(st.sampled_from(INDICES), unique=True, max_size=4).map(sorted)):
+        for run in range(draw(st.integers(0, 4))):
+            klass, size = draw(st.sampled_from([*CLASSES, 250])), draw(SIZE)
+            for group in range(draw(st.integers(1, 2))):
+                rows.append((index, run, group, klass, run, draw(st.integers(0, 8 * HOUR)), -1 if group else size))
+    return np.array(rows, np.int64).reshape(len(rows), len(Work))
+
+
+def reference(made: Account, rows: Table, window: tuple[int, int]) -> int:
+    """Cycles of the window's buckets; of each statement and class in the window, what declared sizes add to them."""
+    pin = default_pin("NVIDIA H100 SXM5 80GB")
+    work = active(made.cells, made.models)
+    inside = (made.cells[:, Cell.BUCKET] >= window[0]) & (made.cells[:, Cell.BUCKET] < window[1])
+    low = int(work[inside].sum())
+    for index, klass in {(int(r[Work.INDEX]), int(r[Work.CLASS])) for r in rows}:
+        here = rows[(rows[:, Work.INDEX] == index) & (rows[:, Work.CLASS] == klass)]
+        size = 0
+        for run in {int(r[Work.RUN]) for r in here}:
+            of_run = here[here[:, Work.RUN] == run]
+            could = sum(int(capacity(int(s), pin)) for s in of_run[:, Work.SECONDS])
+            size += min(max(int(of_run[:, Work.DECLARED].max()), 0), could)
+        at = (made.cells[:, Cell.INDEX] == index) & (made.cells[:, Cell.CLASS] == klass)
+        buckets = made.cells[made.cells[:, Cell.INDEX] == index, Cell.BUCKET]
+        if at.any() and window[0] <= buckets.min() and buckets.max() < window[1]:
+            low += max(size - int(work[at].sum()), 0)
+    return low
+
+
+@given(tables())
+def test_declared_sizes_count_where_they_exceed_the_cycles(rows: Table) -> None:
+    made = account()
+    made.work = rows
+    found = admission(made, [DAY, MORNING], None, made.worth.admitted)
+    assert found.tolist() == [reference(made, rows, DAY), reference(made, rows, MORNING)]
+
+
+def test_of_one_label_the_others_sizes_do_not_count() -> None:
+    """One class of one statement declares a day of its devices' peak: only a cap on its label sees that."""
+    made = account()
+    index, klass = (int(v) for v in made.cells[-1, [Cell.INDEX, Cell.CLASS]])
+    rows = made.work
+
+    def low(label: int) -> int:
+        return int(admission(made, [DAY], label, made.worth.admitted)[0])
+
+    made.work = np.array([(index, 0, 0, klass, 0, 8 * 24 * HOUR, 1 << 62)], np.int64)
+    declared = [low(label) for label in range(8)]
+    made.work = rows[:0]
+    assert [label for label in range(8) if declared[label] > low(label)] == [klass // 16]
+
+
+@pytest.mark.parametrize("models", [("NVIDIA H100 SXM5 80GB",), ("NVIDIA A100-SXM4-80GB", "NVIDIA H100 SXM5 80GB")])
+def test_values_beyond_64_bits_stay_exact(models: tuple[str, ...]) -> None:
+    """2^60 s at 2.141e9 MFLOP/s do not fit 64 bits, and are no reason to fail."""
+    pins = {name: default_pin(name) for name in models}
+    group = np.arange(len(models))
+    found = Models(models, pins).over(group, lambda pin, rows: capacity(np.full(len(group), 1 << 60)[rows], pin))
+    assert found.tolist() == [(1 << 60) * pins[name].peak_flop_per_s // 10**6 for name in models]
