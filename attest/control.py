@@ -55,7 +55,6 @@ class KeyRecord:
     first: int
     retired: int = FOREVER
     last: int = FOREVER
-    parent: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Keyring:
         self.log = b""
         self.keys: dict[bytes, KeyRecord] = {}
         self.sources: dict[str, Source] = {}
+        self._next: dict[bytes, bytes] = {}  # what each key was rotated to
 
     def found(self, leaf: bytes, act: GenesisAct) -> KeyRecord:
         """The genesis at `leaf` names the office; nothing is enrolled before it."""
@@ -85,7 +86,8 @@ class Keyring:
             raise TrustError("key/reused", f"the new key of {source.sub} is already enrolled")
         self._require_free(key, source.sub)
         self.keys[record.key.thumbprint] = replace(record, retired=index + 1)
-        self.keys[key.thumbprint] = KeyRecord(key, source, index + 1, parent=record.key.thumbprint)
+        self.keys[key.thumbprint] = KeyRecord(key, source, index + 1)
+        self._next[record.key.thumbprint] = key.thumbprint
 
     def _revoke(self, index: int, act: Revoke) -> None:
         record = self.keys.get(act.kid)
@@ -103,12 +105,11 @@ class Keyring:
         self._limit(act.kid, act.last)
 
     def _limit(self, kid: bytes, last: int) -> None:
-        record = self.keys[kid]
-        self.keys[kid] = replace(record, last=min(last, record.last))
+        at: bytes | None = kid
         # A rotation that happened after the last good index was signed by whoever held the key then.
-        for child, other in list(self.keys.items()):
-            if other.parent == kid and other.first > last:
-                self._limit(child, last)
+        while at is not None and (at == kid or self.keys[at].first > last):
+            self.keys[at] = replace(self.keys[at], last=min(last, self.keys[at].last))
+            at = self._next.get(at)
 
     def _require_free(self, key: PublicKey, sub: str) -> None:
         if key.thumbprint in self.reserved:
