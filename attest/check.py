@@ -32,7 +32,7 @@ from attest.judge import judge
 from attest.layout import Layouts
 from attest.log.merkle import root_at
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at, tile_hashes
-from attest.packs import open_pack
+from attest.packs import block_after
 from attest.replay import head_of, replay
 from attest.timeline import Head, Timeline
 from attest.trust.notes import unknown_signatures
@@ -202,7 +202,7 @@ class Bodies:
         number, place = divmod(index, WIDTH)
         width = tile_at(ENTRIES, number, self.size).width
         entries = parse_entries(self.bundle.entries(number, width), width)
-        return open_pack(self.bundle, number, width, [_block(entry) for entry in entries])(place)
+        return block_after(self.bundle, number, width, [_block(entry) for entry in entries[:place]], block)
 
 
 def _block(entry: bytes) -> Block | None:

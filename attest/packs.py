@@ -6,11 +6,14 @@ which is zero: a byte that no digest covers may not differ.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from attest.bundle import Bundle
 from attest.errors import TreeError
 from attest.format.bodies import Block
 from attest.log.tiles import block_slots
+
+_HINT: Final = "get another copy of the bundle"
 
 BlockAt = Callable[[int], memoryview | None]
 
@@ -34,14 +37,27 @@ def open_pack(bundle: Bundle, index: int, width: int, blocks: Sequence[Block | N
     return block_at
 
 
+def block_after(
+    bundle: Bundle, index: int, width: int, before: Sequence[Block | None], block: Block
+) -> memoryview | None:
+    """The block of one entry alone, by what the entries `before` it in its tile state; as `open_pack`, but that only
+    a pack too short for it raises TreeError."""
+    pack = bundle.blocks(index, width)
+    if pack is None:
+        return bundle.block(block.digest)
+    _, begin = block_slots([b and b.size for b in before])
+    if len(pack) < begin + block.size:
+        raise TreeError("tree/pack", f"pack {index} has {len(pack)} bytes, its statements need more", hint=_HINT)
+    return pack[begin : begin + block.size]
+
+
 def _require_padding(
     pack: memoryview, blocks: Sequence[Block | None], slots: Sequence[int | None], size: int, index: int
 ) -> None:
-    hint = "get another copy of the bundle"
     if len(pack) != size:
-        raise TreeError("tree/pack", f"pack {index} has {len(pack)} bytes, its statements need {size}", hint=hint)
+        raise TreeError("tree/pack", f"pack {index} has {len(pack)} bytes, its statements need {size}", hint=_HINT)
     ends = [*[slot for slot in slots if slot is not None][1:], size]
     used = [slot + block.size for slot, block in zip(slots, blocks, strict=True) if block and slot is not None]
     for begin, end in zip(used, ends, strict=True):
         if any(pack[begin:end]):
-            raise TreeError("tree/pack", f"pack {index}: padding at {begin} is not zero", hint=hint)
+            raise TreeError("tree/pack", f"pack {index}: padding at {begin} is not zero", hint=_HINT)

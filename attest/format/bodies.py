@@ -34,7 +34,6 @@ MAX_KEY: Final = 2_048
 MAX_PROOF: Final = 4_096
 MAX_DECLARED: Final = 1 << 62  # MFLOP
 _REMEMBERED: Final = 4_096
-_COLUMN_IDS: Final = frozenset(Column)
 
 
 class Block(NamedTuple):
@@ -263,14 +262,22 @@ def _usage(value: Any) -> UsageBody:
 
 
 def _columns(value: Any, no_block: bool) -> tuple[int, ...]:
-    columns = tuple(array(value, 0, len(Column), "usage.columns"))
+    columns = array(value, 0, len(Column), "usage.columns")
+    try:
+        typed = _typed_columns(*columns)
+    except TypeError:
+        bad("statement/integer", "must be an integer", "usage.columns")
+    if no_block != (not typed):
+        bad("usage/columns", "columns and a block come together", "usage.columns")
+    return typed
+
+
+@lru_cache(_REMEMBERED, typed=True)
+def _typed_columns(*columns: Any) -> tuple[int, ...]:
     for column in columns:
-        if type(column) is not int or column not in _COLUMN_IDS:
-            member(Column, column, "usage.columns")
+        member(Column, column, "usage.columns")
     if any(a >= b for a, b in pairwise(columns)):
         bad("usage/columns", "column ids must rise", "usage.columns")
-    if no_block != (not columns):
-        bad("usage/columns", "columns and a block come together", "usage.columns")
     return columns
 
 

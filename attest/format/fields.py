@@ -5,6 +5,7 @@
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Final, NoReturn, TypeVar
 
 from attest.errors import MalformedError, UnsupportedError
@@ -27,9 +28,14 @@ def bad(code: str, detail: str, path: str = "payload") -> NoReturn:
 
 def map_(value: Any, keys: int, path: str, first: int = 1) -> list[Any]:
     """The values of a map with exactly the keys first, first + 1, ... in that order."""
-    if type(value) is not dict or len(value) != keys or list(value) != list(range(first, first + keys)):
+    if type(value) is not dict or tuple(value) != _keys(first, keys):
         bad("statement/keys", f"must be a map with the keys {first} to {first + keys - 1}", path)
     return list(value.values())
+
+
+@lru_cache
+def _keys(first: int, keys: int) -> tuple[int, ...]:
+    return tuple(range(first, first + keys))
 
 
 def array(value: Any, low: int, high: int, path: str) -> list[Any]:

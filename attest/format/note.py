@@ -26,6 +26,7 @@ UnsupportedError for a vkey of another signature type. Nothing is verified here:
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -50,6 +51,8 @@ ed è subito sera.
 """.encode()  # noqa: E501 - a signature line does not wrap
 
 _DASH: Final = "\N{EM DASH} "
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_NO_NAME: Final = re.compile(r"[+\s\x00-\x1f]")
 
 
 class NoteSignature(NamedTuple):
@@ -97,7 +100,7 @@ def parse_note(data: bytes) -> Note:
         whole = data.decode()
     except UnicodeDecodeError as error:
         raise MalformedError("note/malformed", "not UTF-8", offset=error.start) from error
-    if any(c < " " and c != "\n" for c in whole):
+    if _CONTROL.search(whole):
         raise MalformedError("note/malformed", "contains a control character")
     text, separator, lines = whole.rpartition("\n\n")
     if not separator or not lines.endswith("\n"):
@@ -148,7 +151,7 @@ def format_vkey(vkey: Vkey) -> str:
 
 
 def _is_name(name: str) -> bool:
-    return 0 < len(name.encode()) <= MAX_NAME and not any(c == "+" or c.isspace() or c < " " for c in name)
+    return 0 < len(name.encode()) <= MAX_NAME and not _NO_NAME.search(name)
 
 
 def _unbase64(text: str) -> bytes | None:
