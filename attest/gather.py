@@ -32,7 +32,7 @@ from attest.facts import (
     least,
     table,
 )
-from attest.format.block import Binding, parse_meter, parse_usage, require_digest
+from attest.format.block import Binding, Values, parse_meter, parse_usage, require_digest
 from attest.format.bodies import CloseBody, MeterBody, UsageBody, block_of
 from attest.format.cose import parse_header, parse_sign1, verify_sign1
 from attest.format.statement import Signed, Statement, embedded, parse_payload
@@ -188,8 +188,8 @@ class _Gather:
         if not isinstance(body, UsageBody):
             return Link(index, statement.seq, prev, leaf, statement.start, statement.end, closes)
         layout = self.context.layouts.layout(body.roster, record.source)
-        before = b"".join(before for _, before, _ in body.counters)
-        after = b"".join(after for _, _, after in body.counters)
+        before = b"".join([before for _, before, _ in body.counters])
+        after = b"".join([after for _, _, after in body.counters])
         uids = layout.uids if layout is not None else ()
         return Link(index, statement.seq, prev, leaf, statement.start, statement.end, closes, uids, before, after)
 
@@ -309,7 +309,7 @@ class _Gather:
 
 def _columns(
     block_at: BlockAt, place: int, binding: Binding, body: UsageBody, size: int
-) -> Mapping[int, object] | None:
+) -> Mapping[int, Values] | None:
     """The columns of a usage statement's block; None where it is absent. Raises EvidenceError."""
     if body.block is None:
         return {}

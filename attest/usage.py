@@ -6,6 +6,7 @@ together, since numpy's price is per call; whoever gets an error for several rea
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from attest.compute.columns import Ints, Shape, segments, sums
 from attest.errors import EvidenceError, MalformedError
 from attest.facts import Cell, Gap, Table, Work
+from attest.format.block import Values
 from attest.format.bodies import MAX_INTERVALS, NO_RUN, UsageBody
 from attest.format.vocabulary import Column, State
 from attest.layout import Layout
@@ -22,7 +24,7 @@ CLASS_STEP: Final = 16  # class = label * CLASS_STEP + precision
 ENERGY_KNOWN: Final = 1
 CYCLES_KNOWN: Final = 2
 DERIVED_KNOWN: Final = 4
-_STATES: Final = len(State)
+_SHAPES: Final = 256  # of a site's statements, remembered
 _DENSE: Final = 1 << 19  # keys of cells that are worth an array
 _KNOWN: Final = {Column.ENERGY: ENERGY_KNOWN, Column.CYCLES: CYCLES_KNOWN, Column.DERIVED_CYCLES: DERIVED_KNOWN}
 _SUM_AT: Final = {Column.ENERGY: Cell.ENERGY, Column.CYCLES: Cell.CYCLES, Column.DERIVED_CYCLES: Cell.DERIVED}
@@ -38,7 +40,7 @@ class Usage(NamedTuple):
     start: int
     end: int
     layout: Layout
-    columns: Callable[[], Mapping[int, Any] | None]
+    columns: Callable[[], Mapping[int, Values] | None]
 
 
 class UsageFacts(NamedTuple):
@@ -53,14 +55,19 @@ class UsageFacts(NamedTuple):
 def shape_of(body: UsageBody, start: int, end: int, bucket: int) -> Shape:
     """The shape of a usage statement. Raises MalformedError `usage/grid` unless window and buckets are made of whole
     intervals, and `usage/size`."""
-    count, rest = divmod(end - start, body.interval)
-    if count < 1 or rest or start % body.interval or bucket % body.interval:
+    return _shape(body.devices, body.interval, start % bucket, end - start, bucket)
+
+
+@lru_cache(_SHAPES)
+def _shape(devices: int, interval: int, phase: int, length: int, bucket: int) -> Shape:
+    count, rest = divmod(length, interval)
+    if count < 1 or rest or phase % interval or bucket % interval:
         raise MalformedError("usage/grid", f"window and buckets of {bucket} s must be whole intervals", path="usage")
-    if count * body.devices > MAX_INTERVALS:
-        raise MalformedError("usage/size", f"{count * body.devices} device-intervals, at most {MAX_INTERVALS}")
-    shape = Shape(body.devices, count, start % bucket // body.interval, bucket // body.interval)
-    if shape.buckets * body.devices > MAX_CELLS:
-        detail = f"{body.devices} devices over {shape.buckets} buckets, at most {MAX_CELLS} of both multiplied"
+    if count * devices > MAX_INTERVALS:
+        raise MalformedError("usage/size", f"{count * devices} device-intervals, at most {MAX_INTERVALS}")
+    shape = Shape(devices, count, phase // interval, bucket // interval)
+    if shape.buckets * devices > MAX_CELLS:
+        detail = f"{devices} devices over {shape.buckets} buckets, at most {MAX_CELLS} of both multiplied"
         raise MalformedError("usage/size", detail)
     return shape
 
@@ -138,27 +145,32 @@ class _Batch:
             codes, key = np.unique(key, return_inverse=True)
             size = len(codes)
         # float64 adds these integers exactly: MAX_INTERVALS and the columns' maxima keep every sum below 2^53
-        seconds = np.bincount(key * _STATES + self.cut.state, self.cut.length, size * _STATES).reshape(size, _STATES)
-        used = np.flatnonzero(seconds.any(axis=1))
+        used = np.flatnonzero(np.bincount(key, self.cut.length, size))
         place, klass = np.divmod(codes[used], len(present))
         place, group = np.divmod(place, self.groups)
         statement, bucket = np.divmod(place, buckets)
         rows = np.zeros((len(used), len(Cell)), np.int64, "F")
         rows[:, Cell.INDEX] = self.index[statement]
-        rows[:, Cell.GROUP] = self._present()[statement, group]
+        rows[:, Cell.GROUP] = self.present[statement, group]
         rows[:, Cell.BUCKET] = self.first_bucket[statement] + bucket
         rows[:, Cell.CLASS] = present[klass]
-        rows[:, Cell.SAMPLED : Cell.STEP + 1] = seconds[used] * self.interval
+        for state in np.flatnonzero(np.bincount(self.cut.state)).tolist():
+            here = self.cut.state == state
+            seconds = np.bincount(key[here], self.cut.length[here], size)[used]
+            rows[:, Cell.SAMPLED + state] = seconds * self.interval
         rows[:, Cell.READINGS] = np.bincount(key, self.sampled, size)[used]
         for column, values in self.sums.items():
             rows[:, _SUM_AT[column]] = np.bincount(key, values, size)[used]
-            rows[:, Cell.MEASURED] |= np.where(self.has[column][statement], _KNOWN[column], 0)
-        lost = self.lost[statement]
-        rows[lost, Cell.MISSING] += rows[lost, Cell.SAMPLED]
-        rows[lost, Cell.SAMPLED] = 0
+            rows[:, Cell.MEASURED] |= (self.has[column] * _KNOWN[column])[statement]
+        if self.lost.any():
+            lost = self.lost[statement]
+            rows[lost, Cell.MISSING] += rows[lost, Cell.SAMPLED]
+            rows[lost, Cell.SAMPLED] = 0
         return rows
 
-    def _present(self) -> Ints:
+    @cached_property
+    def present(self) -> Ints:
+        """The group of each local number, [statement, number]."""
         out = np.zeros((len(self.statements), self.groups), np.int64)
         for number, statement in enumerate(self.statements):
             out[number, : len(statement.layout.present)] = statement.layout.present
@@ -189,10 +201,9 @@ class _Batch:
         """By device: the counter at the window's start, and what of its climb no sampled interval accounts for; -1
         where there is no counter or it was reset."""
         none = bytes(8 * self.shape.devices)
-        given = [next(((b, a) for c, b, a in s.body.counters if c == column), None) for s in self.statements]
-        has = np.repeat([pair is not None for pair in given], self.shape.devices)
-        before = np.frombuffer(b"".join([pair[0] if pair else none for pair in given]), "<i8")
-        after = np.frombuffer(b"".join([pair[1] if pair else none for pair in given]), "<i8")
+        given = [_pair(s.body.counters, column, none) for s in self.statements]
+        has = np.repeat([pair[0] is not none for pair in given], self.shape.devices)
+        before, after = (np.frombuffer(b"".join(side), "<i8") for side in zip(*given, strict=True))
         rest = after - before
         fell = has & ((before < 0) | ((rest < 0) & ~reset))
         if fell.any():
@@ -224,7 +235,7 @@ class _Batch:
         rows = np.empty((len(runs) * self.groups, len(Work)), np.int64)
         rows[:, Work.INDEX] = self.index[statement]
         rows[:, Work.RUN] = np.repeat([number for _, number, _ in runs], self.groups)
-        rows[:, Work.GROUP] = self._present()[statement, group]
+        rows[:, Work.GROUP] = self.present[statement, group]
         rows[:, Work.CLASS] = np.repeat(self.klass[place], self.groups)
         rows[:, Work.LINEAGE] = np.repeat(
             np.array([r.lineage for _, _, r in runs], np.uint64).view(np.int64), self.groups
@@ -233,3 +244,10 @@ class _Batch:
         declared = np.repeat([-1 if r.declared is None else r.declared for _, _, r in runs], self.groups)
         rows[:, Work.DECLARED] = np.where(group == 0, declared, -1)
         return np.asarray(rows[(group == 0) | (rows[:, Work.SECONDS] > 0)])
+
+
+def _pair(counters: Sequence[tuple[int, bytes, bytes]], column: int, none: bytes) -> tuple[bytes, bytes]:
+    for kept, before, after in counters:
+        if kept == column:
+            return before, after
+    return none, none

@@ -93,7 +93,7 @@ class UsageReport:
             if Column.ENERGY in body.columns:
                 binding = self.chain.binding(number)
                 columns = parse_usage(draft.block or b"", binding, body.columns, total, interval=body.interval)
-                sums = columns[Column.ENERGY].reshape(-1, intervals).sum(axis=1, dtype=np.int64)
+                sums = columns[Column.ENERGY].values.reshape(-1, intervals).sum(axis=1, dtype=np.int64)
                 self.energy.update(dict(zip(uids, sums.tolist(), strict=True)))
             yield draft
 

@@ -16,13 +16,14 @@ from the window's start). What a column may hold at most is pinned and checked b
     >>> block = format_usage(b"s" * 32, binding, {Column.ENERGY: energy})
     >>> len(block)
     112
-    >>> parse_usage(block, binding, (Column.ENERGY,), 2, interval=60)[Column.ENERGY].tolist()
+    >>> parse_usage(block, binding, (Column.ENERGY,), 2, interval=60)[Column.ENERGY].values.tolist()
     [42000000, 6000000]
 """
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -69,6 +70,13 @@ class Binding(NamedTuple):
     seq: int
 
 
+class Values(NamedTuple):
+    """A column, device after device, and the largest of its values."""
+
+    values: Array
+    largest: int
+
+
 @lru_cache(256)
 def row_size(columns: tuple[int, ...]) -> int:
     """Bytes that one device-interval takes in a block with these columns."""
@@ -82,7 +90,12 @@ def commit(block: bytes | memoryview) -> Block:
 
 def format_header(salt: bytes, binding: Binding) -> bytes:
     """The first 104 bytes of a block."""
-    return salt + binding.log + sha256(binding.sub.encode()).digest() + binding.seq.to_bytes(8, "little")
+    return salt + binding.log + _source(binding.sub) + binding.seq.to_bytes(8, "little")
+
+
+@lru_cache(4_096)
+def _source(sub: str) -> bytes:
+    return sha256(sub.encode()).digest()
 
 
 def format_usage(salt: bytes, binding: Binding, columns: Mapping[int, Array]) -> bytes:
@@ -93,28 +106,47 @@ def format_usage(salt: bytes, binding: Binding, columns: Mapping[int, Array]) ->
 
 
 def parse_usage(
-    block: bytes | memoryview, binding: Binding, columns: Sequence[int], count: int, *, interval: int
-) -> dict[int, Array]:
-    """The columns of a usage block as read-only arrays of `count` values, without a copy.
+    block: bytes | memoryview, binding: Binding, columns: tuple[int, ...], count: int, *, interval: int
+) -> dict[int, Values]:
+    """The columns of a usage block, `count` values each: read-only arrays, without a copy.
 
     Raises MalformedError when the size does not fit, EvidenceError `block/binding` when the block belongs to
     another statement, `block/range` when a value exceeds its column's maximum.
     """
     _require_size(block, HEADER_SIZE + count * row_size(columns))
     require_binding(block, binding)
-    parsed: dict[int, Array] = {}
-    offset = HEADER_SIZE
-    for column in columns:
-        dtype = DTYPES[column]
-        values = np.frombuffer(block, dtype, count, offset)
-        limit = MAX_PER_SECOND[column] * interval if column in MAX_PER_SECOND else MAX_VALUE[column]
-        if np.maximum.reduce(values) > limit:
-            where = int(np.argmax(values))
-            detail = f"{Column(column).name.lower()} {values[where]} at device-interval {where}, at most {limit}"
-            raise EvidenceError("block/range", detail)
-        parsed[column] = values
-        offset += count * dtype.itemsize
+    parsed: dict[int, Values] = {}
+    for part in _parts(columns, interval):
+        table = np.frombuffer(block, part.dtype, len(part.columns) * count, HEADER_SIZE + part.before * count)
+        table = table.reshape(len(part.columns), count)
+        most = np.maximum.reduce(table, axis=1).tolist()
+        for column, limit, largest, values in zip(part.columns, part.limits, most, table, strict=True):
+            if largest > limit:
+                where = int(np.argmax(values))
+                detail = f"{Column(column).name.lower()} {largest} at device-interval {where}, at most {limit}"
+                raise EvidenceError("block/range", detail)
+            parsed[column] = Values(values, largest)
     return parsed
+
+
+class _Part(NamedTuple):
+    """Columns of one width, which lie side by side; `before` are the bytes of a row that stand before them."""
+
+    dtype: np.dtype[Any]
+    columns: tuple[int, ...]
+    limits: tuple[int, ...]
+    before: int
+
+
+@lru_cache(256)
+def _parts(columns: tuple[int, ...], interval: int) -> tuple[_Part, ...]:
+    parts, before = [], 0
+    for dtype, group in groupby(columns, DTYPES.__getitem__):
+        kept = tuple(group)
+        limits = tuple(MAX_PER_SECOND[c] * interval if c in MAX_PER_SECOND else MAX_VALUE[c] for c in kept)
+        parts.append(_Part(dtype, kept, limits, before))
+        before += len(kept) * dtype.itemsize
+    return tuple(parts)
 
 
 def format_meter(salt: bytes, binding: Binding, quantity: Quantity, channels: Sequence[tuple[Array, Array]]) -> bytes:

@@ -25,7 +25,7 @@ def block_data(signed: Signed, block: memoryview) -> Any:
     if isinstance(body, UsageBody):
         count = (statement.end - statement.start) // body.interval * body.devices
         columns = parse_usage(block, binding, body.columns, count, interval=body.interval)
-        return {Column(c).name.lower(): _extremes(values) for c, values in columns.items()}
+        return {Column(c).name.lower(): _extremes(column.values) for c, column in columns.items()}
     if isinstance(body, MeterBody):
         read = zip(body.channels, parse_meter(block, binding, body), strict=True)
         return {channel.feed: _extremes(values) | {"ms": _extremes(offsets)} for channel, (values, offsets) in read}

@@ -66,7 +66,7 @@ def read(draft: Draft, number: int = 0) -> tuple[list[list[State]], dict[int, li
     spans = np.frombuffer(body.spans, "<u4,<u2,<u2")
     edges = np.append(spans["f0"], intervals * body.devices)
     states = np.repeat(spans["f1"], np.diff(edges)).reshape(body.devices, intervals)
-    return [[State(s) for s in row] for row in states], {c: v.tolist() for c, v in columns.items()}, body
+    return [[State(s) for s in row] for row in states], {c: v.values.tolist() for c, v in columns.items()}, body
 
 
 def states_of(*scrapes: Scrape, options: UsageOptions | None = None, until: int | None = None) -> list[State]:

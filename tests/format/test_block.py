@@ -60,8 +60,9 @@ def test_all_columns_are_read_back() -> None:
     found = parse_usage(usage(), BINDING, tuple(Column), COUNT, interval=INTERVAL)
     assert set(found) == set(Column)
     for column, values in COLUMNS.items():
-        assert found[column].tolist() == values.tolist()
-        assert not found[column].flags.writeable
+        assert found[column].values.tolist() == values.tolist()
+        assert not found[column].values.flags.writeable
+        assert found[column].largest == values.max()
 
 
 @given(st.sets(st.sampled_from(Column), min_size=1), st.integers(1, 50), st.randoms(use_true_random=False))
@@ -70,7 +71,7 @@ def test_any_columns_are_read_back(chosen: set[Column], count: int, random: Any)
     block = usage(columns)
     assert len(block) == HEADER_SIZE + count * row_size(tuple(sorted(chosen)))
     found = parse_usage(block, BINDING, tuple(sorted(chosen)), count, interval=1)
-    assert {c: v.tolist() for c, v in found.items()} == {c: v.tolist() for c, v in columns.items()}
+    assert {c: v.values.tolist() for c, v in found.items()} == {c: v.tolist() for c, v in columns.items()}
 
 
 def test_columns_stand_in_the_order_of_their_ids_widest_first() -> None:
@@ -209,7 +210,7 @@ def test_any_values_as_usage(data: st.DataObject, column: Column, count: int) ->
     except EvidenceError as error:
         assert error.code == "block/range"
         return
-    assert usage(found) == block
+    assert usage({c: v.values for c, v in found.items()}) == block
 
 
 # -- spans
