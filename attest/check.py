@@ -198,7 +198,7 @@ class Bodies:
     def __init__(self, bundle: Bundle, size: int) -> None:
         self.bundle, self.size = bundle, size
 
-    def __call__(self, index: int, block: Block) -> memoryview | None:
+    def __call__(self, index: int, block: Block) -> bytes | None:
         number, place = divmod(index, WIDTH)
         width = tile_at(ENTRIES, number, self.size).width
         entries = parse_entries(self.bundle.entries(number, width), width)

@@ -40,7 +40,7 @@ from attest.format.vocabulary import Quantity
 from attest.layout import Layouts
 from attest.log.merkle import HASH_SIZE
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
-from attest.packs import BlockAt, open_pack
+from attest.packs import BlockAt, Room, open_pack
 from attest.timeline import Timeline
 from attest.usage import MAX_CELLS, Usage, read_usage, shape_of
 
@@ -89,6 +89,7 @@ class _Gather:
         self.statements = 0
         self.intervals = 0
         self.absent = 0
+        self.room = Room()
         self.pack: BlockAt = _no_block
         self.pending: dict[tuple[Shape, int], list[tuple[Usage, Place]]] = {}
         self.waiting = 0  # devices x buckets of what is pending
@@ -120,7 +121,9 @@ class _Gather:
             for number, (leaf, entry) in enumerate(zip(hashes, entries, strict=True), index * WIDTH)
         ]
         try:
-            self.pack = open_pack(context.bundle, index, width, [p and block_of(p.statement.body) for p in parsed])
+            self.pack = open_pack(
+                context.bundle, index, width, [p and block_of(p.statement.body) for p in parsed], self.room
+            )
         except TreeError as error:
             self.pack = _no_block
             self.faults.append(Fault(index * WIDTH, error.code, error.scope, error.detail))
@@ -320,5 +323,5 @@ def _columns(
     return parse_usage(block, binding, body.columns, size, interval=body.interval)
 
 
-def _no_block(place: int) -> memoryview | None:
+def _no_block(place: int) -> None:
     return None

@@ -47,7 +47,7 @@ def replay(
     party: Party,
     site: Site,
     *,
-    body_of: Callable[[int, Block], bytes | memoryview | None],
+    body_of: Callable[[int, Block], bytes | None],
     root_at: Callable[[int], bytes | None],
 ) -> Control:
     """Replay the control entries of a log, given in index order.
@@ -77,7 +77,7 @@ class _Replay:
         agreement: Agreement,
         party: Party,
         site: Site,
-        body_of: Callable[[int, Block], bytes | memoryview | None],
+        body_of: Callable[[int, Block], bytes | None],
         root_at: Callable[[int], bytes | None],
     ) -> None:
         self.agreement, self.party, self.site = agreement, party, site
@@ -183,7 +183,7 @@ class _Replay:
         if data is None:
             return None
         require_digest(data, body.block)
-        roster = parse_roster(bytes(data))
+        roster = parse_roster(data)
         if roster.count() != body.devices:
             detail = f"the statement says {body.devices} devices, the roster has {roster.count()}"
             raise TrustError("roster/count", detail)

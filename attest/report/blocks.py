@@ -17,7 +17,7 @@ _HOST = Name("host", keys={0: Name("source"), 1: Name("devices", each=_DEVICE)})
 ROSTER = Name("roster", keys={1: Name("feeds", each=_FEED), 2: Name("hosts", each=_HOST)})
 
 
-def block_data(signed: Signed, block: memoryview) -> Any:
+def block_data(signed: Signed, block: bytes) -> Any:
     """A statement's block as data. Raises EvidenceError where it is not the block of this statement."""
     statement = signed.statement
     body = statement.body
@@ -32,7 +32,7 @@ def block_data(signed: Signed, block: memoryview) -> Any:
     return named(decode(block, max_size=MAX_ROSTER, max_depth=MAX_DEPTH), ROSTER)
 
 
-def block_text(signed: Signed, block: memoryview) -> str:
+def block_text(signed: Signed, block: bytes) -> str:
     """The same as text."""
     try:
         if isinstance(signed.statement.body, InventoryBody):

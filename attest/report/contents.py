@@ -19,6 +19,7 @@ from attest.format.note import Note, parse_note
 from attest.format.statement import Signed, parse_statement
 from attest.log.merkle import leaf_hash
 from attest.log.tiles import ENTRIES, WIDTH, block_slots, parse_entries, tile_at
+from attest.packs import read_block
 from attest.report.blocks import block_data, block_text
 from attest.report.diagnostic import Name, diagnose, named
 from attest.report.names import AGREEMENT, DOCUMENT, STATEMENT
@@ -46,7 +47,7 @@ class Found:
     index: int
     entry: bytes
     signed: Signed | None  # None where it cannot be parsed
-    block: memoryview | None  # None where it has none, or it is absent
+    block: bytes | None  # None where it has none, or it is absent
 
     @property
     def presence(self) -> str | None:
@@ -276,19 +277,19 @@ def _found(bundle: Bundle, size: int, index: int, entry: bytes) -> Found:
     return Found(index, entry, signed, _block_at(bundle, size, index, block) if block else None)
 
 
-def _block_at(bundle: Bundle, size: int, index: int, block: Block) -> memoryview | None:
+def _block_at(bundle: Bundle, size: int, index: int, block: Block) -> bytes | None:
     """The block of an entry, from the pack where it is whole, else by itself; None if it is absent."""
     tile = tile_at(ENTRIES, index // WIDTH, size)
     pack = bundle.blocks(tile.index, tile.width)
     if pack is None:
-        return bundle.block(block.digest)
+        return bundle.block(block.digest, block.size)
     bodies = [_parsed(e) for e in parse_entries(bundle.entries(tile.index, tile.width), tile.width)]
     blocks = [block_of(s.statement.body) if s else None for s in bodies]
     slots, _ = block_slots([b.size if b else None for b in blocks])
     start = slots[index % WIDTH] or 0
-    return pack[start : start + block.size]
+    return read_block(pack, start, block.size)
 
 
 def _has_block(bundle: Bundle, size: int, index: int, block: Block) -> bool:
     tile = tile_at(ENTRIES, index // WIDTH, size)
-    return bundle.blocks(tile.index, tile.width) is not None or bundle.block(block.digest) is not None
+    return bundle.blocks(tile.index, tile.width) is not None or bundle.block(block.digest, block.size) is not None

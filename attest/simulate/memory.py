@@ -19,6 +19,16 @@ from attest.log.tiles import BLOCKS, ENTRIES, PADDING, WIDTH, Tile
 CHECKPOINT = "checkpoint"
 
 
+class MemoryPack(bytes):
+    """Implements attest.bundle.Pack."""
+
+    def readinto(self, begin: int, room: memoryview) -> int:
+        """Fill `room` from one place on."""
+        data = self[begin : begin + len(room)]
+        room[: len(data)] = data
+        return len(data)
+
+
 class MemoryBundle:
     """Implements attest.bundle.Bundle over `files`; `name` is what verdicts call it."""
 
@@ -47,13 +57,15 @@ class MemoryBundle:
         """An entry bundle."""
         return self._file(tiles.path(Tile(ENTRIES, index, width)))
 
-    def blocks(self, index: int, width: int) -> memoryview | None:
+    def blocks(self, index: int, width: int) -> "MemoryPack | None":
         """The pack of an entry bundle's blocks; None if it is absent."""
-        return self._view(tiles.path(Tile(BLOCKS, index, width)))
+        path = tiles.path(Tile(BLOCKS, index, width))
+        return MemoryPack(self.files[path]) if path in self.files else None
 
-    def block(self, digest: bytes) -> memoryview | None:
+    def block(self, digest: bytes, size: int) -> bytes | None:
         """One block that stands by itself; None if it is absent."""
-        return self._view(tiles.block_path(digest))
+        data = self.files.get(tiles.block_path(digest))
+        return None if data is None else data[: size + 1]
 
     def extra(self) -> tuple[str, ...]:
         """Paths of files that the checkpoint does not need."""
@@ -79,9 +91,6 @@ class MemoryBundle:
         if path not in self.files:
             raise MissingError("bundle/missing", f"{self._name}/{path}: there is no such file")
         return self.files[path]
-
-    def _view(self, path: str) -> memoryview | None:
-        return memoryview(self.files[path]) if path in self.files else None
 
 
 def bundle_files(note: bytes, entries: Sequence[bytes], blocks: Sequence[bytes | None]) -> dict[str, bytes]:

@@ -1,9 +1,8 @@
 """A bundle in a directory: the files of attest.log.tiles, read as they are asked for.
 
-Packs of blocks are mapped, everything else is read. At most 16 packs are held mapped; a view that was handed
-out keeps its own map alive for as long as it is used. Symbolic links are followed only as far as they stay
-inside the directory. A file that is cut short while it is mapped ends the process (SIGBUS), so a bundle
-that somebody else still writes to is copied first; one that LogWriter writes is safe, it replaces files whole.
+Nothing is mapped: what was hashed is what is used, whoever writes to the file meanwhile, and a file that is cut short
+is a short read. Of packs, blocks are read one by one; at most 16 are held open, and a pack that was handed out stays
+open for as long as it is used. Symbolic links are followed only as far as they stay inside the directory.
 
 The three files by which a LogWriter keeps its balance lie beside the log and are no part of the bundle:
 `.lock`, `.journal` (entries not yet under a checkpoint) and `.tmp`.
@@ -13,9 +12,9 @@ wrong length.
 """
 
 import errno
-import mmap
 import os
 import stat
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,16 +25,37 @@ from attest.format.checkpoint import parse_checkpoint
 from attest.format.note import MAX_NOTE, parse_note
 from attest.log import tiles
 from attest.log.merkle import HASH_SIZE
+from attest.packs import read_block
 
 LOCK: Final = ".lock"
 JOURNAL: Final = ".journal"
 TEMPORARY: Final = ".tmp"
 CHECKPOINT: Final = "checkpoint"
-MAX_MAPS: Final = 16
+MAX_PACKS: Final = 16  # held open
 MAX_EXTRA: Final = 100
 MAX_BUNDLE: Final = tiles.WIDTH * (2 + tiles.MAX_ENTRY)  # bytes of an entry bundle
 
 _HINT: Final = "a bundle is a directory that holds `checkpoint` and `tile/`; get another copy if this one is incomplete"
+
+
+class FilePack:
+    """Implements attest.bundle.Pack over an open file, which is closed when nobody has the pack any more."""
+
+    def __init__(self, file: BinaryIO, path: str) -> None:
+        self._descriptor, self._path = os.dup(file.fileno()), path
+        weakref.finalize(self, os.close, self._descriptor)
+        self._size = os.fstat(self._descriptor).st_size
+        file.close()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def readinto(self, begin: int, room: memoryview) -> int:
+        """Fill `room` from one place on; how much there was. Raises MissingError where the device fails."""
+        try:
+            return os.preadv(self._descriptor, [room], begin)
+        except OSError as error:
+            raise MissingError("bundle/missing", f"{self._path}: {_reason(error)}", hint=_HINT) from error
 
 
 class DirectoryBundle:
@@ -68,13 +88,24 @@ class DirectoryBundle:
         """An entry bundle."""
         return self._read(tiles.path(tiles.Tile(tiles.ENTRIES, index, width)), MAX_BUNDLE)
 
-    def blocks(self, index: int, width: int) -> memoryview | None:
-        """The pack of an entry bundle's blocks, mapped; None if it is absent."""
-        return self._map(tiles.path(tiles.Tile(tiles.BLOCKS, index, width)))
+    def blocks(self, index: int, width: int) -> FilePack | None:
+        """The pack of an entry bundle's blocks; None if it is absent."""
+        path = tiles.path(tiles.Tile(tiles.BLOCKS, index, width))
+        pack = self._packs.get(path)
+        if pack is None:
+            pack = self._opened(path)
+        if pack is None:
+            return None
+        self._packs[path] = pack
+        self._packs.move_to_end(path)
+        if len(self._packs) > MAX_PACKS:
+            self._packs.popitem(last=False)
+        return pack
 
-    def block(self, digest: bytes) -> memoryview | None:
-        """One block that stands by itself, mapped; None if it is absent."""
-        return self._map(tiles.block_path(digest))
+    def block(self, digest: bytes, size: int) -> bytes | None:
+        """One block that stands by itself, no more than a byte over `size`; None if it is absent."""
+        pack = self._opened(tiles.block_path(digest))
+        return None if pack is None else read_block(pack, 0, size + 1)
 
     def extra(self) -> tuple[str, ...]:
         """Paths of files that the checkpoint does not need, at most 100, in order."""
@@ -98,7 +129,7 @@ class DirectoryBundle:
         self._open()
 
     def _open(self) -> None:
-        self._maps: OrderedDict[str, memoryview] = OrderedDict()
+        self._packs: OrderedDict[str, FilePack] = OrderedDict()
         try:
             self._root = self.path.resolve(strict=True)
             os.scandir(self._root).close()
@@ -115,24 +146,13 @@ class DirectoryBundle:
         except OSError as error:
             self._missing(path, error)
 
-    def _map(self, path: str) -> memoryview | None:
-        view = self._maps.get(path)
-        if view is None:
-            try:
-                with self._file(path) as file:
-                    length = os.fstat(file.fileno()).st_size
-                    # An empty file cannot be mapped.
-                    view = memoryview(_mapped(file.fileno(), length) if length else b"")
-            except FileNotFoundError:
-                return None
-            except OSError as error:
-                self._missing(path, error)
-            self._maps[path] = view
-            if len(self._maps) > MAX_MAPS:
-                self._maps.popitem(last=False)
-        else:
-            self._maps.move_to_end(path)
-        return view
+    def _opened(self, path: str) -> FilePack | None:
+        try:
+            return FilePack(self._file(path), f"{self.path}/{path}")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._missing(path, error)
 
     def _file(self, path: str) -> BinaryIO:
         """A regular file inside the bundle, opened; OSError otherwise."""
@@ -162,13 +182,6 @@ class DirectoryBundle:
                 yield from self._walk(f"{path}/")
             else:
                 yield path
-
-
-def _mapped(descriptor: int, length: int) -> mmap.mmap:
-    # A pack is read from end to end: where the system can, all of its pages are asked for at once.
-    if hasattr(mmap, "MAP_POPULATE"):
-        return mmap.mmap(descriptor, length, mmap.MAP_SHARED | mmap.MAP_POPULATE, mmap.PROT_READ)
-    return mmap.mmap(descriptor, length, access=mmap.ACCESS_READ)
 
 
 def _belongs(path: str, size: int) -> bool:

@@ -13,7 +13,7 @@ from attest.format.statement import peek
 from attest.log import tiles
 from attest.log.merkle import EMPTY_RANGE, HASH_SIZE, compact_range, leaf_hash
 from attest.log.tiles import ENTRIES, MAX_LEVEL, WIDTH
-from attest.packs import open_pack
+from attest.packs import Room, open_pack
 from attest.store.directory import DirectoryBundle
 from attest.store.files import TileFiles, padded
 from attest.store.journal import Journal, Record
@@ -60,7 +60,7 @@ def block_at(bundle: DirectoryBundle, size: int, index: int) -> bytes | None:
     """The block of one entry, None if it has none."""
     with damage():
         stated = [peek(entry).block for entry in _entries(bundle, size, index)]
-        found = open_pack(bundle, index // WIDTH, len(stated), stated)(index % WIDTH)
+        found = open_pack(bundle, index // WIDTH, len(stated), stated, Room())(index % WIDTH)
     return None if found is None else bytes(found)
 
 

@@ -30,7 +30,7 @@ from attest.gather import Context, gather
 from attest.judge import judge
 from attest.layout import Layouts
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
-from attest.packs import open_pack
+from attest.packs import Room, open_pack
 from attest.replay import replay
 from attest.simulate.fleet import Fleet
 from attest.store.directory import DirectoryBundle
@@ -63,9 +63,9 @@ class Floor:
             width = tile_at(ENTRIES, index, fleet.size).width
             entries = parse_entries(bundle.entries(index, width), width)
             parsed = [parse_statement(entry) for entry in entries]
-            pack = open_pack(bundle, index, width, [block_of(p.statement.body) for p in parsed])
+            pack = open_pack(bundle, index, width, [block_of(p.statement.body) for p in parsed], Room())
             blocks = (pack(place) for place in range(width))
-            self.bytes += [*entries, *(block for block in blocks if block is not None)]
+            self.bytes += [*entries, *(bytes(block) for block in blocks if block is not None)]
             for p in parsed:
                 message = sig_structure1(p.sign1.protected, p.sign1.payload or b"")
                 self.signed.append((p.sign1.signature + message, keys[p.header.kid]))

@@ -18,6 +18,7 @@ from attest.format.roster import parse_roster
 from attest.format.statement import Signed, parse_statement
 from attest.format.vocabulary import Role
 from attest.log.merkle import leaf_hash
+from attest.packs import read_block
 from attest.sign.seeded import seeded_key
 from attest.store.directory import DirectoryBundle
 from attest.store.writer import LogWriter
@@ -89,7 +90,7 @@ def test_the_inventory_is_what_the_roster_says(here: Path) -> None:
     assert isinstance(inventory.body, InventoryBody)
     pack = DirectoryBundle("log").blocks(0, 3)
     assert pack is not None
-    roster = parse_roster(bytes(pack[: inventory.body.block.size]))
+    roster = parse_roster(read_block(pack, 0, inventory.body.block.size))
     assert [(f.name, f.parent) for f in roster.feeds] == [("dc1", None), ("dc1-r1", 0)]
     assert [(h.sub, [d.uid for d in h.devices]) for h in roster.hosts] == [(HOST, ["GPU-1", "GPU-2"])]
     assert inventory.body.devices == 2

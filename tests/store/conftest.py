@@ -16,6 +16,7 @@ from attest.format.vocabulary import Kind
 from attest.log import merkle, tiles
 from attest.log.checkpoint import open_checkpoint
 from attest.log.tiles import ENTRIES
+from attest.packs import read_block
 from attest.sign.notes import sign_note
 from attest.sign.seeded import seeded_key as key
 from attest.store.directory import DirectoryBundle
@@ -65,13 +66,13 @@ class Lab:
             stated = [peek(entry).block for entry in part]
             slots, size = tiles.block_slots([block and block.size for block in stated])
             pack = bundle.blocks(index, width)
-            assert len(pack or b"") == size
+            assert (0 if pack is None else len(pack)) == size
             for block, slot in zip(stated, slots, strict=True):
                 if block is None or slot is None:
                     blocks.append(None)
                     continue
                 assert pack is not None
-                data = bytes(pack[slot : slot + block.size])
+                data = read_block(pack, slot, block.size)
                 assert hashlib.sha256(data).digest() == block.digest
                 blocks.append(data)
         leaves = [merkle.leaf_hash(entry) for entry in entries]
