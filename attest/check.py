@@ -14,7 +14,7 @@ no clock: `at` is the time of judgement. `map` may be any map that keeps order, 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from attest import scan
 from attest.agreement import Party, SignedAgreement, Site
@@ -39,6 +39,9 @@ from attest.trust.notes import unknown_signatures
 from attest.trust.pins import SeenHead, Trust
 from attest.verdict import Verdict
 from attest.worth import quality
+
+MAX_SUBTREES: Final = 1 << 16  # kept in memory to compute roots from, with the tiles that they are made of
+MAX_TILES: Final = 64
 
 Map = Callable[..., Iterable[Any]]
 _T = TypeVar("_T")
@@ -178,18 +181,39 @@ def _compared(found: Sequence[tuple[Bundle, SiteEvidence]]) -> list[SiteEvidence
 
 
 class Roots:
-    """The tree's root at any size, out of hash tiles that the scan has compared; None beyond its own."""
+    """The tree's root at any size, out of hash tiles that the scan has compared; None beyond its own.
+
+    Heads follow each other closely and have most of their subtrees in common, so these are kept, so many at a time.
+    """
 
     def __init__(self, bundle: Bundle, size: int) -> None:
         self.bundle, self.size = bundle, size
-        self.known: dict[int, bytes] = {}
+        self._roots: dict[int, bytes] = {}
+        self._subtrees: dict[tuple[int, int], bytes] = {}
+        self._tiles: dict[tuple[int, int, int], bytes] = {}
 
     def __call__(self, size: int) -> bytes | None:
         if size > self.size:
             return None
-        if size not in self.known:
-            self.known[size] = root_at(size, tile_hashes(self.bundle.hash_tile, self.size))
-        return self.known[size]
+        if size not in self._roots:
+            self._roots[size] = root_at(size, self._subtree)
+        return self._roots[size]
+
+    def _subtree(self, level: int, index: int) -> bytes:
+        key = level, index
+        if key not in self._subtrees:
+            if len(self._subtrees) >= MAX_SUBTREES:
+                self._subtrees.clear()
+            self._subtrees[key] = tile_hashes(self._tile, self.size)(level, index)
+        return self._subtrees[key]
+
+    def _tile(self, level: int, index: int, width: int) -> bytes:
+        key = level, index, width
+        if key not in self._tiles:
+            if len(self._tiles) >= MAX_TILES:
+                self._tiles.clear()
+            self._tiles[key] = self.bundle.hash_tile(level, index, width)
+        return self._tiles[key]
 
 
 class Bodies:

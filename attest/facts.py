@@ -208,7 +208,8 @@ class Facts:
 
 def table(columns: type[IntEnum], rows: Iterable[Table] = ()) -> Table:
     """Rows of one kind as one array of int64, [rows, columns], laid out by columns: those are what is read."""
-    return np.asfortranarray(np.concatenate([np.empty((0, len(columns)), np.int64), *rows]))
+    parts = [np.empty((len(columns), 0), np.int64), *(part.T for part in rows)]
+    return np.concatenate(parts, axis=1).T
 
 
 def least(faults: Iterable[Fault]) -> tuple[Fault, ...]:
@@ -235,11 +236,11 @@ def merge(left: Facts, right: Facts, sources: tuple[Source, ...]) -> Facts:
         left.statements + right.statements,
         left.intervals + right.intervals,
         left.absent_blocks + right.absent_blocks,
-        np.concatenate((left.said, right.said)),
-        np.concatenate((left.cells, right.cells)),
-        np.concatenate((left.gaps, right.gaps)),
-        np.concatenate((left.work, right.work)),
-        np.concatenate((left.metered, right.metered)),
+        table(Said, (left.said, right.said)),
+        table(Cell, (left.cells, right.cells)),
+        table(Gap, (left.gaps, right.gaps)),
+        table(Work, (left.work, right.work)),
+        table(Metered, (left.metered, right.metered)),
     )
 
 

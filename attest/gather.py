@@ -95,7 +95,7 @@ class _Gather:
         self.waiting = 0  # devices x buckets of what is pending
 
     def facts(self, begin: int, end: int) -> Facts:
-        said = np.array(self.said, np.int64).reshape(len(self.said), len(Said))
+        said = table(Said, [np.array(self.said, np.int64).reshape(len(self.said), len(Said))])
         return Facts(
             begin,
             end,

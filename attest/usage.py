@@ -184,7 +184,7 @@ class _Batch:
         reset = self._by_device(self.cut.state == State.RESET) > 0
         where = np.flatnonzero(intervals)
         statement = where // self.shape.devices
-        rows = np.full((len(where), len(Gap)), -1, np.int64)
+        rows = np.full((len(where), len(Gap)), -1, np.int64, "F")
         rows[:, Gap.INDEX] = self.index[statement]
         rows[:, Gap.GROUP] = self.group[where]
         rows[:, Gap.FIRST] = self.first_bucket[statement]
@@ -232,7 +232,7 @@ class _Batch:
         place = np.delete(np.arange(len(self.klass)), self.run_ends - 1)
         statement = np.repeat([n for n, _, _ in runs], self.groups)
         group = np.tile(np.arange(self.groups), len(runs))
-        rows = np.empty((len(runs) * self.groups, len(Work)), np.int64)
+        rows = np.empty((len(runs) * self.groups, len(Work)), np.int64, "F")
         rows[:, Work.INDEX] = self.index[statement]
         rows[:, Work.RUN] = np.repeat([number for _, number, _ in runs], self.groups)
         rows[:, Work.GROUP] = self.present[statement, group]
