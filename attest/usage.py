@@ -155,8 +155,7 @@ class _Batch:
         rows[:, Cell.BUCKET] = self.first_bucket[statement] + bucket
         rows[:, Cell.CLASS] = present[klass]
         for state in np.flatnonzero(np.bincount(self.cut.state)).tolist():
-            here = self.cut.state == state
-            seconds = np.bincount(key[here], self.cut.length[here], size)[used]
+            seconds = np.bincount(key, self.cut.length * (self.cut.state == state), size)[used]
             rows[:, Cell.SAMPLED + state] = seconds * self.interval
         rows[:, Cell.READINGS] = np.bincount(key, self.sampled, size)[used]
         for column, values in self.sums.items():

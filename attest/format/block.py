@@ -24,7 +24,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from operator import gt
+from typing import Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -120,13 +121,16 @@ def parse_usage(
         table = np.frombuffer(block, part.dtype, len(part.columns) * count, HEADER_SIZE + part.before * count)
         table = table.reshape(len(part.columns), count)
         most = np.maximum.reduce(table, axis=1).tolist()
-        for column, limit, largest, values in zip(part.columns, part.limits, most, table, strict=True):
-            if largest > limit:
-                where = int(np.argmax(values))
-                detail = f"{Column(column).name.lower()} {largest} at device-interval {where}, at most {limit}"
-                raise EvidenceError("block/range", detail)
-            parsed[column] = Values(values, largest)
+        if any(map(gt, most, part.limits)):
+            _refuse_values(part, table)
+        parsed.update(zip(part.columns, map(Values, table, most), strict=True))
     return parsed
+
+
+def _refuse_values(part: "_Part", table: Array) -> NoReturn:
+    row, where = np.argwhere(table > np.array(part.limits)[:, None])[0].tolist()
+    detail = f"{table[row, where]} at device-interval {where}, at most {part.limits[row]}"
+    raise EvidenceError("block/range", f"{Column(part.columns[row]).name.lower()} {detail}")
 
 
 class _Part(NamedTuple):

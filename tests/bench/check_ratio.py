@@ -1,11 +1,11 @@
 """How fast `check` is, and how near to the floor: hashing the same bytes and verifying the same signatures.
 
-    python tests/bench/check_ratio.py [HOSTS] [DAYS]
+    python tests/bench/check_ratio.py [HOSTS DAYS]
 
 Builds a fleet of HOSTS x DAYS host-days (8 devices x 1,440 intervals, 18-byte rows, 2 % gaps, runs that begin inside
 5 % of device-hours), then takes turns: the floor (SHA-256 of every entry and block, PyNaCl on every signature of
-entries, heads and cosignatures) and `check` as a whole, verdict included. Processor time, the least of some turns,
-since a busy machine only ever adds. Prints what the time is spent on, step by step.
+entries, enrolments, heads and cosignatures) and `check` as a whole, verdict included. Processor time, the least of some
+turns, since a busy machine only ever adds. Prints what the time is spent on, step by step.
 """
 
 import sys
@@ -21,7 +21,8 @@ from nacl.bindings import crypto_sign_open
 import attest.check as line
 from attest.agreement import SignedAgreement, verify_agreement
 from attest.errors import EvidenceError
-from attest.format.bodies import HeadBody, block_of
+from attest.format.act import possession
+from attest.format.bodies import Enrol, HeadBody, KeysBody, block_of
 from attest.format.checkpoint import cosignature_message
 from attest.format.cose import sig_structure1
 from attest.format.note import parse_note
@@ -71,6 +72,14 @@ class Floor:
                 self.signed.append((p.sign1.signature + message, keys[p.header.kid]))
                 if isinstance(p.statement.body, HeadBody):
                     self.note(p.statement.body.note)
+                if isinstance(p.statement.body, KeysBody):
+                    self.enrolments(p.statement.log or b"", p.statement.body)
+
+    def enrolments(self, log: bytes, body: KeysBody) -> None:
+        """The signatures by which new keys prove that somebody has them."""
+        for act in body.acts:
+            if isinstance(act, Enrol):
+                self.signed.append((act.proof + possession(log, act.sub, act.role, act.alg, act.key), act.key))
 
     def note(self, data: bytes) -> None:
         """The signatures of a cosigned head."""
@@ -117,7 +126,7 @@ def steps(bundle: DirectoryBundle, signed: SignedAgreement, trust: Trust, at: in
 
 def main() -> None:
     """Builds, takes turns, prints."""
-    hosts, days = (int(word) for word in (*sys.argv[1:], "64", "12")[:2]) if len(sys.argv) > 2 else (32, 30)
+    hosts, days = (int(word) for word in sys.argv[1:]) if len(sys.argv) == 3 else (64, 30)
     with tempfile.TemporaryDirectory() as folder:
         fleet = Fleet(Path(folder) / "fleet", hosts, days)
         bundle = DirectoryBundle(fleet.path)
