@@ -192,6 +192,12 @@ def _evidence_findings(party: Party, evidence: Sequence[SiteEvidence]) -> list[F
         if e.facts.absent_blocks:
             text = f"{e.facts.absent_blocks:,} blocks are absent; what they held is charged like a gap"
             findings.append(Finding("block/absent", Outcome.HOLDS, text, settle="the blocks"))
+        if e.worth is not None and e.worth.repeated.any():
+            text = (
+                f"{int(e.worth.repeated.sum()):,} statements have the energy of others, bucket by bucket, the first at"
+                f" index {int(e.worth.indices[e.worth.repeated][0])}; their devices count as silent"
+            )
+            findings.append(Finding("usage/repeated", Outcome.HOLDS, text, settle="the records of these devices"))
         if e.extra:
             text = f"files that no head needs were not read: {', '.join(e.extra[:3])}" + (
                 " ..." if len(e.extra) > 3 else ""

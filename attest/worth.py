@@ -1,8 +1,8 @@
 """Pass 5: what each statement is worth (design section 3, "Time, exactly" and "Who is accused").
 
-A statement lowers `high` only if it is timely, not disputed by a revocation or a void, and its source has no fault; it
-counts for `low`, as the lab's own admission, if a quorum witnessed it before the source's first fault; what is disputed
-is kept apart.
+A statement lowers `high` only if it is timely, not disputed by a revocation or a void, repeats no other's energy, and
+its source has no fault; it counts for `low`, as the lab's own admission, if a quorum witnessed it before the source's
+first fault; what is disputed is kept apart.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from attest.control import FOREVER, Control
 from attest.errors import Fault, Scope
 from attest.facts import Facts, Said
+from attest.repeated import repeated
 from attest.timeline import Timeline
 
 Mask = npt.NDArray[np.bool_]
@@ -22,7 +23,7 @@ Mask = npt.NDArray[np.bool_]
 @dataclass(frozen=True)
 class Quality:
     """For each log index of a usage or meter statement: its source, window and *upper* (-1: none), whether its key is
-    one that the agreement names, and what it may be used for."""
+    one that the agreement names, and what it may be used for. `repeated` are those of the same energy as others."""
 
     indices: npt.NDArray[np.int64]
     sources: npt.NDArray[np.int64]
@@ -33,6 +34,7 @@ class Quality:
     usable: Mask
     admitted: Mask
     disputed: Mask
+    repeated: Mask
 
     def of(self, column: npt.NDArray[np.int64], mask: Mask) -> Mask:
         """A mask over statements as a mask over rows that name their statement by index."""
@@ -57,6 +59,7 @@ def quality(facts: Facts, control: Control, timeline: Timeline, faults: Iterable
             first_fault[at] = min(first_fault[at], fault.index)
     disputed = _disputed(index, source, control)
     sound, before = first_fault[source] == FOREVER, index < first_fault[source]
+    copied = np.isin(index, repeated(facts.cells))
     independent = np.array([s.independent for s in control.sources], bool)
     return Quality(
         index,
@@ -65,9 +68,10 @@ def quality(facts: Facts, control: Control, timeline: Timeline, faults: Iterable
         upper,
         independent[source],
         timely,
-        timely & sound & ~disputed,
+        timely & sound & ~disputed & ~copied,
         (upper >= 0) & before & ~disputed,
         (upper >= 0) & before & disputed,
+        copied,
     )
 
 

@@ -1,6 +1,7 @@
 """Attacks inside a statement: spans, columns, counters and blocks that say what cannot be, or belong elsewhere."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from tests.attacks.vectors import (
     play,
     ran,
     tampered,
+    unproven,
 )
 from tests.check.world import END, START, site
 
@@ -215,6 +217,20 @@ def another_devices_telemetry() -> Lab:
     return made
 
 
+def another_devices_telemetry_made_to_fit() -> Lab:
+    """The same, with the counters of a device that goes on where this one's stood."""
+    made = ran()
+    seen = observe(made.site, 1, made.host(0).until, EVENING, made.columns)
+    own = {column: before for column, before, _ in body(made.usage(0, EVENING)).counters}
+    counters = []
+    for column, before, after in seen.counters:
+        climbed = np.frombuffer(after, "<u8") - np.frombuffer(before, "<u8")
+        counters.append((column, own[column], (np.frombuffer(own[column], "<u8") + climbed).tobytes()))
+    made.host(0).append(made.usage(0, EVENING, replace(seen, counters=tuple(counters))))
+    made.run(mute=lambda sub, start, end: sub == made.host(0).sub)
+    return made
+
+
 def counters_dropped(made: Lab, draft: Draft) -> Draft:
     return draft.but_body(counters=())
 
@@ -306,6 +322,7 @@ VECTORS = (
     ),
     invalid("counters left out of one statement", lambda: tampered(counters_dropped), "counter/discontinuous", SOURCE),
     invalid("another day's telemetry", another_days_telemetry, "counter/mismatch", SOURCE),
+    unproven("another device's telemetry, made to fit", another_devices_telemetry_made_to_fit, "usage/repeated"),
     invalid("another device's telemetry", another_devices_telemetry, "counter/discontinuous", SOURCE),
     # spans and grid
     invalid(
