@@ -1,0 +1,59 @@
+"""`attest check --jobs`: processes share the work, and neither the verdict nor an error depends on it."""
+
+from pathlib import Path
+
+import pytest
+
+from attest import scan
+from attest.simulate.fleet import Fleet
+from attest.verdict import utc
+from tests.cli.sandbox import run
+
+Captured = pytest.CaptureFixture[str]
+HOUR = 3_600
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A log of four tiles, each a range of its own, its agreement and what a verifier trusts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(scan, "RANGE_TILES", 1)
+    fleet = Fleet(tmp_path / "fleet", 8, 4, window_s=HOUR)
+    assert fleet.size > 3 * 256
+    (tmp_path / "agreement").write_bytes(fleet.pact.signed())
+    (tmp_path / "trust").write_bytes(fleet.pact.trust())
+    (tmp_path / "at").write_text(utc(fleet.at))
+    return fleet.path
+
+
+def judged(capsys: Captured, jobs: int) -> tuple[int, str]:
+    at = Path("at").read_text()
+    code = run(f"check fleet --agreement agreement --trust trust --at {at} --format json --jobs {jobs}")
+    return code, capsys.readouterr().out
+
+
+def test_the_verdict_is_the_same(log: Path, capsys: Captured) -> None:
+    alone = judged(capsys, 1)
+    assert alone[0] == 0 and '"outcome": "holds"' in alone[1]
+    assert judged(capsys, 2) == alone
+
+
+@pytest.mark.parametrize("path", ["tile/entries/001", "blocks/002", "tile/0/000"])
+def test_so_is_what_a_changed_byte_makes_of_it(log: Path, path: str, capsys: Captured) -> None:
+    data = bytearray((log / path).read_bytes())
+    data[len(data) // 2] ^= 1
+    (log / path).write_bytes(data)
+    alone = judged(capsys, 1)
+    assert alone[0] == 5
+    assert judged(capsys, 2) == alone
+
+
+def test_so_is_a_file_that_is_not_there(log: Path, capsys: Captured) -> None:
+    (log / "tile/entries/002").unlink()
+    assert judged(capsys, 1)[0] == judged(capsys, 2)[0] == 6
+
+
+@pytest.mark.parametrize("jobs", ["0", "257", "all"])
+def test_no_such_number(log: Path, jobs: str, capsys: Captured) -> None:
+    assert run(f"check fleet --agreement agreement --jobs {jobs}") == 2
+    assert "--jobs" in capsys.readouterr().err
