@@ -20,7 +20,7 @@ from dataclasses import replace
 from attest.control import KeyRecord, Source
 from attest.errors import SignatureError, TrustError, UnsupportedError
 from attest.format.act import GenesisAct, possession
-from attest.format.bodies import Enrol, Revoke, Rotate
+from attest.format.key_acts import Enrol, Revoke, Rotate
 from attest.format.vocabulary import Role
 from attest.trust.keys import Alg, PublicKey
 

@@ -14,18 +14,9 @@ from attest.control import Control, KeyRecord, RosterRecord, authorise
 from attest.errors import EvidenceError, Fault, ForkError, Scope, TrustError
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, parse_act
 from attest.format.block import require_digest
-from attest.format.bodies import (
-    Block,
-    Enrol,
-    GenesisBody,
-    HeadBody,
-    InventoryBody,
-    KeysBody,
-    Revoke,
-    Rotate,
-    Void,
-)
+from attest.format.bodies import Block, GenesisBody, HeadBody, InventoryBody
 from attest.format.cose import verify_sign1
+from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.roster import Roster, parse_roster
 from attest.format.statement import Signed, Statement, parse_statement
 from attest.format.vocabulary import Role

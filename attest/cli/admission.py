@@ -13,8 +13,9 @@ from attest.cli.chain import genesis_leaf, keyring
 from attest.control import KeyRecord, Source, authorise
 from attest.errors import EvidenceError, LogError
 from attest.facts import Link, follows
-from attest.format.bodies import CloseBody, KeysBody, Void
+from attest.format.bodies import CloseBody
 from attest.format.cose import verify_sign1
+from attest.format.key_acts import KeysBody, Void
 from attest.format.statement import Signed, Statement, parse_statement
 from attest.format.vocabulary import Kind, Role
 from attest.log.merkle import leaf_hash

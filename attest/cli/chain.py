@@ -15,9 +15,10 @@ from typing import NamedTuple
 from attest.control import KeyRecord, Source
 from attest.errors import EvidenceError, KeyFileError, LogError, MissingError
 from attest.format.act import GenesisAct, parse_act
-from attest.format.bodies import Body, Enrol, GenesisBody, KeysBody, Revoke, Rotate, Void
+from attest.format.bodies import Body, GenesisBody
 from attest.format.checkpoint import parse_checkpoint
 from attest.format.cose import parse_document
+from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.note import parse_note
 from attest.format.statement import Anchor, Statement, kind_of, parse_statement
 from attest.format.vocabulary import Kind, Role

@@ -10,7 +10,7 @@ from attest.cli.chain import genesis_leaf, now, passphrase_of, require_acts, sig
 from attest.cli.params import AT, KEY_FILE, PASSPHRASE, TIME, read, write
 from attest.cli.request import ROLES, format_request, parse_request, prove
 from attest.cli.verb import Verb, Verbs, console
-from attest.format.bodies import Enrol, KeysBody, Revoke, Rotate
+from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate
 from attest.format.note import ED25519, format_vkey
 from attest.format.vocabulary import Kind
 from attest.sign.documents import add_signature

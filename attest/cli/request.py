@@ -15,7 +15,7 @@ from typing import Final
 
 from attest.errors import SignatureError
 from attest.format.act import possession
-from attest.format.bodies import Enrol
+from attest.format.key_acts import Enrol
 from attest.format.toml_table import parse_toml
 from attest.format.vocabulary import Role
 from attest.sign.signer import Signer

@@ -14,8 +14,9 @@ from attest.cli.params import AT, KEY_FILE, LOG, PASSPHRASE, read, write
 from attest.cli.verb import Verb, console
 from attest.errors import LogError
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, parse_act
-from attest.format.bodies import GenesisBody, KeysBody, Void
+from attest.format.bodies import GenesisBody
 from attest.format.cose import parse_document
+from attest.format.key_acts import KeysBody, Void
 from attest.format.statement import Statement, kind_of, parse_statement
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash

@@ -3,8 +3,8 @@
 Parsing bounds every size by a named constant and refuses what is out of range; whether the bytes are the one
 deterministic encoding is decided by `attest.format.statement`, which formats again and compares.
 
-    >>> format_body(KeysBody((Revoke(b"k" * 32, 217),)))[1][0][0] == Act.REVOKE
-    True
+    >>> format_body(HeadBody(b"note"))
+    {1: b'note'}
     >>> parse_body(Kind.CLOSE, {})
     CloseBody()
 """
@@ -15,7 +15,8 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from attest.format.fields import array, bad, bytes_, integer, map_, member, text, uint
-from attest.format.vocabulary import Act, Column, Kind, Label, Precision, Quantity, Role
+from attest.format.key_acts import MAX_DOCUMENT, KeysBody, format_keys, parse_keys
+from attest.format.vocabulary import Column, Kind, Label, Precision, Quantity
 
 MAX_RUNS: Final = 1_024  # of one usage statement's run table
 MAX_DEVICES: Final = 1_024  # of one source: a rack, not a site
@@ -28,10 +29,6 @@ SPAN_SIZE: Final = 8
 MAX_SPANS: Final = 7_000  # what fits a statement beside the rest
 MAX_INTERVAL: Final = 86_400  # s
 MAX_STEP: Final = 86_400_000  # ms
-MAX_ACTS: Final = 256
-MAX_DOCUMENT: Final = 60_000
-MAX_KEY: Final = 2_048
-MAX_PROOF: Final = 4_096
 MAX_DECLARED: Final = 1 << 62  # MFLOP
 _REMEMBERED: Final = 4_096
 
@@ -65,44 +62,6 @@ class InventoryBody(NamedTuple):
 
     block: Block
     devices: int
-
-
-class Enrol(NamedTuple):
-    """`proof` is the new key's signature over `attest.format.act.possession(...)`."""
-
-    sub: str
-    role: Role
-    alg: int
-    key: bytes
-    proof: bytes
-
-
-class Rotate(NamedTuple):
-    """In the source's own chain: from the next entry on the source signs with this key."""
-
-    alg: int
-    key: bytes
-    proof: bytes
-
-
-class Revoke(NamedTuple):
-    """`kid` is valid up to and including log index `last`."""
-
-    kid: bytes
-    last: int
-
-
-class Void(NamedTuple):
-    """`document` is the root holders' COSE_Sign over a void act (attest.format.act)."""
-
-    document: bytes
-
-
-KeyAct = Enrol | Rotate | Revoke | Void
-
-
-class KeysBody(NamedTuple):
-    acts: tuple[KeyAct, ...]
 
 
 class UsageBody(NamedTuple):
@@ -185,44 +144,6 @@ def _genesis(value: Any) -> GenesisBody:
 def _inventory(value: Any) -> InventoryBody:
     block, devices = map_(value, 2, "inventory")
     return InventoryBody(_block(block, "inventory.block"), uint(devices, "inventory.devices", MAX_INTERVALS))
-
-
-def _act(value: Any) -> KeyAct:
-    path = "keys.act"
-    act, *rest = array(value, 2, 6, path)
-    known = member(Act, act, path)
-    if len(rest) != _ACT_FIELDS[known]:
-        bad("statement/array", f"{known.name.lower()} has {_ACT_FIELDS[known]} fields, not {len(rest)}", path)
-    if known is Act.ENROL:
-        sub, role, alg, key, proof = rest
-        return Enrol(
-            text(sub, path),
-            member(Role, role, path),
-            integer(alg, path),
-            _key(key),
-            bytes_(proof, path, 1, MAX_PROOF),
-        )
-    if known is Act.ROTATE:
-        alg, key, proof = rest
-        return Rotate(integer(alg, path), _key(key), bytes_(proof, path, 1, MAX_PROOF))
-    if known is Act.REVOKE:
-        kid, last = rest
-        return Revoke(bytes_(kid, path), uint(last, path))
-    (document,) = rest
-    return Void(bytes_(document, path, 1, MAX_DOCUMENT))
-
-
-def _key(value: Any) -> bytes:
-    return bytes_(value, "keys.act.key", 32, MAX_KEY)
-
-
-def _format_act(act: KeyAct) -> list[Any]:
-    return [int(_ACT_OF[type(act)]), *(int(f) if isinstance(f, int) else f for f in act)]
-
-
-def _keys(value: Any) -> KeysBody:
-    (acts,) = map_(value, 1, "keys")
-    return KeysBody(tuple(_act(a) for a in array(acts, 1, MAX_ACTS, "keys.acts")))
 
 
 def _run(value: Any) -> Run:
@@ -334,13 +255,10 @@ def _close(value: Any) -> CloseBody:
     return CloseBody()
 
 
-_ACT_FIELDS: Final = {Act.ENROL: 5, Act.ROTATE: 3, Act.REVOKE: 2, Act.VOID: 1}
-_ACT_OF: Final[dict[type, Act]] = {Enrol: Act.ENROL, Rotate: Act.ROTATE, Revoke: Act.REVOKE, Void: Act.VOID}
-
 _PARSE: Final[dict[Kind, Callable[[Any], Body]]] = {
     Kind.GENESIS: _genesis,
     Kind.INVENTORY: _inventory,
-    Kind.KEYS: _keys,
+    Kind.KEYS: parse_keys,
     Kind.USAGE: _usage,
     Kind.METER: _meter,
     Kind.HEAD: _head,
@@ -350,7 +268,7 @@ _PARSE: Final[dict[Kind, Callable[[Any], Body]]] = {
 _FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
     GenesisBody: lambda b: {1: b.document},
     InventoryBody: lambda b: {1: list(b.block), 2: b.devices},
-    KeysBody: lambda b: {1: [_format_act(a) for a in b.acts]},
+    KeysBody: format_keys,
     UsageBody: lambda b: {
         1: b.interval,
         2: b.roster,

@@ -25,21 +25,8 @@ from typing import Any
 
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, possession
 from attest.format.block import Binding, commit, format_meter, format_usage
-from attest.format.bodies import (
-    Channel,
-    CloseBody,
-    Enrol,
-    GenesisBody,
-    HeadBody,
-    InventoryBody,
-    KeyAct,
-    KeysBody,
-    MeterBody,
-    Revoke,
-    Rotate,
-    UsageBody,
-    Void,
-)
+from attest.format.bodies import Channel, CloseBody, GenesisBody, HeadBody, InventoryBody, MeterBody, UsageBody
+from attest.format.key_acts import Enrol, KeyAct, KeysBody, Revoke, Rotate, Void
 from attest.format.roster import Device, Feed, Host, Roster, format_roster
 from attest.format.vocabulary import Role
 from attest.log.merkle import leaf_hash

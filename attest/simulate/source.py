@@ -10,16 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from attest.format.block import commit
-from attest.format.bodies import (
-    Body,
-    CloseBody,
-    GenesisBody,
-    HeadBody,
-    InventoryBody,
-    KeysBody,
-    MeterBody,
-    UsageBody,
-)
+from attest.format.bodies import Body, CloseBody, GenesisBody, HeadBody, InventoryBody, MeterBody, UsageBody
+from attest.format.key_acts import KeysBody
 from attest.format.statement import Anchor, Statement
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash

@@ -8,8 +8,9 @@ from typing import Any
 
 import cbor2
 
-from attest.format.bodies import KeysBody, UsageBody, Void
+from attest.format.bodies import UsageBody
 from attest.format.cose import Sign1, format_sign1, parse_sign1, sig_structure1
+from attest.format.key_acts import KeysBody, Void
 from attest.format.statement import format_payload, parse_payload
 from attest.log.merkle import leaf_hash
 from attest.sign.documents import sign_document

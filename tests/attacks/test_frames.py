@@ -11,7 +11,8 @@ from attest.compute.columns import format_spans
 from attest.errors import Scope
 from attest.format.act import possession
 from attest.format.block import Binding, commit, format_usage
-from attest.format.bodies import NO_RUN, KeysBody, Rotate, Run, UsageBody
+from attest.format.bodies import NO_RUN, Run, UsageBody
+from attest.format.key_acts import KeysBody, Rotate
 from attest.format.roster import Roster
 from attest.format.vocabulary import Label, Precision, Role, State
 from attest.sign.seeded import seeded_key

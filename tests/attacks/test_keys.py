@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, possession
-from attest.format.bodies import CloseBody, Enrol, GenesisBody, HeadBody, KeyAct, KeysBody, Revoke, Rotate, Void
+from attest.format.bodies import CloseBody, GenesisBody, HeadBody
+from attest.format.key_acts import Enrol, KeyAct, KeysBody, Revoke, Rotate, Void
 from attest.format.statement import peek
 from attest.format.vocabulary import Kind, Role
 from attest.log.merkle import leaf_hash

@@ -22,9 +22,10 @@ import attest.check as line
 from attest.agreement import SignedAgreement, verify_agreement
 from attest.errors import EvidenceError
 from attest.format.act import possession
-from attest.format.bodies import Enrol, HeadBody, KeysBody, block_of
+from attest.format.bodies import HeadBody, block_of
 from attest.format.checkpoint import cosignature_message
 from attest.format.cose import sig_structure1
+from attest.format.key_acts import Enrol, KeysBody
 from attest.format.note import parse_note
 from attest.format.statement import parse_statement
 from attest.gather import Context, gather

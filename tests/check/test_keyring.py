@@ -4,7 +4,7 @@ import pytest
 
 from attest.errors import TrustError
 from attest.format.act import GenesisAct, possession
-from attest.format.bodies import Revoke, Rotate
+from attest.format.key_acts import Revoke, Rotate
 from attest.format.vocabulary import Role
 from attest.keyring import Keyring
 from attest.sign.seeded import seeded_key

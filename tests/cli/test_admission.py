@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from attest.format.bodies import Body, CloseBody, HeadBody, KeysBody, Revoke
+from attest.format.bodies import Body, CloseBody, HeadBody
+from attest.format.key_acts import KeysBody, Revoke
 from attest.format.statement import Statement, parse_statement
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash

@@ -11,8 +11,9 @@ import pytest
 
 from attest.errors import TrustError
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, parse_act
-from attest.format.bodies import Enrol, GenesisBody, HeadBody, InventoryBody, KeysBody, Revoke, Rotate, Void
+from attest.format.bodies import GenesisBody, HeadBody, InventoryBody
 from attest.format.cose import parse_document, verify_sign1
+from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.note import parse_note, parse_vkey
 from attest.format.roster import parse_roster
 from attest.format.statement import Signed, parse_statement

@@ -17,8 +17,9 @@ from attest.evidence.meter import Row, read_meter
 from attest.facts import Link, follows
 from attest.format.act import CONTENT_TYPE, GenesisAct, format_act, possession
 from attest.format.block import Binding, commit, parse_meter
-from attest.format.bodies import CloseBody, Enrol, GenesisBody, InventoryBody, KeysBody, MeterBody, Rotate, UsageBody
+from attest.format.bodies import CloseBody, GenesisBody, InventoryBody, MeterBody, UsageBody
 from attest.format.cose import verify_sign1
+from attest.format.key_acts import Enrol, KeysBody, Rotate
 from attest.format.roster import Device, Feed, Host, Roster, format_roster
 from attest.format.statement import Signed, Statement, parse_statement
 from attest.format.vocabulary import Kind, Quantity, Role

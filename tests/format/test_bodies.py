@@ -8,28 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attest.errors import EvidenceError, MalformedError, UnsupportedError
-from attest.format import bodies
+from attest.format import bodies, key_acts
 from attest.format.bodies import (
     Block,
     Body,
     Channel,
     CloseBody,
-    Enrol,
     GenesisBody,
     HeadBody,
     InventoryBody,
-    KeysBody,
     MeterBody,
-    Revoke,
-    Rotate,
     Run,
     UsageBody,
-    Void,
     block_of,
     format_body,
     parse_body,
 )
 from attest.format.fields import MAX_TEXT, U64
+from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.vocabulary import Act, Column, Kind, Label, Precision, Quantity, Role, State
 from tests.format.values import BODIES
 
@@ -95,23 +91,23 @@ def changed(kind: Kind, *path: Any) -> dict[int, Any]:
 
 LIMITS: list[tuple[Kind, tuple[Any, ...], Any, Any]] = [
     # kind, place, the last value that is taken, the first that is not
-    (Kind.GENESIS, (1,), bytes(bodies.MAX_DOCUMENT), bytes(bodies.MAX_DOCUMENT + 1)),
+    (Kind.GENESIS, (1,), bytes(key_acts.MAX_DOCUMENT), bytes(key_acts.MAX_DOCUMENT + 1)),
     (Kind.GENESIS, (1,), b"d", b""),
     (Kind.INVENTORY, (1, 1), 1, 0),
     (Kind.INVENTORY, (1, 1), bodies.MAX_BLOCK, bodies.MAX_BLOCK + 1),
     (Kind.INVENTORY, (2,), 0, -1),
     (Kind.INVENTORY, (2,), bodies.MAX_INTERVALS, bodies.MAX_INTERVALS + 1),
-    (Kind.KEYS, (1,), [[3, H, 0]] * bodies.MAX_ACTS, [[3, H, 0]] * (bodies.MAX_ACTS + 1)),
+    (Kind.KEYS, (1,), [[3, H, 0]] * key_acts.MAX_ACTS, [[3, H, 0]] * (key_acts.MAX_ACTS + 1)),
     (Kind.KEYS, (1, 0, 1), "s" * MAX_TEXT, "s" * (MAX_TEXT + 1)),
     (Kind.KEYS, (1, 0, 3), -(1 << 63), -(1 << 63) - 1),
     (Kind.KEYS, (1, 0, 3), (1 << 63) - 1, 1 << 63),
-    (Kind.KEYS, (1, 0, 4), bytes(bodies.MAX_KEY), bytes(bodies.MAX_KEY + 1)),
+    (Kind.KEYS, (1, 0, 4), bytes(key_acts.MAX_KEY), bytes(key_acts.MAX_KEY + 1)),
     (Kind.KEYS, (1, 0, 4), bytes(32), bytes(31)),
-    (Kind.KEYS, (1, 0, 5), bytes(bodies.MAX_PROOF), bytes(bodies.MAX_PROOF + 1)),
+    (Kind.KEYS, (1, 0, 5), bytes(key_acts.MAX_PROOF), bytes(key_acts.MAX_PROOF + 1)),
     (Kind.KEYS, (1, 1, 3), b"p", b""),
     (Kind.KEYS, (1, 2, 2), U64, U64 + 1),
     (Kind.KEYS, (1, 2, 2), 0, -1),
-    (Kind.KEYS, (1, 3, 1), bytes(bodies.MAX_DOCUMENT), bytes(bodies.MAX_DOCUMENT + 1)),
+    (Kind.KEYS, (1, 3, 1), bytes(key_acts.MAX_DOCUMENT), bytes(key_acts.MAX_DOCUMENT + 1)),
     (Kind.USAGE, (1,), 1, 0),
     (Kind.USAGE, (1,), bodies.MAX_INTERVAL, bodies.MAX_INTERVAL + 1),
     (Kind.USAGE, (6,), [[H, 0, 0, 0, None]] * bodies.MAX_RUNS, [[H, 0, 0, 0, None]] * (bodies.MAX_RUNS + 1)),
@@ -134,7 +130,7 @@ LIMITS: list[tuple[Kind, tuple[Any, ...], Any, Any]] = [
     (Kind.METER, (5, 0, 2), U64, U64 + 1),
     (Kind.METER, (5, 0, 0), "ß" * MAX_TEXT, "ß" * (MAX_TEXT + 1)),
     (Kind.METER, (5,), [[f"f{i}", 0, 0] for i in range(1_024)], [[f"f{i}", 0, 0] for i in range(1_025)]),
-    (Kind.HEAD, (1,), bytes(bodies.MAX_DOCUMENT), bytes(bodies.MAX_DOCUMENT + 1)),
+    (Kind.HEAD, (1,), bytes(key_acts.MAX_DOCUMENT), bytes(key_acts.MAX_DOCUMENT + 1)),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from attest.format import act, bodies, roster, vocabulary
+from attest.format import act, bodies, key_acts, roster, vocabulary
 from attest.format.bodies import Body
 from attest.format.fields import HIDDEN, MAX_TEXT, U64
 from attest.format.statement import MAX_SEQ, MAX_TIME, Anchor, Statement
@@ -18,11 +18,11 @@ keys = st.binary(min_size=32, max_size=100)
 proofs = st.binary(min_size=1, max_size=100)
 
 blocks = st.builds(bodies.Block, hashes, st.integers(1, bodies.MAX_BLOCK))
-key_acts = st.one_of(
-    st.builds(bodies.Enrol, lines, st.sampled_from(Role), i64, keys, proofs),
-    st.builds(bodies.Rotate, i64, keys, proofs),
-    st.builds(bodies.Revoke, hashes, u64),
-    st.builds(bodies.Void, proofs),
+acts = st.one_of(
+    st.builds(key_acts.Enrol, lines, st.sampled_from(Role), i64, keys, proofs),
+    st.builds(key_acts.Rotate, i64, keys, proofs),
+    st.builds(key_acts.Revoke, hashes, u64),
+    st.builds(key_acts.Void, proofs),
 )
 declared = st.none() | st.integers(0, bodies.MAX_DECLARED)
 runs = st.builds(bodies.Run, hashes, st.sampled_from(Label), st.sampled_from(Precision), u64, declared)
@@ -62,7 +62,7 @@ meters = st.builds(
 BODIES: dict[Kind, st.SearchStrategy[Body]] = {
     Kind.GENESIS: st.builds(bodies.GenesisBody, proofs),
     Kind.INVENTORY: st.builds(bodies.InventoryBody, blocks, st.integers(0, bodies.MAX_INTERVALS)),
-    Kind.KEYS: st.builds(bodies.KeysBody, st.lists(key_acts, min_size=1, max_size=3).map(tuple)),
+    Kind.KEYS: st.builds(key_acts.KeysBody, st.lists(acts, min_size=1, max_size=3).map(tuple)),
     Kind.USAGE: usages(),
     Kind.METER: meters,
     Kind.HEAD: st.builds(bodies.HeadBody, proofs),

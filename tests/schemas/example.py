@@ -28,19 +28,15 @@ from attest.format.bodies import (
     Body,
     Channel,
     CloseBody,
-    Enrol,
     GenesisBody,
     HeadBody,
     InventoryBody,
-    KeysBody,
     MeterBody,
-    Revoke,
-    Rotate,
     Run,
     UsageBody,
-    Void,
 )
 from attest.format.checkpoint import Checkpoint, format_checkpoint
+from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.note import format_vkey
 from attest.format.roster import Device, Feed, Host, Roster, format_roster
 from attest.format.statement import Anchor, Statement

@@ -23,8 +23,9 @@ from pycddl import ValidationError
 from attest.agreement.signed import CONTENT_TYPE as AGREEMENT_TYPE
 from attest.errors import EvidenceError
 from attest.format import act as acts
-from attest.format.bodies import GenesisBody, KeysBody, Void
+from attest.format.bodies import GenesisBody
 from attest.format.cose import parse_header
+from attest.format.key_acts import KeysBody, Void
 from attest.format.statement import parse_payload, parse_statement
 
 __all__ = [

@@ -4,8 +4,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from attest.errors import LogError
-from attest.format.bodies import CloseBody, KeysBody, Void
+from attest.format.bodies import CloseBody
 from attest.format.cose import parse_header, verify_sign1
+from attest.format.key_acts import KeysBody, Void
 from attest.format.statement import MAX_STATEMENT, Statement, parse_statement
 from attest.format.vocabulary import Kind
 from attest.sign.keys import PrivateSigner
