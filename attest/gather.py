@@ -8,16 +8,16 @@ inside and becomes a fault; a statement with a fault of its own adds nothing els
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from attest.agreement import Meter as PinnedMeter
 from attest.bundle import Bundle
+from attest.channels import read_channels
 from attest.compute.columns import Shape
 from attest.control import Control, KeyRecord, authorise, holder
 from attest.errors import EvidenceError, Fault, Scope, TreeError, TrustError, UnsupportedError
-from attest.evidence.meter import Row, read_meter
 from attest.facts import (
     Cell,
     Chain,
@@ -36,7 +36,6 @@ from attest.format.block import Binding, Values, parse_meter, parse_usage, requi
 from attest.format.bodies import CloseBody, MeterBody, UsageBody, block_of
 from attest.format.cose import parse_header, parse_sign1, verify_sign1
 from attest.format.statement import Signed, Statement, embedded, parse_payload
-from attest.format.vocabulary import Quantity
 from attest.layout import Layouts
 from attest.log.merkle import HASH_SIZE
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
@@ -262,42 +261,10 @@ class _Gather:
             self.absent += 1
             return
         require_digest(block, body.block)
-        binding = Binding(self.control.log, record.source.sub, statement.seq)
         sub = record.source.sub
-        counts = self.counts(sub, body)
-        for channel, (values, offsets) in zip(body.channels, parse_meter(block, binding, body), strict=True):
-            feed = self.context.layouts.meters.get((sub, channel.feed))
-            if feed is None and not self.context.layouts.readable(statement.start, statement.end):
-                continue  # a roster that is not shown may name it
-            if feed is None:
-                raise TrustError("meter/unknown-feed", f"no roster has {sub} meter {channel.feed}")
-            rows = read_meter(values, offsets, body, statement.start, statement.end, self.context.bucket)
-            if counts:
-                rows = rows[self.meters(sub, channel.feed, statement, rows[:, Row.BUCKET])]
-                ids = np.full((len(rows), 2), (index, feed), np.int64)
-                self.rows[Metered].append(np.concatenate((ids, rows), axis=1))
-
-    def counts(self, sub: str, body: MeterBody) -> bool:
-        """Whether a meter's readings bound anything; those that do not are read all the same.
-
-        A gauge looks at one moment of its step; and a meter that knows less of its clock than the agreement takes
-        for granted does not know in which bucket its readings lie.
-        """
-        agreed = self.context.meters.get(sub)
-        if agreed is not None and agreed.clock_uncertainty_s is not None:
-            stated = body.clock_uncertainty
-            if stated is None or stated > agreed.clock_uncertainty_s:
-                return False
-        means = body.quantity is Quantity.MEAN_POWER and (agreed is None or agreed.integrates)
-        return means or body.quantity is Quantity.REGISTER
-
-    def meters(self, sub: str, feed: str, statement: Statement, buckets: Table) -> Any:
-        """In which buckets the rosters in force have this source meter the feed."""
-        layouts, bucket = self.context.layouts, self.context.bucket
-        if layouts.metered(sub, feed, statement.start, statement.end):
-            return np.ones(len(buckets), bool)
-        parts = [(max(b * bucket, statement.start), min((b + 1) * bucket, statement.end)) for b in buckets.tolist()]
-        return np.array([layouts.metered(sub, feed, start, end) for start, end in parts], bool)
+        channels = parse_meter(block, Binding(self.control.log, sub, statement.seq), body)
+        agreed, layouts = self.context.meters.get(sub), self.context.layouts
+        self.rows[Metered] += read_channels(channels, index, sub, statement, body, layouts, self.context.bucket, agreed)
 
     def say(self, index: int, record: KeyRecord, statement: Statement) -> None:
         lower = NEVER

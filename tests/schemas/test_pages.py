@@ -25,8 +25,8 @@ ON = {
         "trust/notes.py", "trust/quorum.py",
     ),
     "verification.md": (
-        "account.py", "caps.py", "check.py", "declared.py", "duties.py", "evaluate.py", "facts.py", "gather.py",
-        "judge.py", "lights.py", "verdict.py",
+        "account.py", "caps.py", "channels.py", "check.py", "compute_cap.py", "declared.py", "duties.py",
+        "evaluate.py", "facts.py", "gather.py", "judge.py", "lights.py", "verdict.py",
     ),
     "bounds.md": (
         "compute/accelerators.py", "compute/bounds.py", "compute/exact.py", "compute/off.py", "compute/pins.py",
