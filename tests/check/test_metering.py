@@ -1,0 +1,97 @@
+"""Feeds with and without meters, against H worked out feed by feed in Python's integers."""
+
+import random
+
+import numpy as np
+import pytest
+
+from attest.compute.accelerators import default_pin
+from attest.control import Control, RosterRecord
+from attest.facts import Metered, Table, table
+from attest.format.bodies import Block
+from attest.format.roster import Device, Feed, Host, Roster
+from attest.layout import Layouts
+from attest.metering import LAB_METER_ERROR_PPM, SOFTWARE, Metering
+
+HOUR = 3_600
+HOURS = 4
+MODELS = ("NVIDIA A100-SXM4-80GB", "NVIDIA H100 SXM5 80GB")
+PINS = {model: default_pin(model) for model in MODELS}
+ENOUGH = 10**8  # mJ in an hour: nobody is off
+METER = "https://acme.example/meter"
+
+
+class Site:
+    """Feeds in a random tree, some of them metered, with devices on them and energy that adds up."""
+
+    def __init__(self, seed: int) -> None:
+        draw = random.Random(seed)
+        self.parents = [None if not i or draw.random() < 0.3 else draw.randrange(i) for i in range(draw.randint(1, 8))]
+        feeds = range(len(self.parents))
+        self.metered = [draw.random() < 0.5 for _ in feeds]
+        self.devices = [[draw.choice(MODELS) for _ in range(draw.randint(0, 3))] for _ in feeds]
+        self.energy = [[draw.randint(ENOUGH, 10 * ENOUGH) for _ in range(HOURS)] for _ in feeds]
+        self.gap_ms = [[draw.choice((0, 0, 90_000)) for _ in range(HOURS)] for _ in feeds]
+        for feed in reversed(feeds):  # what goes through a feed goes through those above it
+            parent = self.parents[feed]
+            if parent is not None:
+                self.energy[parent] = [a + b for a, b in zip(self.energy[parent], self.energy[feed], strict=True)]
+        self.direct = np.array([[draw.randint(0, 10**13) for _ in (0, 1)] for _ in feeds], np.int64)
+
+    def layouts(self) -> Layouts:
+        feeds = tuple(Feed(f"f{i}", p, METER if m else None) for i, (p, m) in enumerate(self._named()))
+        hosts = tuple(
+            Host(f"h{feed}", tuple(Device(f"{feed}-{n}", model, feed) for n, model in enumerate(models)))
+            for feed, models in enumerate(self.devices)
+        )
+        record = RosterRecord(1, 0, Block(b"r" * 32, 1), Roster(feeds, hosts))
+        return Layouts(Control(b"", {}, (), (record,), (), {}, ()))
+
+    def _named(self) -> list[tuple[int | None, bool]]:
+        return list(zip(self.parents, self.metered, strict=True))
+
+    def rows(self) -> Table:
+        rows = []
+        for feed in (feed for feed, metered in enumerate(self.metered) if metered):
+            for hour, (energy, gap) in enumerate(zip(self.energy[feed], self.gap_ms[feed], strict=True)):
+                row = np.zeros((1, len(Metered)), np.int64)
+                row[0, [Metered.FEED, Metered.BUCKET, Metered.HIGH, Metered.LOW]] = feed, hour, energy, energy
+                row[0, Metered.COVERED] = HOUR * 1_000 - gap
+                rows.append(row)
+        return table(Metered, rows)
+
+    def behind(self, feed: int) -> list[str]:
+        """The models of all devices behind a feed."""
+        below = [child for child, parent in enumerate(self.parents) if parent == feed]
+        return [*self.devices[feed], *(model for child in below for model in self.behind(child))]
+
+    def bound(self, feed: int, window: int, hours: range) -> int:
+        """H of a feed: what its devices and the feeds on it can have done, or what its meter leaves possible."""
+        below = [child for child, parent in enumerate(self.parents) if parent == feed]
+        found = int(self.direct[feed, window]) + sum(self.bound(child, window, hours) for child in below)
+        if not self.metered[feed]:
+            return found
+        pins = [PINS[model] for model in self.behind(feed)]
+        energy = sum(self.energy[feed][hour] for hour in hours)
+        most = -(-energy * (10**6 + LAB_METER_ERROR_PPM) // 10**6) * max(
+            (pin.efficiency_mflop_per_mj for pin in pins), default=0
+        )
+        gap_ms = sum(self.gap_ms[feed][hour] for hour in hours)
+        peak = sum(-(-pin.peak_flop_per_s // 10**6) for pin in pins)
+        return min(found, most + -(-gap_ms * peak // 1_000))
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_feed_without_a_meter_passes_on_what_hangs_on_it(seed: int) -> None:
+    site = Site(seed)
+    layouts = site.layouts()
+    (_, _, devices), *_ = layouts.expected()
+    metering = Metering(site.rows(), layouts, devices, {}, PINS, SOFTWARE, (0, HOURS), HOUR)
+    windows = [(0, 3), (3, HOURS)]
+    found = metering.bound(site.direct, windows)
+    roots = [feed for feed, parent in enumerate(site.parents) if parent is None]
+    assert metering.roots() == roots
+    assert found.windows.tolist() == [
+        sum(site.bound(feed, number, range(*window)) for feed in roots) for number, window in enumerate(windows)
+    ]
+    assert found.total <= sum(found.windows.tolist())
