@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attest.errors import EvidenceError, LogError, MissingError
 from attest.format.checkpoint import Checkpoint
+from attest.format.note import NoteSignature, parse_note
 from attest.format.statement import peek
 from attest.log import tiles
 from attest.log.merkle import EMPTY_RANGE, HASH_SIZE, compact_range, leaf_hash
@@ -103,3 +104,19 @@ def damage() -> Iterator[None]:
 def damaged(detail: str) -> LogError:
     """The error for a log that cannot be written on as it is."""
     return LogError("log/damaged", detail, hint=_HINT)
+
+
+def require_text(note: bytes, text: str) -> tuple[NoteSignature, ...]:
+    """The signatures of a note over this text. Raises LogError where it is over another."""
+    parsed = parse_note(note)
+    if parsed.text != text:
+        raise LogError("log/note", "the note that came back is not over the checkpoint's text")
+    return parsed.signatures
+
+
+def origin_of(journal: Journal | None, head: Checkpoint | None) -> str:
+    """The one name of a log, from whichever of the two there is. Raises LogError where they differ."""
+    names = {source.origin for source in (journal, head) if source}
+    if len(names) != 1:
+        raise damaged(f"the checkpoint and the journal are of different logs: {' and '.join(sorted(names))}")
+    return names.pop()

@@ -40,17 +40,16 @@ from typing import Final, Self
 from attest.errors import LogError
 from attest.format.bodies import Block
 from attest.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
-from attest.format.note import NoteSignature, parse_note
+from attest.format.note import parse_note
 from attest.format.statement import Peek, peek
 from attest.log import tiles
 from attest.log.merkle import leaf_hash
-from attest.store import disk
+from attest.store import disk, scan
 from attest.store.create import create
 from attest.store.directory import CHECKPOINT, JOURNAL, LOCK, TEMPORARY, DirectoryBundle
 from attest.store.files import TileFiles
 from attest.store.journal import Journal
 from attest.store.places import Places
-from attest.store.scan import block_at, damage, damaged, entry_at, finish, leaf_at, read_edge, scan
 
 MAX_FRAME: Final = 64 << 20  # bytes of entries and blocks that `extend` accepts at once
 
@@ -94,12 +93,12 @@ class LogWriter:
                 self._journal = journal
                 stack.callback(journal.close)
             head = self._read_checkpoint()
-            self.origin = _origin(journal, head)
+            self.origin = scan.origin_of(journal, head)
             self.size = head.size if head else 0
             records = journal.records if journal else []
             self._pending = [record for record in records if record.position >= self.size]
             if journal and not read_only:
-                finish(self.size, journal, self._pending, self._files)
+                scan.finish(self.size, journal, self._pending, self._files)
                 self._pack = self._place(head)
             self._open = stack.pop_all()
             self.closed = False
@@ -128,14 +127,14 @@ class LogWriter:
         """Entry number `index`, sealed or pending."""
         if index >= self.size:
             return self._pending[index - self.size].entry
-        return entry_at(self._bundle, self.size, index)
+        return scan.entry_at(self._bundle, self.size, index)
 
     def block(self, index: int) -> bytes | None:
         """The block of entry number `index`, sealed or pending; None if it has none."""
         if index >= self.size:
             record = self._pending[index - self.size]
             return self._journal.block(record) if record.block else None
-        return block_at(self._bundle, self.size, index)
+        return scan.block_at(self._bundle, self.size, index)
 
     def find(self, sub: str, seq: int) -> int | None:
         """The index of a source's statement, None if there is none."""
@@ -194,7 +193,7 @@ class LogWriter:
         old, new = self.size, self.size + len(self._pending)
         leaves = b"".join([leaf_hash(record.entry) for record in self._pending])
         with self._fatal():
-            edge = read_edge(self._bundle, old) if old else []
+            edge = scan.read_edge(self._bundle, old) if old else []
             written, edge = tiles.grow(old, edge, leaves)
             pack = self._files.put_entries(old, self._pack, self._pending, self._journal)
             for tile, data in written:
@@ -202,7 +201,7 @@ class LogWriter:
             self._files.sync()
         text = format_checkpoint(Checkpoint(self.origin, new, tiles.edge_root(new, edge)))
         note = sign(text)
-        _require_text(note, text)
+        scan.require_text(note, text)
         with self._fatal():
             self._publish(note)
             self.size, self._pack, self._pending = new, pack, []
@@ -217,7 +216,7 @@ class LogWriter:
         if self.checkpoint is None:
             raise LogError("log/empty", f"{self.path} has no checkpoint to cosign")
         now = parse_note(self.checkpoint)
-        signers = {(s.name, s.key_id) for s in _require_text(note, now.text)}
+        signers = {(s.name, s.key_id) for s in scan.require_text(note, now.text)}
         if missing := [s.name for s in now.signatures if (s.name, s.key_id) not in signers]:
             raise LogError("log/note", f"the note lacks signatures of {', '.join(missing)}, which the checkpoint has")
         with self._fatal():
@@ -230,7 +229,7 @@ class LogWriter:
         if not path.exists():  # a copy of what was published
             if self.read_only:
                 return None
-            with damage():
+            with scan.damage():
                 head = parse_checkpoint(parse_note(self._bundle.checkpoint()).text)
             Journal.create(path, self.path / TEMPORARY, head.origin)
             disk.sync_directory(self.path)
@@ -242,13 +241,13 @@ class LogWriter:
     def _read_checkpoint(self) -> Checkpoint | None:
         if not (self.path / CHECKPOINT).exists():
             return None
-        with damage():
+        with scan.damage():
             self.checkpoint = self._bundle.checkpoint()
             return parse_checkpoint(parse_note(self.checkpoint).text)
 
     def _place(self, head: Checkpoint | None) -> int:
         """Reads all entries; returns the size of the last, partial pack."""
-        pack = scan(self._bundle, head, self._places.add) if head else 0
+        pack = scan.scan(self._bundle, head, self._places.add) if head else 0
         for record in self._pending:
             at = peek(record.entry)
             self._places.add(at.sub, at.seq, record.position)
@@ -267,7 +266,7 @@ class LogWriter:
     def _holds(self, index: int, entry: bytes) -> bool:
         if index >= self.size:
             return self._pending[index - self.size].entry == entry
-        return leaf_at(self._bundle, self.size, index) == leaf_hash(entry)
+        return scan.leaf_at(self._bundle, self.size, index) == leaf_hash(entry)
 
     def _accept(self, frame: list[tuple[int, bytes, bytes | None]], places: dict[tuple[str, int], int]) -> None:
         with self._fatal():
@@ -295,17 +294,3 @@ class LogWriter:
         except BaseException:
             self.close()
             raise
-
-
-def _require_text(note: bytes, text: str) -> tuple[NoteSignature, ...]:
-    parsed = parse_note(note)
-    if parsed.text != text:
-        raise LogError("log/note", "the note that came back is not over the checkpoint's text")
-    return parsed.signatures
-
-
-def _origin(journal: Journal | None, head: Checkpoint | None) -> str:
-    names = {source.origin for source in (journal, head) if source}
-    if len(names) != 1:
-        raise damaged(f"the checkpoint and the journal are of different logs: {' and '.join(sorted(names))}")
-    return names.pop()
