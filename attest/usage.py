@@ -103,9 +103,10 @@ class _Batch:
         classes = [[r.label * CLASS_STEP + r.precision for r in b.runs] + [0] for b in bodies]
         counts = np.array([len(c) for c in classes])
         self.run_ends = np.cumsum(counts)
+        self.run_begins = self.run_ends - counts
         self.klass = np.array([k for of_one in classes for k in of_one], np.int64)
         none = (self.run_ends - 1)[self.cut.statement]
-        begin = (self.run_ends - counts)[self.cut.statement]
+        begin = self.run_begins[self.cut.statement]
         self.run = np.where(self.cut.run == NO_RUN, none, begin + self.cut.run)
 
     def _blocks(self) -> None:
@@ -222,27 +223,34 @@ class _Batch:
 
     def work(self) -> Table:
         """Device-seconds of each run by group; what is declared stands in the run's first row."""
+        runs = [run for s in self.statements for run in s.body.runs]
         busy = self.cut.run != NO_RUN
-        key = self.run[busy] * self.groups + self.local[self.row[busy]]
-        seconds = np.bincount(key, self.cut.length[busy], len(self.klass) * self.groups).astype(np.int64)
-        runs = [(n, number, run) for n, s in enumerate(self.statements) for number, run in enumerate(s.body.runs)]
-        if not runs:
-            return np.empty((0, len(Work)), np.int64)
-        place = np.delete(np.arange(len(self.klass)), self.run_ends - 1)
-        statement = np.repeat([n for n, _, _ in runs], self.groups)
-        group = np.tile(np.arange(self.groups), len(runs))
-        rows = np.empty((len(runs) * self.groups, len(Work)), np.int64, "F")
+        key, length = self.run[busy] * self.groups + self.local[self.row[busy]], self.cut.length[busy]
+        size = len(self.klass) * self.groups
+        first = np.delete(np.arange(len(self.klass)), self.run_ends - 1) * self.groups
+        if size > _DENSE:  # a statement can name many runs and groups, few of which have to do with each other
+            codes, place = np.unique(np.concatenate((first, key)), return_inverse=True)
+            seconds = np.bincount(place[len(first) :], length, len(codes))
+        else:
+            seconds = np.bincount(key, length, size)
+            used = seconds > 0
+            used[first] = True
+            codes = np.flatnonzero(used)
+            seconds = seconds[codes]
+        place, group = np.divmod(codes, self.groups)
+        statement = self.run_ends.searchsorted(place, "right")
+        lineage = np.array([r.lineage for r in runs], np.uint64).view(np.int64)
+        declared = np.array([-1 if r.declared is None else r.declared for r in runs], np.int64)
+        run = place - statement  # each statement before has a row for no run
+        rows = np.empty((len(codes), len(Work)), np.int64, "F")
         rows[:, Work.INDEX] = self.index[statement]
-        rows[:, Work.RUN] = np.repeat([number for _, number, _ in runs], self.groups)
+        rows[:, Work.RUN] = place - self.run_begins[statement]
         rows[:, Work.GROUP] = self.present[statement, group]
-        rows[:, Work.CLASS] = np.repeat(self.klass[place], self.groups)
-        rows[:, Work.LINEAGE] = np.repeat(
-            np.array([r.lineage for _, _, r in runs], np.uint64).view(np.int64), self.groups
-        )
-        rows[:, Work.SECONDS] = seconds.reshape(-1, self.groups)[place].ravel() * self.interval
-        declared = np.repeat([-1 if r.declared is None else r.declared for _, _, r in runs], self.groups)
-        rows[:, Work.DECLARED] = np.where(group == 0, declared, -1)
-        return np.asarray(rows[(group == 0) | (rows[:, Work.SECONDS] > 0)])
+        rows[:, Work.CLASS] = self.klass[place]
+        rows[:, Work.LINEAGE] = lineage[run]
+        rows[:, Work.SECONDS] = seconds * self.interval
+        rows[:, Work.DECLARED] = np.where(group == 0, declared[run], -1)
+        return rows
 
 
 def _pair(counters: Sequence[tuple[int, bytes, bytes]], column: int, none: bytes) -> tuple[bytes, bytes]:
