@@ -23,12 +23,14 @@ Ints = npt.NDArray[np.int64]
 def repeated(cells: Table) -> Ints:
     """The log indices of statements that repeat an earlier one's energy, rising. The cells of a statement lie side by
     side, and among them those of a bucket."""
-    cells = cells[cells[:, Cell.MEASURED] & ENERGY_KNOWN > 0]
-    if not len(cells):
+    index, bucket, energy = (cells[:, column] for column in (Cell.INDEX, Cell.BUCKET, Cell.ENERGY))
+    known = cells[:, Cell.MEASURED] & ENERGY_KNOWN > 0
+    if not known.all():
+        index, bucket, energy = index[known], bucket[known], energy[known]
+    if not len(index):
         return np.empty(0, np.int64)
-    index, bucket = cells[:, Cell.INDEX], cells[:, Cell.BUCKET]
     new = np.flatnonzero(np.concatenate(([True], (index[1:] != index[:-1]) | (bucket[1:] != bucket[:-1]))))
-    energy, index, bucket = np.add.reduceat(cells[:, Cell.ENERGY], new), index[new], bucket[new]
+    energy, index, bucket = np.add.reduceat(energy, new), index[new], bucket[new]
     first = np.flatnonzero(np.concatenate(([True], index[1:] != index[:-1])))
     length = np.diff(first, append=len(index))
     place = bucket - np.repeat(bucket[first], length)
