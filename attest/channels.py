@@ -42,7 +42,11 @@ def read_channels(
             raise TrustError("meter/unknown-feed", f"no roster has {sub} meter {channel.feed}")
         rows = read_meter(values, offsets, body, statement.start, statement.end, bucket)
         if bounding:
-            rows = rows[_metered(layouts, sub, channel.feed, statement, rows[:, Row.BUCKET], bucket)]
+            metered = _metered(layouts, sub, channel.feed, statement, rows[:, Row.BUCKET], bucket)
+            if not metered.all():
+                # A step over an edge may have lost one of its ends: it counts whole where it touches, as HIGH has it.
+                rows = rows[metered]
+                rows[:, [Row.STARTING, Row.ENDING]] = 0
             ids = np.full((len(rows), 2), (index, feed), np.int64)
             found.append(np.concatenate((ids, rows), axis=1))
     return found

@@ -55,10 +55,11 @@ def admitted(view: View) -> int:
     reach = view.witnessed_end()
     edges = (np.arange(view.window[0], view.window[1]) + 1) * bucket
     account = view.account
-    # What a statement sampled but its block does not show, or what came too late, may still turn up.
-    other = account.worthy(account.cells, ~view.worth.usable)
-    lost_blocks = account.by_group(other, other[:, Cell.SAMPLED])
-    holes = np.maximum(view.holes - lost_blocks, 0)
+    # What a statement accounts for, but its block does not show, or what came too late, may still turn up.
+    late = account.worthy(account.cells, ~view.worth.usable)
+    excused = account.by_group(late, late[:, Cell.SAMPLED] + late[:, Cell.OFF] + late[:, Cell.LOST])
+    excused = excused + account.by_group(account.usable, account.usable[:, Cell.LOST])
+    holes = np.maximum(view.holes - excused, 0)
     total = 0
     disputed = {fault.source for fault in view.evidence.faults}
     for group in view.layouts.groups:

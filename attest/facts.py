@@ -36,6 +36,7 @@ class Cell(IntEnum):
     """One group, bucket and class of one statement: device-seconds by state, and sums over what was sampled.
 
     CLASS is label * 16 + precision; READINGS is how many unbroken runs of sampled intervals there are at most;
+    LOST are the seconds of MISSING that the statement sampled, but whose block is not in the bundle.
     MEASURED has bit 1 where ENERGY (mJ) is known, 2 where CYCLES (10^6, counted)
     are, 4 where DERIVED (10^6, from gauges) are.
     """
@@ -55,6 +56,7 @@ class Cell(IntEnum):
     DERIVED = 12
     MEASURED = 13
     READINGS = 14
+    LOST = 15
 
 
 class Gap(IntEnum):

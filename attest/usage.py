@@ -164,6 +164,7 @@ class _Batch:
             rows[:, Cell.MEASURED] |= (self.has[column] * _KNOWN[column])[statement]
         if self.lost.any():
             lost = self.lost[statement]
+            rows[lost, Cell.LOST] = rows[lost, Cell.SAMPLED]
             rows[lost, Cell.MISSING] += rows[lost, Cell.SAMPLED]
             rows[lost, Cell.SAMPLED] = 0
         return rows
