@@ -216,7 +216,10 @@ class Account:
         if level not in self._meterings:
             stands = self.worth.usable & (self.worth.independent | (level == SOFTWARE))
             rows = self.metered[self.worth.of(self.metered[:, Metered.INDEX], stands)]
-            most = -(-self.expected.max(axis=1, initial=0) // self.bucket)
+            most = np.zeros(len(self.layouts.groups), np.int64)
+            for start, end, devices in self.layouts.expected():
+                if start < self.end * self.bucket and end > self.first * self.bucket:
+                    most = np.maximum(most, devices)
             self._meterings[level] = Metering(
                 rows, self.layouts, most, self.pinned, self.pins, level, (self.first, self.end), self.bucket
             )

@@ -170,7 +170,8 @@ def _feeds(term: PowerCap, view: View) -> list[int]:
     if term.feed is not None:
         return [view.layouts.feeds[term.feed]] if term.feed in view.layouts.feeds else []
     if term.meter is not None:
-        return sorted(feed for (sub, _), feed in view.layouts.meters.items() if sub == term.meter)
+        chosen = {feed for (sub, _), feed in view.layouts.meters.items() if sub == term.meter}
+        return sorted(feed for feed in chosen if chosen.isdisjoint(view.account.metering(SOFTWARE).path(feed)))
     return view.account.metering(SOFTWARE).roots()
 
 

@@ -3,16 +3,19 @@
 from collections.abc import Collection
 from hashlib import sha256
 
+import numpy as np
 import pytest
 
-from attest.format.roster import Roster
+from attest.format.block import commit, format_meter
+from attest.format.bodies import Channel, MeterBody
+from attest.format.roster import Device, Feed, Host, Roster
 from attest.format.statement import peek
 from attest.format.vocabulary import Kind, Quantity
 from attest.simulate.lab import Lab
 from attest.simulate.site import Event, Trouble
 from attest.simulate.telemetry import Instrument
 from attest.verdict import Outcome, Verdict
-from tests.check.world import CAP, COVERAGE, DAY, END, HOUR, START, codes, judge, lab, under
+from tests.check.world import ACME, CAP, COVERAGE, DAY, END, HOUR, START, TRAINING, codes, honest, judge, lab, under
 
 DAYS = 3
 LAST = START + DAYS * DAY
@@ -87,3 +90,50 @@ def test_late_witnesses_make_no_breach(down: bool) -> None:
     verdict = judge(made.bundle(), under(COVERAGE, end=END), at=LAST + DAY)
     assert verdict.outcome is Outcome.UNPROVEN
     assert "term/coverage" not in codes(verdict)
+
+
+def test_a_meter_of_feeds_that_hang_on_each_other_counts_no_energy_twice() -> None:
+    """The site's feed and its nodes' are all the independent meter's: what it measured is what the site's feed took."""
+    made = honest((TRAINING,))
+    cap = {"kind": "power-cap", "limit": "1 GW", "assurance": "L4"}
+    by_meter, by_feed = (
+        judge(made.bundle(), under(cap | which)).parties[0].terms[0]
+        for which in ({"meter": ACME.meter}, {"feed": "dc1"})
+    )
+    assert (by_meter.low, by_meter.high) == (by_feed.low, by_feed.high)
+
+
+def test_a_gap_is_charged_with_the_most_devices_of_any_moment() -> None:
+    """100 devices all day, 900 more for the six minutes in which the meter is silent: 1,000 x 360 s x 2.141e15 FLOP/s."""
+    made, noon, minutes = lab(), START + 12 * HOUR, 360
+    meter, hosts = made.meter, made.hosts
+    assert meter is not None
+    few, many = (
+        Roster(
+            (Feed("f", None, meter.sub),),
+            tuple(
+                Host(host.sub, tuple(Device(f"{host.sub}-{n}", "NVIDIA H100 80GB HBM3", 0) for n in range(count)))
+                for host, count in zip(hosts, counts, strict=False)
+            ),
+        )
+        for counts in ((100,), (100, 900))
+    )
+    made.inventory(few, START)
+    for hours, seconds in ((6, 0), (12, 0), (12, minutes), (18, 0), (24, 0)):
+        made.now = START + hours * HOUR + seconds
+        if made.now == noon:
+            made.inventory(many, noon)
+        elif made.now == noon + minutes:
+            made.inventory(few, made.now)
+        if not seconds:
+            offsets = np.arange(0, made.now - meter.until + 1, 60)
+            at = meter.until + offsets
+            offsets = offsets[(at <= noon) | (at >= noon + minutes)]
+            readings = [(np.zeros(len(offsets), np.int64), offsets * 1_000)]
+            block = format_meter(bytes(32), made.binding(meter), Quantity.REGISTER, readings)
+            body = MeterBody(Quantity.REGISTER, 60_000, 0, 1, (Channel("f", len(offsets), 0),), commit(block))
+            meter.append(meter.draft(body, made.now, block))
+        made.witness()
+        made.head()
+    found = judge(made.bundle(), under(CAP)).parties[0].terms[0].high
+    assert found is not None and found >= 1_000 * minutes * 2_141 * 10**12
