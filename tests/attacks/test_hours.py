@@ -104,7 +104,7 @@ def test_a_meter_of_feeds_that_hang_on_each_other_counts_no_energy_twice() -> No
 
 
 def test_a_gap_is_charged_with_the_most_devices_of_any_moment() -> None:
-    """100 devices all day, 900 more for the six minutes in which the meter is silent: 1,000 x 360 s x 2.141e15 FLOP/s."""
+    """100 devices all day, 900 more for the six minutes of the meter's gap: 1,000 x 360 s x 2.141e15 FLOP/s."""
     made, noon, minutes = lab(), START + 12 * HOUR, 360
     meter, hosts = made.meter, made.hosts
     assert meter is not None
