@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from attest.account import Account, Models
 from attest.compute import bounds
-from attest.compute.exact import Array, add, gathered
+from attest.compute.exact import Array, add, gathered, running
 from attest.facts import Cell, Table, Work
 from attest.format.vocabulary import Precision
 from attest.metering import INDEPENDENT, Window
@@ -25,10 +25,10 @@ Ints = npt.NDArray[np.int64]
 
 def admission(account: Account, windows: Sequence[Window], label: int | None, mask: Mask) -> Array:
     """What the statements of `mask` admit, clipped to what independent meters leave possible, [window], MFLOP."""
-    return account.metering(INDEPENDENT).bound(_by_feed(account, windows, label, mask), windows).windows
+    return account.metering(INDEPENDENT).bound(by_feed(account, windows, label, mask), windows).windows
 
 
-def _by_feed(account: Account, windows: Sequence[Window], label: int | None, mask: Mask) -> Array:
+def by_feed(account: Account, windows: Sequence[Window], label: int | None, mask: Mask) -> Array:
     """Admitted work of whole buckets, and of declared runs where the statement lies in the window, [feed, window]."""
     cells = account.of_label(account.worthy(account.cells, mask), label)
     work = active(cells, account.models)
@@ -63,25 +63,27 @@ def _declared(account: Account, rows: Table, cells: Table, work: Ints, windows: 
     run = _numbered(rows[:, [Work.INDEX, Work.CLASS, Work.RUN]])
     seconds = rows[:, Work.SECONDS]
     could = account.models.over(rows[:, Work.GROUP], lambda pin, at: bounds.capacity(seconds[at], pin))
-    could = gathered(could, run, int(run[-1]) + 1)
-    said = np.maximum.reduceat(rows[:, Work.DECLARED], np.flatnonzero(np.diff(run, prepend=-1)))
-    size = np.minimum(np.maximum(said, 0), could)
-    # Of each run one row, then of each class of a statement one row: its first devices take what it declares.
-    rows = rows[np.flatnonzero(np.diff(run, prepend=-1))]
+    begins = np.flatnonzero(np.diff(run, prepend=-1))
+    said = np.maximum(np.maximum.reduceat(rows[:, Work.DECLARED], begins), 0)
+    size = shared(said, run, could)
     klass = _numbered(rows[:, [Work.INDEX, Work.CLASS]])
-    size = gathered(size, klass, int(klass[-1]) + 1)
-    rows = rows[np.flatnonzero(np.diff(klass, prepend=-1))]
-    known, there = _matched(rows, cells)
-    admitted = gathered(work[known], there, len(rows))
-    seen = np.bincount(there, minlength=len(rows)) > 0
-    extra = np.maximum(size - admitted, 0)
+    of_class = rows[np.flatnonzero(np.diff(klass, prepend=-1))]
+    known, there = _matched(of_class, cells)
+    admitted = gathered(work[known], there, len(of_class))
+    extra = np.maximum(gathered(size, klass, len(of_class)) - admitted, 0)
+    extra = shared(np.where(np.bincount(there, minlength=len(of_class)) > 0, extra, 0), klass, size)
     first, last = account.reach(rows[:, Work.INDEX])
     feed = account.group_feed[rows[:, Work.GROUP]]
-    out = [
-        gathered(np.where(seen & (begin <= first) & (last < end), extra, 0), feed, account.feeds)
-        for begin, end in windows
-    ]
+    out = [gathered(np.where((begin <= first) & (last < end), extra, 0), feed, account.feeds) for begin, end in windows]
     return np.stack(out, axis=1)
+
+
+def shared(amount: Array, number: Ints, most: Array) -> Array:
+    """Amounts shared out over the rows that have their numbers, in order, to none more than its most. A size that a
+    host declares for some of its devices is never another's work: that may be behind a meter which says otherwise."""
+    before = running(most)[:-1]
+    before = before - before[np.flatnonzero(np.diff(number, prepend=-1))][number]
+    return np.asarray(np.minimum(np.maximum(amount[number] - before, 0), most))
 
 
 def _numbered(keys: Table) -> Ints:

@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from attest.agreement import Phase, PowerCap, PowerOff
+from attest.compute.exact import Array, add, running
 from attest.declared import no_pin, undeclared
 from attest.evaluate import View
 from attest.facts import Cell, Table
-from attest.metering import INDEPENDENT, SOFTWARE
+from attest.metering import INDEPENDENT
 from attest.verdict import Finding, Outcome, TermResult
 
 HOUR: Final = 3_600
@@ -113,15 +114,15 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
     high = low = 0
     window = term.window_s
     known = bool(views) and not findings
-    least: list[Table] = []
+    least: list[Array] = []
     for view in views:
         if view.unpinned:
             findings += [no_pin(model) for model in view.unpinned]
             known = False
             continue
         metering = view.account.metering(int(term.assurance))
-        feeds = [f for f in _feeds(term, view) if f in metering.figures]
-        if not feeds or len(feeds) < len(_feeds(term, view)):
+        feeds, always = view.layouts.tops(_feeds(term, view), view.start, view.end)
+        if not feeds or any(feed not in metering.figures for feed in feeds):
             known = False
             findings.append(
                 Finding(
@@ -140,13 +141,15 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
             known = False
             text = f"{gap_ms // 1_000:,} s of the capped feeds without a reading"
             findings.append(Finding("meter/gap", Outcome.UNPROVEN, text, numbers={"gap_ms": gap_ms}))
-        upper = metering.most_mj()[meters].sum(axis=0)
-        lower = metering.fewest_mj()[meters].sum(axis=0)
+        none = np.zeros(view.window[1] - view.window[0], np.int64)
+        upper = add(none, *metering.most_mj()[meters])
+        # What hung on another of these feeds at another time may have been counted there already.
+        lower = add(none, *metering.fewest_mj()[metering.node_of[always]])
         most, fewest = _lengths(view, window, energy=term.limit_mj is not None)
         seconds = bucket if term.limit_mj is None else 1
-        high += -(-_peak(upper, most) // seconds)
+        high += -(-most_of(upper, most) // seconds)
         least.append(lower)
-        low = _peak(np.sum(least, axis=0), fewest) // seconds  # sites that peaked at the same time
+        low = most_of(add(*least), fewest) // seconds  # sites that peaked at the same time
     unit, limit = ("mW", term.limit_mw) if term.limit_mj is None else ("mJ", term.limit_mj)
     assert limit is not None  # a power cap has one of its two limits, by construction
     outcome = Outcome.UNPROVEN
@@ -166,13 +169,14 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
     )  # fmt: skip
 
 
-def _feeds(term: PowerCap, view: View) -> list[int]:
+def _feeds(term: PowerCap, view: View) -> set[int]:
+    """The feeds that a term is about, whatever hangs on what."""
+    feeds = view.layouts.feeds
     if term.feed is not None:
-        return [view.layouts.feeds[term.feed]] if term.feed in view.layouts.feeds else []
+        return {feeds[term.feed]} if term.feed in feeds else set()
     if term.meter is not None:
-        chosen = {feed for (sub, _), feed in view.layouts.meters.items() if sub == term.meter}
-        return sorted(feed for feed in chosen if chosen.isdisjoint(view.account.metering(SOFTWARE).path(feed)))
-    return view.account.metering(SOFTWARE).roots()
+        return {feed for (sub, _), feed in view.layouts.meters.items() if sub == term.meter}
+    return set(feeds.values())
 
 
 def _lengths(view: View, window_s: int | None, *, energy: bool) -> tuple[int, int]:
@@ -183,7 +187,7 @@ def _lengths(view: View, window_s: int | None, *, energy: bool) -> tuple[int, in
     return (buckets, buckets) if window_s is None else (view.most_buckets(window_s), view.fewest_buckets(window_s))
 
 
-def _peak(values: Table, length: int) -> int:
+def most_of(values: Array, length: int) -> int:
     """The largest sum of `length` neighbouring buckets."""
-    sums = np.concatenate(([0], np.cumsum(values)))
+    sums = running(values)
     return int((sums[length:] - sums[:-length]).max())

@@ -5,7 +5,7 @@ are numbered in the order in which the rosters first name them, so that every wo
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -104,6 +104,23 @@ class Layouts:
                     parent = None if feed.parent is None else numbers[feed.parent]
                     parents[number] = parent if parents.get(number, parent) == parent else None
         return parents
+
+    def tops(self, chosen: Collection[int], start: int, end: int) -> tuple[list[int], list[int]]:
+        """Of some feeds those that hang on none of the others, directly or not: at some time between two, and at all
+        times that a roster names them."""
+        top: set[int] = set()
+        under: set[int] = set()
+        for begin, stop, record in self.periods():
+            if begin >= end or stop <= start or record.roster is None:
+                continue
+            numbers = [self.feeds[feed.name] for feed in record.roster.feeds]
+            behind: list[bool] = []  # a roster names what is above first
+            for number, feed in zip(numbers, record.roster.feeds, strict=True):
+                above = feed.parent
+                behind.append(above is not None and (behind[above] or numbers[above] in chosen))
+                if number in chosen:
+                    (under if behind[-1] else top).add(number)
+        return sorted(top), sorted(top - under)
 
     def periods(self) -> Iterator[tuple[int, int, RosterRecord]]:
         """(start, end, roster) of each time in which one roster is in force, in order."""

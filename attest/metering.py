@@ -138,17 +138,6 @@ class Metering:
             tuple(self.feeds[i] for i in found.negative),
         )
 
-    def roots(self) -> list[int]:
-        """The feeds that hang on nothing."""
-        return [feed for feed, above in enumerate(self.above) if above == NONE]
-
-    def path(self, feed: int) -> list[int]:
-        """The feeds that a feed hangs on, the nearest first."""
-        found = []
-        while (feed := self.above[feed]) != NONE:
-            found.append(feed)
-        return found
-
     def covered_ms(self) -> Array:
         """Milliseconds with readings, [meter, bucket] of the window."""
         return self._cut(np.diff(self.record.covered_ms))

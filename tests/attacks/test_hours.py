@@ -1,4 +1,4 @@
-"""Attacks on single hours: a meter unnamed for some of them, blocks stripped from a copy, witnesses who were away."""
+"""Hours without a meter, blocks stripped from a copy, witnesses who were away, gaps of minutes, feeds that move."""
 
 from collections.abc import Collection
 from hashlib import sha256
@@ -6,6 +6,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
+from attest.caps import most_of
 from attest.format.block import commit, format_meter
 from attest.format.bodies import Channel, MeterBody
 from attest.format.roster import Device, Feed, Host, Roster
@@ -15,7 +16,22 @@ from attest.simulate.lab import Lab
 from attest.simulate.site import Event, Trouble
 from attest.simulate.telemetry import Instrument
 from attest.verdict import Outcome, Verdict
-from tests.check.world import ACME, CAP, COVERAGE, DAY, END, HOUR, START, TRAINING, codes, honest, judge, lab, under
+from tests.check.world import (
+    ACME,
+    CAP,
+    COVERAGE,
+    DAY,
+    END,
+    HOUR,
+    START,
+    TRAINING,
+    codes,
+    honest,
+    judge,
+    lab,
+    site,
+    under,
+)
 
 DAYS = 3
 LAST = START + DAYS * DAY
@@ -137,3 +153,32 @@ def test_a_gap_is_charged_with_the_most_devices_of_any_moment() -> None:
         made.head()
     found = judge(made.bundle(), under(CAP)).parties[0].terms[0].high
     assert found is not None and found >= 1_000 * minutes * 2_141 * 10**12
+
+
+class Moving(Lab):
+    """A site whose nodes hang on a feed between them and the site's, once they have been moved."""
+
+    moved = False
+
+    def roster(self) -> Roster:
+        top, *nodes = super().roster().feeds
+        feeds = (top, Feed("between", 0, None), *(node._replace(parent=int(self.moved)) for node in nodes))
+        hosts = super().roster().hosts
+        moved = (tuple(d._replace(feed=d.feed + 1) for d in host.devices) for host in hosts)
+        return Roster(feeds, tuple(Host(host.sub, devices) for host, devices in zip(hosts, moved, strict=True)))
+
+
+@pytest.mark.parametrize("cap", [{}, {"meter": ACME.meter}], ids=["from outside", "by meter"])
+def test_a_feed_that_is_moved_is_not_counted_beside_the_one_above_it(cap: dict[str, str]) -> None:
+    made = Moving(ACME, site())
+    made.run(until=START + 12 * HOUR)
+    made.moved = True
+    made.inventory(made.roster(), made.now)
+    made.run()
+    verdict = judge(made.bundle(), under({"kind": "power-cap", "limit": "10 kW", "assurance": "L4", **cap}))
+    assert verdict.outcome is Outcome.HOLDS
+
+
+def test_a_year_of_a_gigawatt_is_summed_exactly() -> None:
+    """10^12 mW x 3,600 s in each of 8,766 hours: 3.16e19 mJ, which 64 bits do not hold."""
+    assert most_of(np.full(8_766, 36 * 10**14), 8_766) == 8_766 * 36 * 10**14

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attest.account import Account, Models
-from attest.admitted import active, admission
+from attest.admitted import active, admission, by_feed, shared
 from attest.agreement import verify_agreement
 from attest.check import examine
 from attest.compute.accelerators import default_pin
@@ -98,3 +98,24 @@ def test_values_beyond_64_bits_stay_exact(models: tuple[str, ...]) -> None:
     group = np.arange(len(models))
     found = Models(models, pins).over(group, lambda pin, rows: capacity(np.full(len(group), 1 << 60)[rows], pin))
     assert found.tolist() == [(1 << 60) * pins[name].peak_flop_per_s // 10**6 for name in models]
+
+
+def test_what_is_declared_for_devices_stays_on_their_feeds() -> None:
+    """A run names 10 s of the first group and 1 h of the second and declares more than all of that: to each its own."""
+    made = account()
+    index, klass = (int(v) for v in made.cells[0, [Cell.INDEX, Cell.CLASS]])
+    rows = made.work
+    without = by_feed(made, [DAY], None, made.worth.admitted)
+    made.work = np.array([(index, 0, 0, klass, 0, 10, 1 << 62), (index, 0, 1, klass, 0, 8 * 24 * HOUR, -1)], np.int64)
+    found = by_feed(made, [DAY], None, made.worth.admitted) - without
+    made.work = rows
+    least, most = (int(capacity(s, default_pin("NVIDIA H100 SXM5 80GB"))) for s in (10, 8 * 24 * HOUR))
+    first, second = made.group_feed[:2]
+    assert first != second
+    assert 0 < found[first, 0] <= least
+    assert least < found[second, 0] <= most
+    assert found.sum() == found[first, 0] + found[second, 0]
+
+
+def test_amounts_are_shared_out_in_order() -> None:
+    assert shared(np.array([5, 4]), np.array([0, 0, 1, 1]), np.array([3, 9, 1, 1])).tolist() == [3, 2, 1, 1]
