@@ -1,4 +1,4 @@
-"""What a lab admits: work of its own witnessed statements, for `low` (schemas/bounds.md, "What a lab admits").
+"""What a lab admits: work of its own witnessed statements, for `low` (schemas/bounds.md, "Admission").
 
 Two things admit work: tensor-active cycles, deflated by what the method overshot real runs by, and the sizes that run
 tables declare, never beyond what the devices named could have done. Where both speak of the runs of one class in one

@@ -188,7 +188,9 @@ def _evidence_findings(party: Party, evidence: Sequence[SiteEvidence]) -> list[F
             continue
         if e.facts.faulted > len(e.facts.faults):
             text = f"{e.facts.faulted:,} faults in {e.site.origin}, the first {len(e.facts.faults):,} are listed"
-            findings.append(Finding("log/more-faults", Outcome.INVALID, text, Scope.SOURCE))
+            listed = worst(finding_of(fault).outcome for fault in e.facts.faults)
+            scope = Scope.SOURCE if listed is Outcome.INVALID else None
+            findings.append(Finding("log/more-faults", listed, text, scope))
         if e.facts.absent_blocks:
             text = f"{e.facts.absent_blocks:,} blocks are absent; what they held is charged like a gap"
             findings.append(Finding("block/absent", Outcome.HOLDS, text, settle="the blocks"))

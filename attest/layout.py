@@ -107,20 +107,27 @@ class Layouts:
 
     def tops(self, chosen: Collection[int], start: int, end: int) -> tuple[list[int], list[int]]:
         """Of some feeds those that hang on none of the others, directly or not: at some time between two, and at all
-        times that a roster names them."""
+        times that a roster names them.
+
+        A feed that rosters named before and none names any more is one of the former: whatever may hang on it now.
+        """
         top: set[int] = set()
         under: set[int] = set()
+        once: set[int] = set()
         for begin, stop, record in self.periods():
-            if begin >= end or stop <= start or record.roster is None:
+            if begin >= end or record.roster is None:
                 continue
             numbers = [self.feeds[feed.name] for feed in record.roster.feeds]
+            if stop <= start:
+                once.update(numbers)
+                continue
             behind: list[bool] = []  # a roster names what is above first
             for number, feed in zip(numbers, record.roster.feeds, strict=True):
                 above = feed.parent
                 behind.append(above is not None and (behind[above] or numbers[above] in chosen))
                 if number in chosen:
                     (under if behind[-1] else top).add(number)
-        return sorted(top), sorted(top - under)
+        return sorted(top | (once & set(chosen)) - under), sorted(top - under)
 
     def periods(self) -> Iterator[tuple[int, int, RosterRecord]]:
         """(start, end, roster) of each time in which one roster is in force, in order."""

@@ -6,14 +6,14 @@ first fault; what is disputed is kept apart.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from attest.control import FOREVER, Control
 from attest.errors import Fault, Scope
-from attest.facts import Facts, Said
+from attest.facts import Cell, Facts, Said
 from attest.repeated import repeated
 from attest.timeline import Timeline
 
@@ -57,22 +57,29 @@ def quality(facts: Facts, control: Control, timeline: Timeline, faults: Iterable
         if fault.scope is Scope.SOURCE and fault.source in numbers:
             at = numbers[fault.source]
             first_fault[at] = min(first_fault[at], fault.index)
+    if facts.faulted > len(
+        facts.faults
+    ):  # nobody knows whose the faults are that are not listed: they come after these
+        np.minimum(first_fault, facts.faults[-1].index, out=first_fault)
     disputed = _disputed(index, source, control)
     sound, before = first_fault[source] == FOREVER, index < first_fault[source]
-    copied = np.isin(index, repeated(facts.cells))
     independent = np.array([s.independent for s in control.sources], bool)
-    return Quality(
+    usable = timely & sound & ~disputed
+    found = Quality(
         index,
         source,
         said[:, [Said.START, Said.END]],
         upper,
         independent[source],
         timely,
-        timely & sound & ~disputed & ~copied,
+        usable,
         (upper >= 0) & before & ~disputed,
         (upper >= 0) & before & disputed,
-        copied,
+        np.zeros(len(index), bool),
     )
+    # Of what counts for nothing a statement may well tell again: a lab voids one and writes it anew.
+    copied = np.isin(index, repeated(facts.cells[found.of(facts.cells[:, Cell.INDEX], usable)]))
+    return replace(found, usable=usable & ~copied, repeated=copied)
 
 
 def _disputed(index: npt.NDArray[np.int64], source: npt.NDArray[np.int64], control: Control) -> Mask:

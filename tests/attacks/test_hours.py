@@ -1,21 +1,25 @@
 """Hours without a meter, blocks stripped from a copy, witnesses who were away, gaps of minutes, feeds that move."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
 import pytest
 
 from attest.caps import most_of
+from attest.facts import MAX_FAULTS
 from attest.format.block import commit, format_meter
-from attest.format.bodies import Channel, MeterBody
+from attest.format.bodies import Channel, CloseBody, MeterBody
 from attest.format.roster import Device, Feed, Host, Roster
 from attest.format.statement import peek
 from attest.format.vocabulary import Kind, Quantity
 from attest.simulate.lab import Lab
+from attest.simulate.pact import Phase
 from attest.simulate.site import Event, Trouble
 from attest.simulate.telemetry import Instrument
 from attest.verdict import Outcome, Verdict
+from tests.attacks.vectors import EVENING, NOON, ran
 from tests.check.world import (
     ACME,
     CAP,
@@ -35,6 +39,7 @@ from tests.check.world import (
 
 DAYS = 3
 LAST = START + DAYS * DAY
+POWER = {"kind": "power-cap", "limit": "1 GW", "assurance": "L4"}
 
 
 def unnamed(hours: Collection[int]) -> Lab:
@@ -111,9 +116,8 @@ def test_late_witnesses_make_no_breach(down: bool) -> None:
 def test_a_meter_of_feeds_that_hang_on_each_other_counts_no_energy_twice() -> None:
     """The site's feed and its nodes' are all the independent meter's: what it measured is what the site's feed took."""
     made = honest((TRAINING,))
-    cap = {"kind": "power-cap", "limit": "1 GW", "assurance": "L4"}
     by_meter, by_feed = (
-        judge(made.bundle(), under(cap | which)).parties[0].terms[0]
+        judge(made.bundle(), under(POWER | which)).parties[0].terms[0]
         for which in ({"meter": ACME.meter}, {"feed": "dc1"})
     )
     assert (by_meter.low, by_meter.high) == (by_feed.low, by_feed.high)
@@ -182,3 +186,58 @@ def test_a_feed_that_is_moved_is_not_counted_beside_the_one_above_it(cap: dict[s
 def test_a_year_of_a_gigawatt_is_summed_exactly() -> None:
     """10^12 mW x 3,600 s in each of 8,766 hours: 3.16e19 mJ, which 64 bits do not hold."""
     assert most_of(np.full(8_766, 36 * 10**14), 8_766) == 8_766 * 36 * 10**14
+
+
+def test_what_was_voided_may_be_told_again() -> None:
+    """A statement that names another one before it is voided and told anew: that is no copy of what counts."""
+    made = ran(jobs=())
+    told = made.usage(0, EVENING)
+    made.void([made.append(made.host(0).sign(told.but(prev=bytes(32))), told.block)])
+    made.run()
+    verdict = judge(made.bundle(), under(COVERAGE))
+    assert verdict.outcome is Outcome.HOLDS
+    assert "usage/repeated" not in codes(verdict)
+
+
+@pytest.mark.parametrize("count", [MAX_FAULTS - 1, MAX_FAULTS, MAX_FAULTS + 1])
+def test_no_number_of_faults_hides_whose_another_one_is(count: int) -> None:
+    """After junk enough to fill the list a host tells one window twice: its silence is charged all the same."""
+    made = ran(until=NOON, jobs=())
+    for number in range(count):
+        made.append(b"junk %d" % number)
+    made.witness()
+    made.head()
+    host = made.host(0)
+    until = host.until
+    for _ in (0, 1):
+        host.until = until
+        host.append(made.usage(0, EVENING))
+    made.run()
+    verdict = judge(made.bundle(), under(COVERAGE))
+    assert verdict.outcome is Outcome.INVALID
+    coverage = verdict.parties[0].terms[0]
+    assert coverage.outcome is not Outcome.HOLDS and (coverage.high or 0) <= 500_000
+
+
+def test_statements_of_a_later_version_accuse_nobody_however_many() -> None:
+    made = ran(until=EVENING)
+    entry = bytearray(made.host(0).sign(made.host(0).draft(CloseBody(), made.host(0).until)))
+    entry[entry.index(bytes((0xA9, 0, 1, 1))) + 2] = 2
+    for _ in range(MAX_FAULTS + 1):
+        made.append(bytes(entry))
+    made.run()
+    verdict = judge(made.bundle())
+    assert verdict.outcome is Outcome.UNPROVEN
+    assert {"unsupported/version", "log/more-faults"} <= codes(verdict)
+
+
+def test_a_feed_that_no_roster_names_any_more_may_still_feed_something() -> None:
+    """The independent meter's second node is no longer declared when the phase begins: the cap on the meter is open."""
+    made = lab(end=LAST)
+    made.run(until=END)
+    roster = made.roster()
+    made.inventory(Roster(roster.feeds[:2], roster.hosts[:1]), END)
+    made.run(mute=lambda sub, start, end: sub == made.host(1).sub)
+    pact = replace(under(end=LAST), phases=(Phase("later", END, LAST, ({**POWER, "meter": ACME.meter},)),))
+    verdict = judge(made.bundle(), pact, at=LAST + DAY)
+    assert verdict.parties[0].terms[0].outcome is Outcome.UNPROVEN
