@@ -12,10 +12,10 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from attest.agreement import Agreement, Party
 from attest.compute import bounds
+from attest.compute.columns import Ints
 from attest.compute.exact import Array, add, gathered, running
 from attest.compute.pins import Pin
 from attest.facts import Cell, Facts, Gap, Metered, Table
@@ -26,8 +26,6 @@ from attest.worth import Mask, Quality
 
 _GAP_COLUMNS: Final = (Gap.SECONDS, Gap.BEFORE, Gap.ENERGY, Gap.CYCLES_BEFORE, Gap.CYCLES, Gap.READINGS)
 _DARK: Final = (Cell.MISSING, Cell.STALE, Cell.RESET, Cell.STEP)
-
-Ints = npt.NDArray[np.int64]
 
 
 class Models:

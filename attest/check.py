@@ -8,7 +8,8 @@
     6  judge     facts against the agreement at a time -> outcomes
 
 Nothing is interpreted before the tree authenticates it. The function does no I/O but what the bundles do, and reads
-no clock: `at` is the time of judgement. `map` may be any map that keeps order, a pool's for instance.
+no clock: `at` is the time of judgement. `map` may be any map that keeps order; one that takes what it maps little by
+little stops at the first file that is missing, whatever size the head has.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -97,7 +98,7 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
     context = Context(bundle, control, layouts, timeline, agreement.bucket_s, head.size, roots, meters)
     facts = _reduce(  # 4
         partial(merge_facts, sources=control.sources),
-        list(map(partial(_gather, context), list(scan.ranges(head.size)))),
+        list(map(partial(_gather, context), scan.ranges(head.size))),
     )
     starts = (begins(control.sources[number], chain) for number, chain in facts.chains.items())
     known = [_seen(head, roots) for head in seen if head.origin == site.origin]
@@ -238,7 +239,7 @@ def _block(entry: bytes) -> Block | None:
 
 def scan_log(bundle: Bundle, head: Head, map: Map) -> scan.Scan:
     """Step 2. Raises TreeError where the entries, the hash tiles and the head are not one tree."""
-    parts = list(map(partial(_scan_range, bundle, head.size), list(scan.ranges(head.size))))
+    parts = list(map(partial(_scan_range, bundle, head.size), scan.ranges(head.size)))  # as far as there are files
     found: scan.Scan = _reduce(scan.merge, parts)
     scan.require_upper_tiles(bundle, head.size, found.roots)
     if found.range.root() != head.root:

@@ -7,6 +7,7 @@ what accuses nobody (a copy that is not what was signed) stays invalid.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from attest import __version__
 from attest.agreement import (
@@ -28,6 +29,7 @@ from attest.compute_cap import judge_compute
 from attest.duties import judge_coverage, judge_freshness, judge_inventory, judge_witnessing
 from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged
+from attest.format.fields import HIDDEN
 from attest.lights import lights
 from attest.trust.pins import Trust
 from attest.verdict import (
@@ -42,6 +44,8 @@ from attest.verdict import (
     utc,
     worst,
 )
+
+MOST_NAMED: Final = 3  # files of a bundle that no head needs
 
 Check = tuple[str, Status, str]
 
@@ -201,9 +205,10 @@ def _evidence_findings(party: Party, evidence: Sequence[SiteEvidence]) -> list[F
             )
             findings.append(Finding("usage/repeated", Outcome.HOLDS, text, settle="the records of these devices"))
         if e.extra:
-            text = f"files that no head needs were not read: {', '.join(e.extra[:3])}" + (
-                " ..." if len(e.extra) > 3 else ""
-            )
+            # Whoever carries the bundle may name a file as he likes: so that it looks like a line of this verdict, say.
+            names = (ascii(path) if HIDDEN.search(path) else path for path in e.extra[:MOST_NAMED])
+            text = f"files that no head needs were not read: {', '.join(names)}"
+            text += " ..." if len(e.extra) > MOST_NAMED else ""
             findings.append(Finding("bundle/extra", Outcome.HOLDS, text))
     return findings
 

@@ -190,10 +190,9 @@ class Metering:
 
     def _record(self) -> Record:
         rows, buckets = self.rows, self.end - self.first
-        storage = np.zeros((len(self.meters), buckets), np.int64)
-        for node, feed in enumerate(self.feeds):
-            figures = self.figures[feed]
-            storage[node] = -(-figures.storage_mj * self.bucket // DAY) + figures.generation_mw * self.bucket
+        figures = [self.figures[feed] for feed in self.feeds]
+        each = [-(-f.storage_mj * self.bucket // DAY) + f.generation_mw * self.bucket for f in figures]
+        storage = np.repeat(amounts(each)[:, None], buckets, axis=1)
         return Record.tabulate(
             self.node_of[rows[:, Metered.FEED]],
             rows[:, Metered.BUCKET],

@@ -1,12 +1,13 @@
 """`attest check`: judge bundles against an agreement. The verdict is all that goes to stdout."""
 
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -24,6 +25,7 @@ from attest.trust.pins import parse_trust
 from attest.verdict import EXIT_MISSING, as_data
 
 MAX_JOBS: Final = 256
+AHEAD: Final = 4  # ranges that wait for each process
 
 
 @click.command(
@@ -85,4 +87,15 @@ def workers(jobs: int) -> Iterator[Map]:
         yield map
         return
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        yield pool.map
+
+        def map_(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+            # Not pool.map, which takes all items at once: a head can state a size that no memory has room for.
+            waiting: deque[Future[Any]] = deque()
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > AHEAD * jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+        yield map_

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from attest.bundle import Bundle
-from attest.errors import EvidenceError, MissingError
+from attest.errors import EvidenceError, MissingError, TreeError
 from attest.format.block import HEADER_SIZE
 from attest.format.bodies import Block, block_of
 from attest.format.cbor import decode
@@ -18,8 +18,8 @@ from attest.format.checkpoint import Checkpoint, parse_checkpoint
 from attest.format.note import Note, parse_note
 from attest.format.statement import Signed, parse_statement
 from attest.log.merkle import leaf_hash
-from attest.log.tiles import ENTRIES, WIDTH, block_slots, parse_entries, tile_at
-from attest.packs import read_block
+from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
+from attest.packs import block_after
 from attest.report.blocks import block_data, block_text
 from attest.report.diagnostic import Name, diagnose, named
 from attest.report.names import AGREEMENT, DOCUMENT, STATEMENT
@@ -278,16 +278,14 @@ def _found(bundle: Bundle, size: int, index: int, entry: bytes) -> Found:
 
 
 def _block_at(bundle: Bundle, size: int, index: int, block: Block) -> bytes | None:
-    """The block of an entry, from the pack where it is whole, else by itself; None if it is absent."""
+    """The block of an entry, from the pack or by itself; None if it is absent, or the pack ends before it."""
     tile = tile_at(ENTRIES, index // WIDTH, size)
-    pack = bundle.blocks(tile.index, tile.width)
-    if pack is None:
-        return bundle.block(block.digest, block.size)
-    bodies = [_parsed(e) for e in parse_entries(bundle.entries(tile.index, tile.width), tile.width)]
-    blocks = [block_of(s.statement.body) if s else None for s in bodies]
-    slots, _ = block_slots([b.size if b else None for b in blocks])
-    start = slots[index % WIDTH] or 0
-    return read_block(pack, start, block.size)
+    before = parse_entries(bundle.entries(tile.index, tile.width), tile.width)[: index % WIDTH]
+    stated = [block_of(s.statement.body) if s else None for s in map(_parsed, before)]
+    try:
+        return block_after(bundle, tile.index, tile.width, stated, block)
+    except TreeError:
+        return None
 
 
 def _has_block(bundle: Bundle, size: int, index: int, block: Block) -> bool:

@@ -114,7 +114,7 @@ class DirectoryBundle:
         except MalformedError:
             return ()  # nothing says what is needed; the checkpoint is the finding
         found = []
-        for path in self._walk(""):
+        for path in self._walk():
             if not _belongs(path, size):
                 found.append(path)
                 if len(found) == MAX_EXTRA:
@@ -169,19 +169,20 @@ class DirectoryBundle:
     def _missing(self, path: str, error: OSError) -> NoReturn:
         raise MissingError("bundle/missing", f"{self.path}/{path}: {_reason(error)}", hint=_HINT) from error
 
-    def _walk(self, below: str) -> Iterator[str]:
+    def _walk(self) -> Iterator[str]:
         """The paths of all files, in order; links are not entered."""
-        try:
-            with os.scandir(self._root / below) as found:
-                items = sorted(found, key=lambda item: item.name)
-        except OSError as error:
-            self._missing(below, error)
-        for item in items:
-            path = f"{below}{item.name}"
-            if item.is_dir(follow_symlinks=False):
-                yield from self._walk(f"{path}/")
-            else:
+        waiting = [""]  # whoever carries the bundle may have nested directories as deep as he likes
+        while waiting:
+            path = waiting.pop()
+            if path and not path.endswith("/"):
                 yield path
+                continue
+            try:
+                with os.scandir(self._root / path) as found:
+                    items = sorted(found, key=lambda item: item.name, reverse=True)
+            except OSError as error:
+                self._missing(path, error)
+            waiting += [f"{path}{item.name}{'/' * item.is_dir(follow_symlinks=False)}" for item in items]
 
 
 def _belongs(path: str, size: int) -> bool:

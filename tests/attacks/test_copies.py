@@ -4,10 +4,15 @@ from collections.abc import Callable
 from hashlib import sha256
 
 import numpy as np
+import pytest
 
+from attest.format.checkpoint import Checkpoint, format_checkpoint
 from attest.log.tiles import format_entries, parse_entries
+from attest.report.verdict import as_lines, as_text
+from attest.sign.notes import sign_note
 from attest.simulate.lab import Lab
 from attest.simulate.memory import MemoryBundle
+from attest.verdict import Outcome, as_data
 from tests.attacks.vectors import (
     COPY,
     UNPROVEN,
@@ -198,3 +203,28 @@ def test_a_log_that_cannot_be_read_leaves_every_term_unproven() -> None:
     for term in verdict.parties[0].terms:
         assert term.outcome is UNPROVEN
         assert {f.code for f in term.findings} >= {"site/unreadable"}
+
+
+def test_the_name_of_a_file_is_no_line_of_the_verdict() -> None:
+    """Whoever carries a copy adds a file that is called like a line of good news, or moves the cursor."""
+
+    def named(files: Files) -> None:
+        files["x\n\n\u2714 HOLDS  Acme"] = b""
+        files["\x1b[2J"] = b""
+
+    verdict = play(holds("files with names to be read as something else", copied(named), "bundle/extra"))
+    for report in (as_text(as_data(verdict)), as_lines(as_data(verdict))):
+        assert "\x1b" not in report and "\n\u2714 HOLDS  Acme" not in report
+        assert r"'x\n\n\u2714 HOLDS" in report
+
+
+@pytest.mark.parametrize("size", [1 << 36, 1 << 62])
+def test_no_head_is_too_large_to_be_looked_at(size: int) -> None:
+    """The log's own key signs a size that there are no files for: the first of them is missing, whatever the size."""
+    bundle = honest().bundle()
+    text = format_checkpoint(Checkpoint(ACME.origin, size, bytes(32)))
+    bundle.files["checkpoint"] = sign_note(text, ACME.origin, ACME.log_keys())
+    del bundle.files[path(bundle.files, "tile/entries")]
+    verdict = Case([bundle]).verdict()
+    assert verdict.outcome is Outcome.UNPROVEN
+    assert "bundle/missing" in verdict.missing[0]

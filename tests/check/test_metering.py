@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+from attest.agreement import Meter
 from attest.compute.accelerators import default_pin
 from attest.control import Control, RosterRecord
 from attest.facts import Metered, Table, table
@@ -12,6 +13,8 @@ from attest.format.bodies import Block
 from attest.format.roster import Device, Feed, Host, Roster
 from attest.layout import Layouts
 from attest.metering import LAB_METER_ERROR_PPM, SOFTWARE, Metering
+from attest.sign.seeded import seeded_key
+from attest.trust.keys import Alg
 
 HOUR = 3_600
 HOURS = 4
@@ -94,3 +97,17 @@ def test_a_feed_without_a_meter_passes_on_what_hangs_on_it(seed: int) -> None:
         sum(site.bound(feed, number, range(*window)) for feed in roots) for number, window in enumerate(windows)
     ]
     assert found.total <= sum(found.windows.tolist())
+
+
+def test_storage_that_64_bits_do_not_hold_leaves_what_the_devices_say() -> None:
+    """10^19 mW of generators behind every meter are 3.6e22 mJ an hour: the meters bound nothing, and nothing breaks."""
+    site = Site(0)
+    layouts = site.layouts()
+    (_, _, devices), *_ = layouts.expected()
+    key = seeded_key("a meter", Alg.ED25519).public_key()
+    meter = Meter(METER, "https://grid.example", "dc", key, 0, 0, 0, 10**19, True, None)
+    metering = Metering(site.rows(), layouts, devices, {METER: meter}, PINS, SOFTWARE, (0, HOURS), HOUR)
+    assert metering.meters
+    found = metering.bound(site.direct, [(0, 3), (3, HOURS)]).windows.tolist()
+    assert sum(found) > 0
+    assert found == site.direct.sum(axis=0).tolist()

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from attest import scan
+from attest.format.checkpoint import Checkpoint, format_checkpoint
+from attest.sign.notes import sign_note
+from attest.simulate.cast import Identity
 from attest.simulate.fleet import Fleet
 from attest.verdict import utc
 from tests.cli.sandbox import run
@@ -51,6 +54,15 @@ def test_so_is_what_a_changed_byte_makes_of_it(log: Path, path: str, capsys: Cap
 def test_so_is_a_file_that_is_not_there(log: Path, capsys: Captured) -> None:
     (log / "tile/entries/002").unlink()
     assert judged(capsys, 1)[0] == judged(capsys, 2)[0] == 6
+
+
+def test_so_is_a_size_that_nothing_has_room_for(log: Path, capsys: Captured) -> None:
+    fleet = Identity("fleet")
+    text = format_checkpoint(Checkpoint(fleet.origin, 1 << 62, bytes(32)))
+    (log / "checkpoint").write_bytes(sign_note(text, fleet.origin, fleet.log_keys()))
+    alone = judged(capsys, 1)
+    assert alone[0] == 6 and "bundle/missing" in alone[1]
+    assert judged(capsys, 2) == alone
 
 
 @pytest.mark.parametrize("jobs", ["0", "257", "all"])

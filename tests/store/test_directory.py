@@ -269,3 +269,13 @@ def test_extra_files_are_listed_in_order_and_bounded(path: Path) -> None:
     for i in range(200):
         (path / f"x{i:03}").write_bytes(b"")
     assert DirectoryBundle(path).extra() == tuple(f"x{i:03}" for i in range(100))
+
+
+def test_directories_may_be_nested_as_deep_as_a_path_goes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path)
+    for _ in range(1_500):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("x").write_bytes(b"")
+    monkeypatch.chdir(path)
+    assert DirectoryBundle(path).extra() == ("d/" * 1_500 + "x",)
