@@ -9,20 +9,23 @@ key could spoil what other hosts say.
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from attest.compute.columns import Ints
 from attest.facts import Cell, Table
 from attest.usage import ENERGY_KNOWN
 
+Mask = npt.NDArray[np.bool_]
+
 MIN_SERIES: Final = 6  # buckets, no two of them alike; shorter series may repeat by chance
 _MIX: Final = np.uint64(0x9E37_79B9_7F4A_7C15)  # 2^64 / golden ratio, as in Fibonacci hashing
 
 
-def repeated(cells: Table) -> Ints:
-    """The log indices of statements that repeat an earlier one's energy, rising. The cells of a statement lie side by
-    side, and among them those of a bucket."""
+def repeated(cells: Table, usable: Mask) -> Ints:
+    """The log indices of statements that repeat an earlier one's energy, rising, among those whose cells are usable.
+    The cells of a statement lie side by side, and among them those of a bucket."""
     index, bucket, energy = (cells[:, column] for column in (Cell.INDEX, Cell.BUCKET, Cell.ENERGY))
-    known = cells[:, Cell.MEASURED] & ENERGY_KNOWN > 0
+    known = usable & (cells[:, Cell.MEASURED] & ENERGY_KNOWN > 0)
     if not known.all():
         index, bucket, energy = index[known], bucket[known], energy[known]
     if not len(index):

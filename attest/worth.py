@@ -14,10 +14,8 @@ import numpy.typing as npt
 from attest.control import FOREVER, Control
 from attest.errors import Fault, Scope
 from attest.facts import Cell, Facts, Said
-from attest.repeated import repeated
+from attest.repeated import Mask, repeated
 from attest.timeline import Timeline
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def quality(facts: Facts, control: Control, timeline: Timeline, faults: Iterable
         np.zeros(len(index), bool),
     )
     # Of what counts for nothing a statement may well tell again: a lab voids one and writes it anew.
-    copied = np.isin(index, repeated(facts.cells[found.of(facts.cells[:, Cell.INDEX], usable)]))
+    copied = np.isin(index, repeated(facts.cells, found.of(facts.cells[:, Cell.INDEX], usable)))
     return replace(found, usable=usable & ~copied, repeated=copied)
 
 

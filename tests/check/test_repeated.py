@@ -22,21 +22,29 @@ def cells(*statements: tuple[int, int, tuple[int, ...]], measured: int = ENERGY_
     return np.array(rows, np.int64).reshape(len(rows), len(Cell))
 
 
+def found(rows: Table) -> list[int]:
+    return repeated(rows, np.ones(len(rows), bool)).tolist()
+
+
 def test_a_copy_of_another_day_is_found_and_the_first_of_its_kind_is_not() -> None:
-    found = repeated(cells((3, 0, SERIES), (4, 0, SERIES[::-1]), (8, 24, SERIES), (9, 100, SERIES)))
-    assert found.tolist() == [8, 9]
-    assert repeated(cells((9, 0, SERIES), (3, 24, SERIES))).tolist() == [9]  # whatever was read first
+    assert found(cells((3, 0, SERIES), (4, 0, SERIES[::-1]), (8, 24, SERIES), (9, 100, SERIES))) == [8, 9]
+    assert found(cells((9, 0, SERIES), (3, 24, SERIES))) == [9]  # whatever was read first
 
 
 def test_one_mj_more_is_another_series() -> None:
-    assert repeated(cells((3, 0, SERIES), (8, 24, (*SERIES[:-1], SERIES[-1] + 1)))).tolist() == []
+    assert found(cells((3, 0, SERIES), (8, 24, (*SERIES[:-1], SERIES[-1] + 1)))) == []
 
 
 def test_short_or_constant_series_may_repeat_by_chance() -> None:
     short, constant = SERIES[: MIN_SERIES - 1], (5_000,) * 24
-    assert repeated(cells((1, 0, short), (2, 0, short), (3, 0, constant), (4, 24, constant))).tolist() == []
+    assert found(cells((1, 0, short), (2, 0, short), (3, 0, constant), (4, 24, constant))) == []
 
 
 def test_what_is_not_measured_repeats_nothing() -> None:
-    assert repeated(cells((1, 0, SERIES), (2, 0, SERIES), measured=0)).tolist() == []
-    assert repeated(cells()).tolist() == []
+    assert found(cells((1, 0, SERIES), (2, 0, SERIES), measured=0)) == []
+    assert found(cells()) == []
+
+
+def test_what_does_not_count_is_no_original() -> None:
+    rows = cells((3, 0, SERIES), (8, 24, SERIES), (9, 48, SERIES))
+    assert repeated(rows, rows[:, Cell.INDEX] != 3).tolist() == [9]
