@@ -18,11 +18,11 @@ from attest.compute import bounds
 from attest.compute.columns import Ints
 from attest.compute.exact import Array, add, gathered, running
 from attest.compute.pins import Pin
-from attest.facts import Cell, Facts, Gap, Metered, Table
+from attest.facts import Cell, Facts, Gap, Mask, Metered, Table
 from attest.layout import Layouts
 from attest.metering import INDEPENDENT, SOFTWARE, Metering, Window
 from attest.usage import CLASS_STEP, CYCLES_KNOWN, ENERGY_KNOWN
-from attest.worth import Mask, Quality
+from attest.worth import Quality
 
 _GAP_COLUMNS: Final = (Gap.SECONDS, Gap.BEFORE, Gap.ENERGY, Gap.CYCLES_BEFORE, Gap.CYCLES, Gap.READINGS)
 _DARK: Final = (Cell.MISSING, Cell.STALE, Cell.RESET, Cell.STEP)

@@ -14,11 +14,10 @@ from attest.account import Account, Models
 from attest.compute import bounds
 from attest.compute.columns import Ints
 from attest.compute.exact import Array, add, gathered, running
-from attest.facts import Cell, Table, Work
+from attest.facts import Cell, Mask, Table, Work
 from attest.format.vocabulary import Precision
 from attest.metering import INDEPENDENT, Window
 from attest.usage import CLASS_STEP, CYCLES_KNOWN, DERIVED_KNOWN
-from attest.worth import Mask
 
 
 def admission(account: Account, windows: Sequence[Window], label: int | None, mask: Mask) -> Array:

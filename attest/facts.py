@@ -20,6 +20,7 @@ from attest.errors import Fault, Scope
 MAX_FAULTS: Final = 1_000
 
 Table = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]  # over rows
 
 
 class Said(IntEnum):

@@ -9,13 +9,10 @@ key could spoil what other hosts say.
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from attest.compute.columns import Ints
-from attest.facts import Cell, Table
+from attest.facts import Cell, Mask, Table
 from attest.usage import ENERGY_KNOWN
-
-Mask = npt.NDArray[np.bool_]
 
 MIN_SERIES: Final = 6  # buckets, no two of them alike; shorter series may repeat by chance
 _MIX: Final = np.uint64(0x9E37_79B9_7F4A_7C15)  # 2^64 / golden ratio, as in Fibonacci hashing

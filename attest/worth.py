@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from attest.control import FOREVER, Control
 from attest.errors import Fault, Scope
-from attest.facts import Cell, Facts, Said
-from attest.repeated import Mask, repeated
+from attest.facts import Cell, Facts, Mask, Said
+from attest.repeated import repeated
 from attest.timeline import Timeline
 
 
