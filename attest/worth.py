@@ -55,9 +55,8 @@ def quality(facts: Facts, control: Control, timeline: Timeline, faults: Iterable
         if fault.scope is Scope.SOURCE and fault.source in numbers:
             at = numbers[fault.source]
             first_fault[at] = min(first_fault[at], fault.index)
-    if facts.faulted > len(
-        facts.faults
-    ):  # nobody knows whose the faults are that are not listed: they come after these
+    if facts.faulted > len(facts.faults):
+        # Nobody knows whose the faults are that are not listed; they come after those that are.
         np.minimum(first_fault, facts.faults[-1].index, out=first_fault)
     disputed = _disputed(index, source, control)
     sound, before = first_fault[source] == FOREVER, index < first_fault[source]
