@@ -114,6 +114,7 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
     high = low = 0
     window = term.window_s
     known = bool(views) and not findings
+    pad = 0  # buckets by which a clock may be wrong
     least: list[Array] = []
     for view in views:
         if view.unpinned:
@@ -130,11 +131,13 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
                 )
             )
             continue
-        if any(metering.figures[feed].clock_uncertainty_s is None for feed in feeds):
-            known = False
-            text = "nothing is known of the clock of a meter on a feed that the term caps"
-            findings.append(Finding("meter/clock", Outcome.UNPROVEN, text))
         bucket = view.agreement.bucket_s
+        errors = [metering.figures[feed].clock_uncertainty_s for feed in feeds]
+        if any(error is None or error >= bucket for error in errors):
+            known = False
+            what = "is not known" if None in errors else f"may be wrong by a bucket of {bucket:,} s or more"
+            text = f"the clock of a meter on a feed that the term caps {what}"
+            findings.append(Finding("meter/clock", Outcome.UNPROVEN, text))
         meters = metering.node_of[feeds]
         gap_ms = int((bucket * 1_000 - metering.covered_ms()[meters]).sum())
         if gap_ms:
@@ -143,13 +146,17 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
             findings.append(Finding("meter/gap", Outcome.UNPROVEN, text, numbers={"gap_ms": gap_ms}))
         none = np.zeros(view.window[1] - view.window[0], np.int64)
         upper = add(none, *metering.most_mj()[meters])
-        # What hung on another of these feeds at another time may have been counted there already.
-        lower = add(none, *metering.fewest_mj()[metering.node_of[always]])
+        # What hung on another of these feeds at another time may have been counted there already; and of a meter that
+        # does not know its clock nobody knows whether the energy was used in the phase.
+        clocks = {feed: metering.figures[feed].clock_uncertainty_s for feed in always}
+        timed = {feed: clock for feed, clock in clocks.items() if clock is not None}
+        pad = max([pad, *(-(-clock // bucket) for clock in timed.values())])
+        lower = add(none, *metering.fewest_mj()[metering.node_of[list(timed)]])
         most, fewest = _lengths(view, window, energy=term.limit_mj is not None)
         seconds = bucket if term.limit_mj is None else 1
         high += -(-most_of(upper, most) // seconds)
         least.append(lower)
-        low = most_of(add(*least), fewest) // seconds  # sites that peaked at the same time
+        low = certain_of(add(*least), fewest, pad) // seconds  # sites that peaked at the same time
     unit, limit = ("mW", term.limit_mw) if term.limit_mj is None else ("mJ", term.limit_mj)
     assert limit is not None  # a power cap has one of its two limits, by construction
     outcome = Outcome.UNPROVEN
@@ -191,3 +198,26 @@ def most_of(values: Array, length: int) -> int:
     """The largest sum of `length` neighbouring buckets."""
     sums = running(values)
     return int((sums[length:] - sums[:-length]).max())
+
+
+def certain_of(values: Array, length: int, pad: int) -> int:
+    """The most that some window of `length` neighbouring buckets has for certain, when the clock of what `values` were
+    metered by may be wrong by as much as `pad` buckets.
+
+    What was metered in k neighbouring buckets was used in the k + 2 pad around them; those are covered by
+    ceil((k + 2 pad) / length) windows, of which one has its share. Tried for k that fills one window, for all, and for
+    powers of two. Everything that may have been used before the first bucket or after the last counts for nothing.
+
+        >>> certain_of(np.array([0, 90, 90, 90, 0]), 1, 0), certain_of(np.array([0, 90, 90, 90, 0]), 1, 1)
+        (90, 54)
+        >>> certain_of(np.array([90, 0, 0, 0, 90]), 5, 1)
+        0
+    """
+    if not pad:
+        return most_of(values, length)
+    inner = values[pad : len(values) - pad]
+    tried = {length - 2 * pad, len(inner), *(1 << power for power in range(len(inner).bit_length()))}
+    return max(
+        (most_of(inner, k) // -(-(k + 2 * pad) // length) for k in tried if 0 < k <= len(inner)),
+        default=0,
+    )

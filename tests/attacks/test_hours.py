@@ -7,7 +7,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from attest.caps import most_of
+from attest.caps import certain_of, most_of
 from attest.facts import MAX_FAULTS
 from attest.format.block import commit, format_meter
 from attest.format.bodies import Channel, CloseBody, MeterBody
@@ -15,7 +15,7 @@ from attest.format.roster import Device, Feed, Host, Roster
 from attest.format.statement import peek
 from attest.format.vocabulary import Kind, Quantity
 from attest.simulate.lab import Lab
-from attest.simulate.pact import Phase
+from attest.simulate.pact import METER, Phase
 from attest.simulate.site import Event, Trouble
 from attest.simulate.telemetry import Instrument
 from attest.verdict import Outcome, Verdict
@@ -186,6 +186,45 @@ def test_a_feed_that_is_moved_is_not_counted_beside_the_one_above_it(cap: dict[s
 def test_a_year_of_a_gigawatt_is_summed_exactly() -> None:
     """10^12 mW x 3,600 s in each of 8,766 hours: 3.16e19 mJ, which 64 bits do not hold."""
     assert most_of(np.full(8_766, 36 * 10**14), 8_766) == 8_766 * 36 * 10**14
+
+
+def capped(limit_mw: int, clock: str | None) -> Verdict:
+    """A power-cap on what an idle site draws, by a meter with this clock."""
+    meter = {key: value for key, value in METER.items() if key != "clock"} | ({"clock": clock} if clock else {})
+    term = {"kind": "power-cap", "limit": f"{limit_mw} mW", "assurance": "L4"}
+    return judge(honest(()).bundle(), replace(under(term), meter=meter))
+
+
+def test_energy_that_a_clock_may_have_moved_accuses_nobody() -> None:
+    """24 buckets that draw the same, a clock wrong by up to one: what 22 of them metered was used in 24, so the mean
+    of some bucket is at least 22/24 of what was metered. A limit well below that is broken whatever the clock says."""
+    (found,) = capped(1, "30 min").parties[0].terms
+    assert found.outcome is Outcome.BREACHED
+    assert found.high is not None and found.high * 21 // 24 < found.low <= found.high * 22 // 24
+    assert capped(found.high * 95 // 100, "30 min").outcome is Outcome.UNPROVEN
+    assert capped(found.low - 1, "30 min").outcome is Outcome.BREACHED
+    assert capped(found.high, "30 min").outcome is Outcome.HOLDS
+
+
+@pytest.mark.parametrize("limit_mw", [1, 10**9])
+@pytest.mark.parametrize("clock", ["1 h", None])
+def test_a_clock_that_is_wrong_by_a_bucket_or_not_known_holds_no_power_cap(clock: str | None, limit_mw: int) -> None:
+    verdict = capped(limit_mw, clock)
+    assert "meter/clock" in codes(verdict)
+    breached = clock is not None and limit_mw == 1  # energy of an unknown time may be of another phase
+    assert verdict.outcome is (Outcome.BREACHED if breached else Outcome.UNPROVEN)
+
+
+def test_some_window_has_its_share_of_what_was_metered_around_it() -> None:
+    """60 kWh in 4 h by a clock good to 1 h: at least 10 in one of 6 hours, at least 30 in one of two windows of 3 h;
+    nothing is certain of what stands in the first and the last bucket."""
+    hours = np.array([0, 15, 15, 15, 15, 0])
+    assert certain_of(hours, 1, 0) == 15
+    assert certain_of(hours, 1, 1) == 10
+    assert certain_of(hours, 3, 1) == 30
+    assert certain_of(hours, 6, 1) == 60
+    assert certain_of(hours[1:-1], 4, 1) == 30
+    assert certain_of(hours, 6, 3) == 0
 
 
 def test_what_was_voided_may_be_told_again() -> None:
