@@ -1,9 +1,10 @@
 """Pass 6: evidence against an agreement at a time -> a verdict (schemas/verification.md, clause 6).
 
 Terms are always judged over what is intact, so that bad evidence never hides a breach: a party's outcome is the
-most serious of its terms and of its evidence. A party for which no bundle was given is unproven. A party that
-`trust` does not pin is at best unproven and is not accused, since the agreement would then vouch for itself; only
-what accuses nobody (a copy that is not what was signed) stays invalid.
+most serious of its terms and of its evidence. What only judging finds to be wrong leaves that one term unproven. A
+party for which no bundle was given is unproven. A party that `trust` does not pin is at best unproven and is not
+accused, since the agreement would then vouch for itself; only what accuses nobody (a copy that is not what was
+signed) stays invalid.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from attest.agreement import (
 from attest.caps import judge_off, judge_power
 from attest.compute_cap import judge_compute
 from attest.duties import judge_coverage, judge_freshness, judge_inventory, judge_witnessing
-from attest.errors import Scope, UnsupportedError
+from attest.errors import EvidenceError, Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged
 from attest.format.fields import HIDDEN
 from attest.lights import lights
@@ -154,20 +155,39 @@ def _term(
         for name in names
         if name not in readable
     )
+    try:
+        return _judged(term, phase, chosen, lost, at)
+    except EvidenceError as error:
+        return _unjudged(term, phase, chosen, lost, error)
+
+
+def _judged(term: Term, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...], at: int) -> TermResult:
     if isinstance(term, ComputeCap):
-        return judge_compute(term, phase, chosen, lost)
+        return judge_compute(term, phase, views, lost)
     if isinstance(term, PowerOff):
-        return judge_off(term, phase, chosen, lost)
+        return judge_off(term, phase, views, lost)
     if isinstance(term, PowerCap):
-        return judge_power(term, phase, chosen, lost)
+        return judge_power(term, phase, views, lost)
     if isinstance(term, Coverage):
-        return judge_coverage(term, phase, chosen, lost)
+        return judge_coverage(term, phase, views, lost)
     if isinstance(term, Freshness):
-        return judge_freshness(term, phase, chosen, lost, at)
+        return judge_freshness(term, phase, views, lost, at)
     if isinstance(term, Witnessing):
-        return judge_witnessing(term, phase, chosen, lost)
+        return judge_witnessing(term, phase, views, lost)
     assert isinstance(term, Inventory)  # the union is closed
-    return judge_inventory(term, phase, chosen, lost)
+    return judge_inventory(term, phase, views, lost)
+
+
+def _unjudged(
+    term: Term, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...], error: EvidenceError
+) -> TermResult:
+    """A term about evidence that cannot be added up: unproven, and nobody is accused, since sums have many authors."""
+    start, end = (views[0].start, views[0].end) if views else (phase.start, phase.end)
+    level = int(term.assurance) if isinstance(term, ComputeCap | PowerOff | PowerCap) else 0
+    findings = (*lost, Finding(error.code, Outcome.UNPROVEN, error.detail, start=start, end=end))
+    return TermResult(
+        phase.name, term.name, term.kind, Outcome.UNPROVEN, start, end, level, "not judged", findings=findings
+    )
 
 
 def _longest(evidence: Sequence[SiteEvidence]) -> list[SiteEvidence]:

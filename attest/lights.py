@@ -4,11 +4,12 @@ Authentic says who signed and witnessed, complete how much of what is declared i
 what independent evidence, within limit how the caps stand. A light that nothing was checked for is not a pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from attest.compute.tree import ROOT
+from attest.errors import EvidenceError
 from attest.evaluate import View
 from attest.metering import INDEPENDENT
 from attest.verdict import Finding, Light, Outcome, Status, TermResult
@@ -18,7 +19,20 @@ LIMITS = ("compute-cap", "power-cap", "power-off")
 
 def lights(findings: Sequence[Finding], terms: Sequence[TermResult], views: Sequence[View]) -> tuple[Light, ...]:
     """The lights, in the order in which every report shows them."""
-    return (_authentic(findings, views), _complete(views), _corroborated(views), _within(terms))
+    return (
+        _authentic(findings, views),
+        _readable("complete", _complete, views),
+        _readable("corroborated", _corroborated, views),
+        _within(terms),
+    )
+
+
+def _readable(name: str, light: Callable[[Sequence[View]], Light], views: Sequence[View]) -> Light:
+    """A light, not checked where the evidence cannot be added up: the terms say why."""
+    try:
+        return light(views)
+    except EvidenceError as error:
+        return Light(name, Status.NOT_CHECKED, f"{error.code}: {error.detail}")
 
 
 def _authentic(findings: Sequence[Finding], views: Sequence[View]) -> Light:

@@ -35,7 +35,8 @@ EXIT_CODES: Final[Mapping[Outcome, int]] = {
     Outcome.INVALID: 5,
 }
 EXIT_MISSING: Final = 6
-_LAST_TIME: Final = 253_402_300_799  # 9999-12-31: whatever a stamp claims beyond is shown as this
+_FIRST_TIME: Final = -62_135_596_800  # 0001-01-01, and
+_LAST_TIME: Final = 253_402_300_799  # 9999-12-31: whatever a stamp claims beyond is shown as these
 _EXIT_SEVERITY: Final = (0, 4, 6, 3, 5)
 _SEVERITY: Final = (Outcome.HOLDS, Outcome.UNPROVEN, Outcome.BREACHED, Outcome.INVALID)
 
@@ -184,7 +185,8 @@ def finding_of(fault: Fault) -> Finding:
 
 def utc(time: int) -> str:
     """A time as every report writes it: UTC, ISO 8601."""
-    return datetime.fromtimestamp(min(time, _LAST_TIME), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    shown = datetime.fromtimestamp(max(_FIRST_TIME, min(time, _LAST_TIME)), UTC)
+    return shown.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def as_data(verdict: Verdict) -> dict[str, Any]:

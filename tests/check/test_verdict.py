@@ -95,3 +95,5 @@ def test_a_rolling_window_rounds_outwards() -> None:
 
 def test_a_time_beyond_the_calendar_is_shown_and_no_crash() -> None:
     assert utc(1 << 62) == "9999-12-31T23:59:59Z"
+    assert utc(-(1 << 62)) == "0001-01-01T00:00:00Z"
+    assert utc(-1) == "1969-12-31T23:59:59Z"
