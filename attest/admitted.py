@@ -7,6 +7,7 @@ spread.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from attest.account import Account, Models
 from attest.compute import bounds
 from attest.compute.columns import Ints
 from attest.compute.exact import Array, add, gathered, running
+from attest.compute.pins import Pin
 from attest.facts import Cell, Mask, Table, Work
 from attest.format.vocabulary import Precision
 from attest.metering import INDEPENDENT, Window
@@ -37,23 +39,24 @@ def by_feed(account: Account, windows: Sequence[Window], label: int | None, mask
     return sums
 
 
-def active(cells: Table, models: Models) -> Ints:
+def active(cells: Table, models: Models) -> Array:
     """Admitted by cycles, of each cell, MFLOP; never above its presence."""
-    work = np.zeros(len(cells), np.int64)
     precision = cells[:, Cell.CLASS] % CLASS_STEP
     measured = cells[:, Cell.MEASURED]
     counted = np.where(measured & CYCLES_KNOWN, cells[:, Cell.CYCLES], 0)
     derived = np.where(measured & DERIVED_KNOWN, cells[:, Cell.DERIVED], 0)
     cycles = np.maximum(counted, derived)
-    for pin, of_model in models.of(cells[:, Cell.GROUP]):
-        for number in np.flatnonzero(np.bincount(precision[of_model])).tolist():
-            rows = (precision == number) & of_model
-            found = bounds.admitted(cycles[rows], pin, Precision(number), clocked=True)
-            work[rows] = bounds.declared(found, cells[rows, Cell.SAMPLED], pin)
-    return work
+    by_precision = {n: np.where(precision == n, cycles, 0) for n in np.flatnonzero(np.bincount(precision)).tolist()}
+
+    def clipped(pin: Pin, rows: Any) -> Array:
+        found = (bounds.admitted(of[rows], pin, Precision(n), clocked=True) for n, of in by_precision.items())
+        seconds = cells[rows, Cell.SAMPLED]
+        return bounds.declared(add(np.zeros(len(seconds), np.int64), *found), seconds, pin)
+
+    return models.over(cells[:, Cell.GROUP], clipped)
 
 
-def _declared(account: Account, rows: Table, cells: Table, work: Ints, windows: Sequence[Window]) -> Array:
+def _declared(account: Account, rows: Table, cells: Table, work: Array, windows: Sequence[Window]) -> Array:
     """By how much declared sizes exceed what cycles admit, statement by statement and class, [feed, window]."""
     rows = rows[np.isin(rows[:, Work.INDEX], rows[rows[:, Work.DECLARED] > 0, Work.INDEX])]
     rows = rows[np.lexsort((rows[:, Work.RUN], rows[:, Work.CLASS], rows[:, Work.INDEX]))]

@@ -185,12 +185,12 @@ def bridge(before_mj: int, after_mj: int, gap_seconds: int, pin: Pin) -> int | N
     that and did not fall was not reset. The same device is for the caller to know; error and resolution are
     not in it yet.
     """
-    return _bridge(before_mj, after_mj, pin.tdp_mw * gap_seconds)
+    return _bridge(before_mj, after_mj, gap_seconds, pin.tdp_mw)
 
 
 def bridge_cycles(before: int, after: int, gap_seconds: int, pin: Pin) -> int | None:
     """The same for a counter of 10^6 tensor-active cycles, which climbs at most at maximum clock."""
-    return _bridge(before, after, pin.max_clock_mhz * gap_seconds)
+    return _bridge(before, after, gap_seconds, pin.max_clock_mhz)
 
 
 def gaps(
@@ -205,21 +205,21 @@ def gaps(
     """u of gaps, one a row: presence, or what a counter that bridges the gap leaves possible; `before_` is -1 where
     there is no counter, `readings` how often the counter's resolution is charged."""
     bound = presence(seconds, pin)
-    bridged = (before_mj >= 0) & (drawn_mj >= 0) & _bridges(before_mj, pin.tdp_mw * seconds)
+    bridged = (before_mj >= 0) & (drawn_mj >= 0) & _bridges(before_mj, seconds, pin.tdp_mw)
     energy = widened(np.where(bridged, drawn_mj, 0), pin.energy_error_ppm, pin.resolution_mj, readings)
     bound = _where(bridged, by_energy(energy, pin), bound)
-    bridged = (before_cycles >= 0) & (cycles >= 0) & _bridges(before_cycles, pin.max_clock_mhz * seconds)
+    bridged = (before_cycles >= 0) & (cycles >= 0) & _bridges(before_cycles, seconds, pin.max_clock_mhz)
     activity = by_activity(np.where(bridged, cycles, 0), scale(seconds, SHARE, 1, up=True), pin)
     return _where(bridged, activity, bound)
 
 
-def _bridge(before: int, after: int, climb: int) -> int | None:
-    return after - before if after >= before and _bridges(before, climb) else None
+def _bridge(before: int, after: int, seconds: int, rate: int) -> int | None:
+    return after - before if after >= before and _bridges(before, seconds, rate) else None
 
 
-def _bridges(before: Any, climb: Any) -> Any:
-    # Counters beyond 2^54 are as good as that: no gap can climb so far, and the products stay below 2^63.
-    return np.minimum(before, 1 << 54) * 100 > climb * BRIDGE_MARGIN_PERCENT
+def _bridges(before: Any, seconds: Amount, rate: int) -> Any:
+    """Whether a counter stood too high for one that was reset to have climbed past it at `rate` a second."""
+    return before > scale(seconds, rate * BRIDGE_MARGIN_PERCENT, 100, up=False)
 
 
 def _where(mask: Mask, method: Array, bound: Array) -> Array:

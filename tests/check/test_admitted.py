@@ -15,6 +15,8 @@ from attest.compute.accelerators import default_pin
 from attest.compute.bounds import capacity
 from attest.evaluate import View
 from attest.facts import Cell, Table, Work
+from attest.format.vocabulary import Precision
+from attest.usage import CYCLES_KNOWN
 from tests.check.world import HOUR, INFERENCE, PACT, START, TRAINING, honest
 
 FIRST = START // HOUR
@@ -119,3 +121,21 @@ def test_what_is_declared_for_devices_stays_on_their_feeds() -> None:
 
 def test_amounts_are_shared_out_in_order() -> None:
     assert shared(np.array([5, 4]), np.array([0, 0, 1, 1]), np.array([3, 9, 1, 1])).tolist() == [3, 2, 1, 1]
+
+
+@pytest.mark.parametrize("models", [("NVIDIA H100 SXM5 80GB",), ("NVIDIA A100-SXM4-80GB", "NVIDIA H100 SXM5 80GB")])
+def test_cycles_that_admit_more_than_64_bits_hold_are_added_up_exactly(models: tuple[str, ...]) -> None:
+    """A rack of 1,024 devices pinned at 1 EFLOP/s, busy for a day: 8.8e19 MFLOP of presence, of each format."""
+    most = 10**18
+    figures = {"peak_flop_per_s": most, "peak_bf16_flop_per_s": most, "admitted_operations_per_cycle": 10**9}
+    work = {"operations_per_cycle": 10**9, "operations_per_cycle_bf16": 10**9}
+    pins = {name: default_pin(name).with_overrides(**figures, **work) for name in models}
+    cells = np.zeros((4, len(Cell)), np.int64, "F")
+    cells[:, Cell.GROUP] = np.arange(4) % len(models)
+    cells[:, Cell.CLASS] = [16 + Precision.BF16, 16 + Precision.BF16, 16 + Precision.TF32, 16 + Precision.INT8]
+    cells[:, Cell.SAMPLED] = 1_024 * 24 * HOUR
+    cells[:, Cell.MEASURED] = CYCLES_KNOWN
+    cells[:, Cell.CYCLES] = [1 << 40, 1, 1 << 40, 1 << 40]
+    found = active(cells, Models(models, pins)).tolist()
+    tf32 = 250_000_000 * (1 << 40) * 10**6 // 1_070_000
+    assert found == [1_024 * 24 * HOUR * 10**12, 10**9 * 10**6 // 1_070_000, min(tf32, found[0]), 0]

@@ -27,6 +27,7 @@ from attest.compute.bounds import (
     crossed,
     cycles_from_activity,
     declared,
+    gaps,
     narrowed,
     presence,
     presence_ms,
@@ -239,3 +240,16 @@ def test_admission_by_activity_never_exceeds_the_truth_of_the_probe(shared: Path
         by_counters = upper(facts, pin.restricted_to_bf16(), Admitted(activity=True)).item()
         assert Decimal("1.2") < by_counters / true < Decimal("1.6")
         assert upper(facts, pin, Admitted(energy=True)).item() >= true
+
+
+@pytest.mark.parametrize("tdp_mw", [700_000, 10**9, 10**12, 10**15])
+@pytest.mark.parametrize("seconds", [21_600, 86_400 * 365 * 3, 1 << 40])
+def test_no_power_limit_and_no_gap_is_too_large_for_a_bridge(tdp_mw: int, seconds: int) -> None:
+    """1 MW for three years times 120 does not fit 64 bits; a counter that stood at 10^9 mJ may have been reset."""
+    pin = H100.with_overrides(tdp_mw=tdp_mw)
+    none, one = np.array([-1]), np.array([1])
+    for before in (10**9, 1 << 62):
+        bridged = bridge(before, before + 1, seconds, pin) is not None
+        assert bridged == (before * 100 > tdp_mw * seconds * 120)
+        found = gaps(np.array([seconds]), np.array([before]), one, none, none, one, pin)
+        assert (found < presence(seconds, pin)).item() == bridged
