@@ -37,6 +37,7 @@ DEFAULT_BUCKET_S: Final = 3_600
 DEFAULT_INTERVAL_S: Final = 60
 MAX_INTERVAL_S: Final = 86_400
 MAX_LAG_S: Final = 366 * 86_400
+MAX_CLOCK_S: Final = 86_400  # as in meter statements; a clock that is worse is one of which nothing is known
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
 _ROOT: Final = ("name", "version", "bucket", "interval", "max_lag", "grace", "witnesses", "party", "pin", "phase")
 
@@ -160,7 +161,7 @@ def _meter(table: Table, party: str, sites: tuple[Site, ...], roles: KeyRoles) -
         site=site,
         key=key,
         error_ppm=quantity(table, "error", SHARE, high=999_999),
-        clock_uncertainty_s=quantity(table, "clock", DURATION) if "clock" in table else None,
+        clock_uncertainty_s=quantity(table, "clock", DURATION, high=MAX_CLOCK_S) if "clock" in table else None,
         storage_mj=quantity(table, "storage", ENERGY) if "storage" in table else 0,
         generation_mw=quantity(table, "generation", POWER) if "generation" in table else 0,
         integrates=table.boolean("integrates") if "integrates" in table else False,

@@ -132,6 +132,9 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "a meter at one of two sites": ('site = "acme-dc1"\n', "", "toml/missing-key", "party.meter.site"),
     "a meter without an error": ('error = "1 %"\n', "", "toml/missing-key", "party.meter.error"),
     "a meter that is all error": ('error = "1 %"', 'error = "100 %" #!', "quantity/range", "party.meter.error"),
+    "a clock that is wrong by days": (
+        'clock = "2 s"           #', 'clock = "25 h" #! #', "quantity/range", "party.meter.clock",
+    ),
     "storage as power": ('storage = "4 MWh"', 'storage = "4 MW" #!', "quantity/unit", "party.meter.storage"),
     "generation as energy": (
         'generation = "500 kW"', 'generation = "500 kWh" #!', "quantity/unit", "party.meter.generation",
