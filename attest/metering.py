@@ -34,20 +34,32 @@ Window = tuple[int, int]  # first bucket and end bucket
 
 
 class Figures(NamedTuple):
-    """What is known of the meters of a feed: the worst of each figure where rosters name several, one after another."""
+    """What is known of the meters of a feed: the worst of each figure where rosters name several, one after another.
+
+    boot_mj: the least that the agreement gives a meter; `boot_of_pins` where it gives one of them none, so that the
+    pins' figure stands for that.
+    """
 
     error_ppm: int
     clock_uncertainty_s: int | None
     storage_mj: int
     generation_mw: int
     boot_mj: int | None
+    boot_of_pins: bool
 
     @classmethod
     def of(cls, meter: PinnedMeter | None) -> Self:
         """The agreement's figures, or those of a meter about which it says nothing."""
         if meter is None:
-            return cls(LAB_METER_ERROR_PPM, 0, 0, 0, None)
-        return cls(meter.error_ppm, meter.clock_uncertainty_s, meter.storage_mj, meter.generation_mw, meter.boot_mj)
+            return cls(LAB_METER_ERROR_PPM, 0, 0, 0, None, True)
+        return cls(
+            meter.error_ppm,
+            meter.clock_uncertainty_s,
+            meter.storage_mj,
+            meter.generation_mw,
+            meter.boot_mj,
+            meter.boot_mj is None,
+        )
 
     def worse(self, other: Self) -> Self:
         """The worse of each figure."""
@@ -58,6 +70,7 @@ class Figures(NamedTuple):
             max(self.storage_mj, other.storage_mj),
             max(self.generation_mw, other.generation_mw),
             min((f.boot_mj for f in (self, other) if f.boot_mj is not None), default=None),
+            self.boot_of_pins or other.boot_of_pins,
         )
 
 
@@ -258,8 +271,10 @@ class Metering:
         """When a meter shows what is behind it to be off; None where it cannot."""
         if not pins:
             return None
-        boot = self.figures[self.feeds[node]].boot_mj or min(pin.boot_mj for pin in pins)
+        figures = self.figures[self.feeds[node]]
+        boots = [pin.boot_mj for pin in pins if figures.boot_of_pins]
+        boots += [figures.boot_mj] if figures.boot_mj is not None else []
         try:
-            return Off(boot, min(pin.idle_mw for pin in pins), self.bucket)
+            return Off(min(boots), min(pin.idle_mw for pin in pins), self.bucket)
         except AgreementError:
             return None  # in buckets this short an idle circuit would pass for one that is off

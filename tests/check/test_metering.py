@@ -22,6 +22,7 @@ MODELS = ("NVIDIA A100-SXM4-80GB", "NVIDIA H100 SXM5 80GB")
 PINS = {model: default_pin(model) for model in MODELS}
 ENOUGH = 10**8  # mJ in an hour: nobody is off
 METER = "https://acme.example/meter"
+HOST = Host("h", (Device("d", MODELS[0], 0),))
 
 
 class Site:
@@ -111,3 +112,28 @@ def test_storage_that_64_bits_do_not_hold_leaves_what_the_devices_say() -> None:
     found = metering.bound(site.direct, [(0, 3), (3, HOURS)]).windows.tolist()
     assert sum(found) > 0
     assert found == site.direct.sum(axis=0).tolist()
+
+
+@pytest.mark.parametrize("own_first", [False, True])
+def test_a_boot_agreed_for_one_meter_is_none_for_the_labs_own_that_took_its_place(own_first: bool) -> None:
+    """50 kJ in an hour are less than half of the agreed boot of 200 kJ, but more than half of the pins' 72 kJ."""
+    key = seeded_key("a meter", Alg.ED25519).public_key()
+    agreed = Meter("https://grid.example/m", "https://grid.example", "dc", key, 0, 0, 0, 0, True, 200_000_000)
+    rows = np.zeros((HOURS, len(Metered)), np.int64)
+    rows[:, Metered.BUCKET] = np.arange(HOURS)
+    rows[:, [Metered.HIGH, Metered.LOW, Metered.COVERED]] = 50_000_000, 50_000_000, HOUR * 1_000
+
+    def off(*meters: str) -> bool:
+        records = [
+            RosterRecord(1 + n, n * HOUR, Block(bytes([n]) * 32, 1), Roster((Feed("f", None, sub),), (HOST,)))
+            for n, sub in enumerate(meters)
+        ]
+        layouts = Layouts(Control(b"", {}, (), tuple(records), (), {}, ()))
+        devices = np.ones(len(layouts.groups), np.int64)
+        window = (0, HOURS)
+        found = Metering(rows, layouts, devices, {agreed.sub: agreed}, PINS, SOFTWARE, window, HOUR)
+        return bool(found.off[0, -1])
+
+    assert off(agreed.sub)
+    assert not off(METER)
+    assert not off(*((METER, agreed.sub) if own_first else (agreed.sub, METER)))
