@@ -114,7 +114,7 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
     high = low = 0
     window = term.window_s
     known = bool(views) and not findings
-    pad = 0  # buckets by which a clock may be wrong
+    clock_s = 0  # by how much the worst clock may be wrong
     least: list[Array] = []
     for view in views:
         if view.unpinned:
@@ -132,10 +132,13 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
             )
             continue
         bucket = view.agreement.bucket_s
-        errors = [metering.figures[feed].clock_uncertainty_s for feed in feeds]
-        if any(error is None or error >= bucket for error in errors):
+        clocks = {feed: metering.figures[feed].clock_uncertainty_s for feed in feeds}
+        timed = {feed: clock for feed, clock in clocks.items() if clock is not None}
+        worst = max(timed.values(), default=0)
+        clock_s = max(clock_s, worst)
+        if len(timed) < len(feeds) or worst >= bucket:
             known = False
-            what = "is not known" if None in errors else f"may be wrong by a bucket of {bucket:,} s or more"
+            what = "is not known" if len(timed) < len(feeds) else f"may be wrong by a bucket of {bucket:,} s or more"
             text = f"the clock of a meter on a feed that the term caps {what}"
             findings.append(Finding("meter/clock", Outcome.UNPROVEN, text))
         meters = metering.node_of[feeds]
@@ -148,15 +151,12 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
         upper = add(none, *metering.most_mj()[meters])
         # What hung on another of these feeds at another time may have been counted there already; and of a meter that
         # does not know its clock nobody knows whether the energy was used in the phase.
-        clocks = {feed: metering.figures[feed].clock_uncertainty_s for feed in always}
-        timed = {feed: clock for feed, clock in clocks.items() if clock is not None}
-        pad = max([pad, *(-(-clock // bucket) for clock in timed.values())])
-        lower = add(none, *metering.fewest_mj()[metering.node_of[list(timed)]])
+        lower = add(none, *metering.fewest_mj()[metering.node_of[[feed for feed in always if feed in timed]]])
         most, fewest = _lengths(view, window, energy=term.limit_mj is not None)
         seconds = bucket if term.limit_mj is None else 1
         high += -(-most_of(upper, most) // seconds)
         least.append(lower)
-        low = certain_of(add(*least), fewest, pad) // seconds  # sites that peaked at the same time
+        low = certain_of(add(*least), fewest, -(-clock_s // bucket)) // seconds  # sites that peaked at the same time
     unit, limit = ("mW", term.limit_mw) if term.limit_mj is None else ("mJ", term.limit_mj)
     assert limit is not None  # a power cap has one of its two limits, by construction
     outcome = Outcome.UNPROVEN
@@ -172,7 +172,8 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
     start, end = views[0].start if views else phase.start, views[0].end if views else phase.end
     return TermResult(
         phase.name, term.name, term.kind, outcome, start, end, int(term.assurance),
-        "metered", unit, low, high if known else None, limit, high if known else None, {}, tuple(findings),
+        f"metered, by clocks good to {clock_s:,} s" if clock_s else "metered",
+        unit, low, high if known else None, limit, high if known else None, {}, tuple(findings),
     )  # fmt: skip
 
 
