@@ -15,7 +15,8 @@ from attest.compute.columns import Ints, Shape, segments, sums
 from attest.errors import EvidenceError, MalformedError
 from attest.facts import Cell, Gap, Table, Work
 from attest.format.block import Values
-from attest.format.bodies import MAX_INTERVALS, NO_RUN, UsageBody
+from attest.format.bodies import MAX_INTERVALS, UsageBody
+from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Column, State
 from attest.layout import Layout
 

@@ -24,7 +24,8 @@ from attest.collect.stamps import format_time
 from attest.collect.statements import DAY, MAX_ROOM, MAX_VALUES, Chain, Draft, Salt, windows
 from attest.compute.columns import format_spans
 from attest.format.block import Binding, commit, format_usage
-from attest.format.bodies import MAX_SPANS, NO_RUN, SPAN_SIZE, UsageBody
+from attest.format.bodies import MAX_SPANS, SPAN_SIZE, UsageBody
+from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Column, State
 
 MAX_GRID: Final = 1 << 26  # device-intervals of one import

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from attest.errors import MalformedError
 from attest.format.block import Values
-from attest.format.bodies import NO_RUN
+from attest.format.runs import NO_RUN
 from attest.format.vocabulary import State
 
 Ints = npt.NDArray[np.int64]

@@ -16,20 +16,18 @@ from typing import Any, Final, NamedTuple
 
 from attest.format.fields import array, bad, bytes_, integer, map_, member, text, uint
 from attest.format.key_acts import MAX_DOCUMENT, KeysBody, format_keys, parse_keys
-from attest.format.vocabulary import Column, Kind, Label, Precision, Quantity
+from attest.format.runs import Run, format_runs, parse_runs
+from attest.format.vocabulary import Column, Kind, Quantity
 
-MAX_RUNS: Final = 1_024  # of one usage statement's run table
 MAX_DEVICES: Final = 1_024  # of one source: a rack, not a site
 MAX_INTERVALS: Final = 1 << 24  # device-intervals of one statement
 MAX_CHANNELS: Final = 1_024  # feeds of one meter statement
 MAX_READINGS: Final = 1 << 24  # of one meter statement
 MAX_BLOCK: Final = 1 << 30
-NO_RUN: Final = 0xFFFF
 SPAN_SIZE: Final = 8
 MAX_SPANS: Final = 7_000  # what fits a statement beside the rest
 MAX_INTERVAL: Final = 86_400  # s
 MAX_STEP: Final = 86_400_000  # ms
-MAX_DECLARED: Final = 1 << 62  # MFLOP
 _REMEMBERED: Final = 4_096
 
 
@@ -38,17 +36,6 @@ class Block(NamedTuple):
 
     digest: bytes
     size: int
-
-
-class Run(NamedTuple):
-    """A row of the run table: `declared` is what the lab says *these* devices executed for the run in *this*
-    window, in MFLOP, or None; `commitment` is the salted hash of the run's name, `lineage` ties restarts."""
-
-    commitment: bytes
-    label: Label
-    precision: Precision
-    lineage: int
-    declared: int | None
 
 
 class GenesisBody(NamedTuple):
@@ -146,27 +133,6 @@ def _inventory(value: Any) -> InventoryBody:
     return InventoryBody(_block(block, "inventory.block"), uint(devices, "inventory.devices", MAX_INTERVALS))
 
 
-def _run(value: Any) -> Run:
-    fields = array(value, 5, 5, "usage.runs")
-    try:
-        return _typed_run(*fields)
-    except TypeError:
-        bad("statement/array", "a run has no arrays or maps in it", "usage.runs")
-
-
-# A run stands in the statements of all its hosts. Remembered by type: to Python true and 1.0 are 1, and which error a
-# statement gives must not depend on what was read before.
-@lru_cache(_REMEMBERED, typed=True)
-def _typed_run(commitment: Any, label: Any, precision: Any, lineage: Any, declared: Any) -> Run:
-    return Run(
-        bytes_(commitment, "usage.run.commitment"),
-        member(Label, label, "usage.run.label"),
-        member(Precision, precision, "usage.run.precision"),
-        uint(lineage, "usage.run.lineage"),
-        None if declared is None else uint(declared, "usage.run.declared", MAX_DECLARED),
-    )
-
-
 def _usage(value: Any) -> UsageBody:
     interval, roster, devices, block, columns, runs, spans, counters = map_(value, 8, "usage")
     count = uint(devices, "usage.devices", MAX_DEVICES, 1)
@@ -175,14 +141,15 @@ def _usage(value: Any) -> UsageBody:
         bytes_(roster, "usage.roster"),
         count,
         None if block is None else _block(block, "usage.block"),
-        _columns(columns, block is None),
-        tuple([_run(r) for r in array(runs, 0, MAX_RUNS, "usage.runs")]),
+        parse_columns(columns, block is None),
+        parse_runs(runs),
         bytes_(spans, "usage.spans", SPAN_SIZE * count, MAX_SPANS * SPAN_SIZE),
         _counters(counters, count),
     )
 
 
-def _columns(value: Any, no_block: bool) -> tuple[int, ...]:
+def parse_columns(value: Any, no_block: bool) -> tuple[int, ...]:
+    """The decoded ids of a usage block's columns, typed; none where there is no block."""
     columns = array(value, 0, len(Column), "usage.columns")
     try:
         typed = _typed_columns(*columns)
@@ -275,7 +242,7 @@ _FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
         3: b.devices,
         4: None if b.block is None else list(b.block),
         5: list(b.columns),
-        6: [[r.commitment, int(r.label), int(r.precision), r.lineage, r.declared] for r in b.runs],
+        6: format_runs(b.runs),
         7: b.spans,
         8: [list(c) for c in b.counters],
     },

@@ -12,6 +12,7 @@ from attest.errors import MalformedError, UnsupportedError
 
 MAX_TEXT: Final = 512
 U64: Final = (1 << 64) - 1
+MAX_SEQ: Final = (1 << 63) - 1  # of sequence numbers and of the sizes of trees
 # Control characters, spaces but the one of ASCII, what is invisible or turns the direction of writing, and what is
 # private or no character at all. By code point: what a Python calls printable depends on its version of Unicode.
 HIDDEN: Final = re.compile(

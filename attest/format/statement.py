@@ -30,13 +30,13 @@ from attest.errors import MalformedError, UnsupportedError
 from attest.format.bodies import Block, Body, block_of, format_body, parse_body
 from attest.format.cbor import load
 from attest.format.cose import Header, Sign1, parse_header, parse_sign1
-from attest.format.fields import array, bad, bytes_, map_, member, uint
+from attest.format.fields import MAX_SEQ, array, bad, bytes_, map_, member, uint
+from attest.format.usual import read_usual
 from attest.format.vocabulary import Kind
 
 VERSION: Final = 1
 MAX_STATEMENT: Final = 65_535  # the entry size of tlog-tiles
 MAX_TIME: Final = 1 << 40
-MAX_SEQ: Final = (1 << 63) - 1
 _PREFIX: Final = bytes((0xA9, 0, VERSION, 1))  # a map of nine: version, kind, ...
 
 
@@ -113,7 +113,16 @@ def kind_of(entry: bytes) -> int | None:
 
 
 def parse_payload(payload: bytes) -> Statement:
-    """Bytes to statement: decode, type, format again, compare. Raises MalformedError or UnsupportedError."""
+    """Bytes to statement, strict. Raises MalformedError or UnsupportedError."""
+    usual = read_usual(payload)
+    if usual is None:
+        return decode_payload(payload)
+    log, seq, prev, start, end, anchor, body = usual
+    return Statement(Kind.USAGE, log, seq, prev, start, end, None if anchor is None else Anchor(*anchor), body)
+
+
+def decode_payload(payload: bytes) -> Statement:
+    """The same for any payload: decode, type, format again, compare."""
     statement = _statement(load(payload))
     if format_payload(statement) != payload:
         raise MalformedError("statement/not-canonical", "not the deterministic encoding", path="payload")

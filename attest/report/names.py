@@ -8,8 +8,9 @@ from collections.abc import Callable
 from struct import iter_unpack
 from typing import Any, Final
 
-from attest.format.bodies import NO_RUN, SPAN_SIZE
+from attest.format.bodies import SPAN_SIZE
 from attest.format.cbor import decode
+from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Act, Column, Kind, Label, Precision, Quantity, Role, State
 from attest.report.diagnostic import Name, word
 from attest.report.style import utc

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from attest.compute.columns import SPAN
 from attest.format.block import DTYPES
-from attest.format.bodies import NO_RUN, Run
+from attest.format.runs import NO_RUN, Run
 from attest.format.vocabulary import Column, Label, Precision, State
 from attest.log import tiles
 from attest.log.merkle import leaf_hash

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from attest.format.bodies import NO_RUN
+from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Label, Precision, State
 from attest.simulate.draws import Ints, Stream
 from attest.simulate.figures import LOADS, MODELS, OVERSHOOT, Model, Range

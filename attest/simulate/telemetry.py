@@ -12,7 +12,7 @@ import numpy as np
 
 from attest.compute.columns import format_spans
 from attest.format.block import DTYPES, Array
-from attest.format.bodies import NO_RUN, Run
+from attest.format.runs import NO_RUN, Run
 from attest.format.vocabulary import Column, Label, Quantity, State
 from attest.simulate.draws import Ints, Stream, named_bytes
 from attest.simulate.figures import Range

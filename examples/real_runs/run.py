@@ -33,8 +33,9 @@ from attest.collect.meter_statements import MeterOptions, meter_drafts
 from attest.collect.power import Mark, Options, Series, read_power
 from attest.collect.statements import Chain
 from attest.compute.columns import format_spans
-from attest.format.bodies import NO_RUN, Run, UsageBody
+from attest.format.bodies import UsageBody
 from attest.format.roster import Host, Roster
+from attest.format.runs import NO_RUN, Run
 from attest.format.vocabulary import Label, Precision, State
 from attest.simulate.cast import Identity
 from attest.simulate.draws import named_bytes

@@ -8,7 +8,8 @@ import numpy as np
 
 from attest.compute.columns import format_spans
 from attest.format.block import DTYPES, Binding, format_header, format_usage
-from attest.format.bodies import NO_RUN, Block, Run, UsageBody
+from attest.format.bodies import Block, UsageBody
+from attest.format.runs import NO_RUN, Run
 from attest.format.vocabulary import Column, Label, Precision, State
 from attest.simulate.lab import Lab
 from attest.simulate.source import Draft

@@ -11,9 +11,10 @@ from attest.compute.columns import format_spans
 from attest.errors import Scope
 from attest.format.act import possession
 from attest.format.block import Binding, commit, format_usage
-from attest.format.bodies import NO_RUN, Run, UsageBody
+from attest.format.bodies import UsageBody
 from attest.format.key_acts import KeysBody, Rotate
 from attest.format.roster import Roster
+from attest.format.runs import NO_RUN, Run
 from attest.format.vocabulary import Label, Precision, Role, State
 from attest.sign.seeded import seeded_key
 from attest.sign.statements import header_for, sign_payload

@@ -7,7 +7,8 @@ import pytest
 
 from attest.compute.columns import format_spans
 from attest.facts import Work
-from attest.format.bodies import Run, UsageBody
+from attest.format.bodies import UsageBody
+from attest.format.runs import Run
 from attest.format.vocabulary import Label, Precision, State
 from attest.layout import Layout
 from attest.usage import Usage, read_usage

@@ -28,7 +28,8 @@ from attest.format.block import (
     require_digest,
     row_size,
 )
-from attest.format.bodies import NO_RUN, Block, Channel, MeterBody
+from attest.format.bodies import Block, Channel, MeterBody
+from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Column, Quantity, State
 
 SALT = b"s" * 32

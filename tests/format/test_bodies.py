@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attest.errors import EvidenceError, MalformedError, UnsupportedError
-from attest.format import bodies, key_acts
+from attest.format import bodies, key_acts, runs
 from attest.format.bodies import (
     Block,
     Body,
@@ -18,7 +18,6 @@ from attest.format.bodies import (
     HeadBody,
     InventoryBody,
     MeterBody,
-    Run,
     UsageBody,
     block_of,
     format_body,
@@ -26,6 +25,7 @@ from attest.format.bodies import (
 )
 from attest.format.fields import MAX_TEXT, U64
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
+from attest.format.runs import Run
 from attest.format.vocabulary import Act, Column, Kind, Label, Precision, Quantity, Role, State
 from tests.format.values import BODIES
 
@@ -110,11 +110,11 @@ LIMITS: list[tuple[Kind, tuple[Any, ...], Any, Any]] = [
     (Kind.KEYS, (1, 3, 1), bytes(key_acts.MAX_DOCUMENT), bytes(key_acts.MAX_DOCUMENT + 1)),
     (Kind.USAGE, (1,), 1, 0),
     (Kind.USAGE, (1,), bodies.MAX_INTERVAL, bodies.MAX_INTERVAL + 1),
-    (Kind.USAGE, (6,), [[H, 0, 0, 0, None]] * bodies.MAX_RUNS, [[H, 0, 0, 0, None]] * (bodies.MAX_RUNS + 1)),
+    (Kind.USAGE, (6,), [[H, 0, 0, 0, None]] * runs.MAX_RUNS, [[H, 0, 0, 0, None]] * (runs.MAX_RUNS + 1)),
     (Kind.USAGE, (6, 0, 1), 5, 6),
     (Kind.USAGE, (6, 0, 2), 8, 9),
     (Kind.USAGE, (6, 0, 3), U64, U64 + 1),
-    (Kind.USAGE, (6, 0, 4), bodies.MAX_DECLARED, bodies.MAX_DECLARED + 1),
+    (Kind.USAGE, (6, 0, 4), runs.MAX_DECLARED, runs.MAX_DECLARED + 1),
     (Kind.USAGE, (6, 0, 4), 0, -1),
     (Kind.USAGE, (7,), bytes(16), bytes(15)),
     (Kind.USAGE, (7,), bytes(8 * bodies.MAX_SPANS), bytes(8 * bodies.MAX_SPANS + 1)),

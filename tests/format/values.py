@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 from attest.format import act, bodies, key_acts, roster, vocabulary
 from attest.format.bodies import Body
-from attest.format.fields import HIDDEN, MAX_TEXT, U64
-from attest.format.statement import MAX_SEQ, MAX_TIME, Anchor, Statement
+from attest.format.fields import HIDDEN, MAX_SEQ, MAX_TEXT, U64
+from attest.format.runs import MAX_DECLARED, Run
+from attest.format.statement import MAX_TIME, Anchor, Statement
 from attest.format.vocabulary import Column, Kind, Label, Precision, Quantity, Role
 
 hashes = st.binary(min_size=32, max_size=32)
@@ -24,8 +25,8 @@ acts = st.one_of(
     st.builds(key_acts.Revoke, hashes, u64),
     st.builds(key_acts.Void, proofs),
 )
-declared = st.none() | st.integers(0, bodies.MAX_DECLARED)
-runs = st.builds(bodies.Run, hashes, st.sampled_from(Label), st.sampled_from(Precision), u64, declared)
+declared = st.none() | st.integers(0, MAX_DECLARED)
+runs = st.builds(Run, hashes, st.sampled_from(Label), st.sampled_from(Precision), u64, declared)
 
 
 @st.composite

@@ -23,22 +23,12 @@ from attest.check import check
 from attest.compute.columns import format_spans
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, possession
 from attest.format.block import Binding, commit, format_meter, format_usage
-from attest.format.bodies import (
-    NO_RUN,
-    Body,
-    Channel,
-    CloseBody,
-    GenesisBody,
-    HeadBody,
-    InventoryBody,
-    MeterBody,
-    Run,
-    UsageBody,
-)
+from attest.format.bodies import Body, Channel, CloseBody, GenesisBody, HeadBody, InventoryBody, MeterBody, UsageBody
 from attest.format.checkpoint import Checkpoint, format_checkpoint
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.note import format_vkey
 from attest.format.roster import Device, Feed, Host, Roster, format_roster
+from attest.format.runs import NO_RUN, Run
 from attest.format.statement import Anchor, Statement
 from attest.format.vocabulary import Column, Kind, Label, Precision, Quantity, Role, State
 from attest.log.merkle import leaf_hash, root

@@ -346,16 +346,16 @@ def test_a_document_without_signatures_is_refused_by_the_parser() -> None:
 
 
 def test_cddl_says_the_limits_that_the_code_has() -> None:
-    from attest.format import act, bodies, key_acts, roster
+    from attest.format import act, bodies, key_acts, roster, runs
 
     text = cddl("statement")
     for number in (
         bodies.MAX_BLOCK, bodies.MAX_INTERVALS, bodies.MAX_READINGS, bodies.MAX_STEP, bodies.MAX_INTERVAL,
-        bodies.MAX_DEVICES, bodies.MAX_DECLARED, bodies.MAX_SPANS * bodies.SPAN_SIZE, key_acts.MAX_DOCUMENT,
+        bodies.MAX_DEVICES, runs.MAX_DECLARED, bodies.MAX_SPANS * bodies.SPAN_SIZE, key_acts.MAX_DOCUMENT,
         8 * bodies.MAX_DEVICES, key_acts.MAX_PROOF, key_acts.MAX_KEY,
     ):  # fmt: skip
         assert f"..{number}" in text, number
-    for count in (key_acts.MAX_ACTS, bodies.MAX_RUNS, bodies.MAX_CHANNELS, act.MAX_VOIDED):
+    for count in (key_acts.MAX_ACTS, runs.MAX_RUNS, bodies.MAX_CHANNELS, act.MAX_VOIDED):
         assert f"*{count} " in text, count
     for count in (roster.MAX_FEEDS, roster.MAX_HOSTS, bodies.MAX_DEVICES):
         assert f"*{count} " in cddl("roster"), count

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from attest.format.bodies import NO_RUN
+from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Label, Precision, State
 from attest.simulate.site import Event, Job, Plan, Site, Trouble
 
