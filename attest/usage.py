@@ -122,12 +122,14 @@ class _Batch:
             if columns is None:
                 self.lost[number] = True
                 continue
+            here = slice(self.cut.edges[number], self.cut.edges[number + 1])
+            first = self.cut.local[here]
             for column in _KNOWN:
                 if column in columns:
                     if column not in self.sums:
                         self.sums[column], self.has[column] = np.zeros(size, np.int64), np.zeros_like(self.lost)
                     self.has[column][number] = True
-                    sums(columns[column], self.cut, number, self.sums[column])
+                    self.sums[column][here] = sums(columns[column], first, self.cut.longest)
         for found in self.sums.values():
             if found[~self.sampled].any():
                 raise EvidenceError("usage/value-in-gap", "a column has values where the statement sampled nothing")

@@ -115,12 +115,11 @@ def segments(tables: Sequence[bytes], runs: Sequence[int], shape: Shape) -> Segm
     )  # fmt: skip
 
 
-def sums(column: Values, cut: Segments, statement: int, out: Ints) -> None:
-    """The exact sums of a statement's column over its segments, into their places in `out`."""
-    here = slice(cut.edges[statement], cut.edges[statement + 1])
+def sums(column: Values, first: Ints, longest: int) -> npt.NDArray[Any]:
+    """The exact sums of a column over segments that begin at `first`, none of them longer than `longest`."""
     # Column maxima and interval counts are bounded so that 64 bits always hold the sum; 32 are twice as fast.
-    width = np.uint32 if column.largest * cut.longest < 1 << 32 else np.uint64
-    out[here] = np.add.reduceat(column.values, cut.local[here], dtype=width)
+    width = np.uint32 if column.largest * longest < 1 << 32 else np.uint64
+    return np.add.reduceat(column.values, first, dtype=width)
 
 
 class _Grid(NamedTuple):

@@ -20,7 +20,7 @@ from the window's start). What a column may hold at most is pinned and checked b
     [42000000, 6000000]
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
@@ -78,6 +78,30 @@ class Values(NamedTuple):
     largest: int
 
 
+class Columns(Mapping[int, Values]):
+    """The columns of a usage block, all checked; each is a view, made when it is asked for: few are."""
+
+    __slots__ = ("_places", "_tables")
+
+    def __init__(self, places: Mapping[int, tuple[int, int]], tables: Sequence[tuple[Array, list[int]]]) -> None:
+        """Each column's table and row; the tables, with the largest value of each row."""
+        self._places, self._tables = places, tables
+
+    def __getitem__(self, column: int) -> Values:
+        table, row = self._places[column]
+        values, largest = self._tables[table]
+        return Values(values[row], largest[row])
+
+    def __contains__(self, column: object) -> bool:
+        return column in self._places
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
 @lru_cache(256)
 def row_size(columns: tuple[int, ...]) -> int:
     """Bytes that one device-interval takes in a block with these columns."""
@@ -108,7 +132,7 @@ def format_usage(salt: bytes, binding: Binding, columns: Mapping[int, Array]) ->
 
 def parse_usage(
     block: bytes | memoryview, binding: Binding, columns: tuple[int, ...], count: int, *, interval: int
-) -> dict[int, Values]:
+) -> Columns:
     """The columns of a usage block, `count` values each: read-only arrays, without a copy.
 
     Raises MalformedError when the size does not fit, EvidenceError `block/binding` when the block belongs to
@@ -116,15 +140,16 @@ def parse_usage(
     """
     _require_size(block, HEADER_SIZE + count * row_size(columns))
     require_binding(block, binding)
-    parsed: dict[int, Values] = {}
-    for part in _parts(columns, interval):
+    plan = _plan(columns, interval)
+    tables = []
+    for part in plan.parts:
         table = np.frombuffer(block, part.dtype, len(part.columns) * count, HEADER_SIZE + part.before * count)
         table = table.reshape(len(part.columns), count)
         most = np.maximum.reduce(table, axis=1).tolist()
         if any(map(gt, most, part.limits)):
             _refuse_values(part, table)
-        parsed.update(zip(part.columns, map(Values, table, most), strict=True))
-    return parsed
+        tables.append((table, most))
+    return Columns(plan.places, tables)
 
 
 def _refuse_values(part: "_Part", table: Array) -> NoReturn:
@@ -142,15 +167,22 @@ class _Part(NamedTuple):
     before: int
 
 
+class _Plan(NamedTuple):
+    parts: tuple[_Part, ...]
+    places: Mapping[int, tuple[int, int]]  # of each column: its part, and its row there
+
+
 @lru_cache(256)
-def _parts(columns: tuple[int, ...], interval: int) -> tuple[_Part, ...]:
-    parts, before = [], 0
+def _plan(columns: tuple[int, ...], interval: int) -> _Plan:
+    parts: list[_Part] = []
+    places, before = {}, 0
     for dtype, group in groupby(columns, DTYPES.__getitem__):
         kept = tuple(group)
         limits = tuple(MAX_PER_SECOND[c] * interval if c in MAX_PER_SECOND else MAX_VALUE[c] for c in kept)
+        places.update({column: (len(parts), row) for row, column in enumerate(kept)})
         parts.append(_Part(dtype, kept, limits, before))
         before += len(kept) * dtype.itemsize
-    return tuple(parts)
+    return _Plan(tuple(parts), places)
 
 
 def format_meter(salt: bytes, binding: Binding, quantity: Quantity, channels: Sequence[tuple[Array, Array]]) -> bytes:
