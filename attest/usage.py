@@ -158,9 +158,11 @@ class _Batch:
         rows[:, Cell.GROUP] = self.present[statement, group]
         rows[:, Cell.BUCKET] = self.first_bucket[statement] + bucket
         rows[:, Cell.CLASS] = present[klass]
-        for state in np.flatnonzero(np.bincount(self.cut.state)).tolist():
-            seconds = np.bincount(key, self.cut.length * (self.cut.state == state), size)[used]
-            rows[:, Cell.SAMPLED + state] = seconds * self.interval
+        for state in State:
+            there = self.cut.state == state
+            if there.any():
+                seconds = np.bincount(key, self.cut.length * there, size)[used]
+                rows[:, Cell.SAMPLED + state] = seconds * self.interval
         rows[:, Cell.READINGS] = np.bincount(key, self.sampled, size)[used]
         for column, values in self.sums.items():
             rows[:, _SUM_AT[column]] = np.bincount(key, values, size)[used]
