@@ -218,16 +218,23 @@ class Roots:
 
 
 class Bodies:
-    """The detached body of a control entry, found by the sizes that the entries before it state."""
+    """The detached body of a control entry, found by the sizes that the entries before it state; of one that is
+    `known` only a copy in a pack, whose bytes no other entry answers for. Entries are asked for in index order."""
 
     def __init__(self, bundle: Bundle, size: int) -> None:
         self.bundle, self.size = bundle, size
+        self._tile: tuple[int, list[Block | None]] = -1, []
 
-    def __call__(self, index: int, block: Block) -> bytes | None:
+    def __call__(self, index: int, block: Block, known: bool) -> bytes | None:
         number, place = divmod(index, WIDTH)
         width = tile_at(ENTRIES, number, self.size).width
-        entries = parse_entries(self.bundle.entries(number, width), width)
-        return block_after(self.bundle, number, width, [_block(entry) for entry in entries[:place]], block)
+        if self._tile[0] != number:
+            entries = parse_entries(self.bundle.entries(number, width), width)
+            self._tile = number, [_block(entry) for entry in entries]
+        pack = self.bundle.blocks(number, width)
+        if pack is not None:
+            return block_after(pack, number, self._tile[1][:place], block)
+        return None if known else self.bundle.block(block.digest, block.size)
 
 
 def _block(entry: bytes) -> Block | None:

@@ -59,12 +59,9 @@ def open_pack(bundle: Bundle, index: int, width: int, blocks: Sequence[Block | N
     return block_at
 
 
-def block_after(bundle: Bundle, index: int, width: int, before: Sequence[Block | None], block: Block) -> bytes | None:
-    """The block of one entry alone, by what the entries `before` it in its tile state; as `open_pack`, but that only
-    a pack too short for it raises TreeError."""
-    pack = bundle.blocks(index, width)
-    if pack is None:
-        return bundle.block(block.digest, block.size)
+def block_after(pack: Pack, index: int, before: Sequence[Block | None], block: Block) -> bytes:
+    """The block of one entry alone, by what the entries `before` it in its tile state. Raises TreeError `tree/pack`
+    (scope copy) where the pack is too short for it."""
     _, begin = block_slots([b and b.size for b in before])
     if len(pack) < begin + block.size:
         raise TreeError("tree/pack", f"pack {index} has {len(pack)} bytes, its statements need more", hint=_HINT)

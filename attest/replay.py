@@ -30,6 +30,7 @@ from attest.trust.quorum import cosignature_times
 MAX_HEADS: Final = 1 << 16  # one an hour for seven years
 
 Entry = tuple[int, bytes, bytes]  # log index, leaf hash, bytes
+BodyOf = Callable[[int, Block, bool], bytes | None]
 
 
 def replay(
@@ -38,14 +39,14 @@ def replay(
     party: Party,
     site: Site,
     *,
-    body_of: Callable[[int, Block], bytes | None],
+    body_of: BodyOf,
     root_at: Callable[[int], bytes | None],
 ) -> Control:
     """Replay the control entries of a log, given in index order.
 
-    `body_of` gives the detached body of an entry, or None where it is absent; `root_at` the tree's root at a size, None
-    beyond its own. Raises EvidenceError where the genesis is not the root holders'; anything wrong later
-    becomes a fault, and the act that it stands in changes nothing.
+    `body_of` gives the detached body of an entry, or None where it is absent, or is `known` already and stands nowhere
+    else; `root_at` the tree's root at a size, None beyond its own. Raises EvidenceError where the genesis is not the
+    root holders'; anything wrong later becomes a fault, and the act that it stands in changes nothing.
     """
     state = _Replay(agreement, party, site, body_of, root_at)
     for index, leaf, entry in entries:
@@ -68,13 +69,14 @@ class _Replay:
         agreement: Agreement,
         party: Party,
         site: Site,
-        body_of: Callable[[int, Block], bytes | None],
+        body_of: BodyOf,
         root_at: Callable[[int], bytes | None],
     ) -> None:
         self.agreement, self.party, self.site = agreement, party, site
         self.body_of, self.root_at = body_of, root_at
         self.ring = Keyring(_agreed(agreement))
         self.rosters: list[RosterRecord] = []
+        self.known: dict[Block, Roster] = {}  # many statements may commit to one body
         self.heads: list[Head] = []
         self.voided: dict[int, bytes] = {}
         self.void_number = 0
@@ -170,11 +172,13 @@ class _Replay:
             self.rosters.append(RosterRecord(index, statement.end, body.block, roster))
 
     def roster(self, index: int, body: InventoryBody) -> Roster | None:
-        data = self.body_of(index, body.block)
-        if data is None:
+        roster = self.known.get(body.block)
+        data = self.body_of(index, body.block, roster is not None)
+        if data is not None:
+            require_digest(data, body.block)
+            roster = self.known[body.block] = roster or parse_roster(data)
+        if roster is None:
             return None
-        require_digest(data, body.block)
-        roster = parse_roster(data)
         if roster.count() != body.devices:
             detail = f"the statement says {body.devices} devices, the roster has {roster.count()}"
             raise TrustError("roster/count", detail)

@@ -2,9 +2,9 @@
 
     {1: [[feed, parent, meter], ...], 2: [[host, [[device, model, feed], ...]], ...]}
 
-A feed is a circuit: `parent` is the index of the feed it hangs on (smaller than its own) or null for one
-that comes from outside; `meter` is the sub of the source that meters it, or null. A device names its feed by
-index.
+A feed is a circuit: `parent` is the index of the feed it hangs on (smaller than its own; MAX_NESTING deep at most)
+or null for one that comes from outside; `meter` is the sub of the source that meters it, or null. A device names its
+feed by index.
 The order of a host's devices is the order of the columns in its usage blocks.
 
     >>> feeds = (Feed("dc1", None, "https://meters.example/dc1"), Feed("dc1-n1", 0, None))
@@ -16,6 +16,7 @@ The order of a host's devices is the order of the columns in its usage blocks.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from attest.format.bodies import MAX_DEVICES
@@ -25,7 +26,8 @@ from attest.format.fields import array, bad, map_, text, uint
 MAX_ROSTER: Final = 64 << 20  # bytes: a million devices
 MAX_FEEDS: Final = 1 << 18
 MAX_HOSTS: Final = 1 << 18
-MAX_DEPTH: Final = 5
+MAX_DEPTH: Final = 5  # of the body's CBOR
+MAX_NESTING: Final = 16  # feeds between a device and the outside: substation, hall, row, rack, node, and some more
 
 
 class Feed(NamedTuple):
@@ -51,7 +53,7 @@ class Host(NamedTuple):
     devices: tuple[Device, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Roster:
     """Everything a site declares."""
 
@@ -60,6 +62,10 @@ class Roster:
 
     def count(self) -> int:
         """Number of devices."""
+        return self._count
+
+    @cached_property
+    def _count(self) -> int:
         return sum(len(h.devices) for h in self.hosts)
 
 
@@ -77,6 +83,7 @@ def parse_roster(body: bytes) -> Roster:
     """Bytes to roster; feeds, hosts and devices are unique. Raises MalformedError."""
     feeds, hosts = map_(decode(body, max_size=MAX_ROSTER, max_depth=MAX_DEPTH), 2, "roster")
     known = tuple(_feed(f, i) for i, f in enumerate(array(feeds, 1, MAX_FEEDS, "roster.feeds")))
+    _require_nesting(known)
     roster = Roster(known, tuple(_host(h, len(known)) for h in array(hosts, 0, MAX_HOSTS, "roster.hosts")))
     _unique((f.name for f in roster.feeds), "roster/feed-twice", "feed")
     _unique((h.sub for h in roster.hosts), "roster/host-twice", "host")
@@ -90,6 +97,18 @@ def _feed(value: Value, index: int) -> Feed:
     if parent is not None and uint(parent, path) >= index:
         bad("roster/feed-order", f"feed {index} hangs on feed {parent}, which must come before it", path)
     return Feed(text(name, path), parent, None if meter is None else text(meter, path))
+
+
+def _require_nesting(feeds: tuple[Feed, ...]) -> None:
+    depth: list[int] = []
+    for number, feed in enumerate(feeds):
+        depth.append(1 if feed.parent is None else depth[feed.parent] + 1)
+        if depth[-1] > MAX_NESTING:
+            bad(
+                "roster/feed-nesting",
+                f"feed {number} is the {MAX_NESTING + 1}th that hang on each other",
+                "roster.feeds",
+            )
 
 
 def _host(value: Value, feeds: int) -> Host:

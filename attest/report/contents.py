@@ -282,8 +282,9 @@ def _block_at(bundle: Bundle, size: int, index: int, block: Block) -> bytes | No
     tile = tile_at(ENTRIES, index // WIDTH, size)
     before = parse_entries(bundle.entries(tile.index, tile.width), tile.width)[: index % WIDTH]
     stated = [block_of(s.statement.body) if s else None for s in map(_parsed, before)]
+    pack = bundle.blocks(tile.index, tile.width)
     try:
-        return block_after(bundle, tile.index, tile.width, stated, block)
+        return bundle.block(block.digest, block.size) if pack is None else block_after(pack, tile.index, stated, block)
     except TreeError:
         return None
 

@@ -8,7 +8,7 @@ import pytest
 from attest.agreement import Agreement
 from attest.format.block import commit
 from attest.format.bodies import InventoryBody
-from attest.format.roster import Device, Feed, Host, Roster, format_roster
+from attest.format.roster import MAX_NESTING, Device, Feed, Host, Roster, format_roster
 from attest.format.statement import peek
 from attest.format.vocabulary import Kind, Role
 from attest.sign.seeded import seeded_key
@@ -148,6 +148,13 @@ def feed_order(roster: Roster) -> Roster:
     return Roster((Feed("dc0", 1, None), *roster.feeds[1:]), roster.hosts)
 
 
+def feed_nesting(roster: Roster) -> Roster:
+    """Circuits one behind the other, for nothing but the work of going through them."""
+    first = len(roster.feeds)
+    deep = (Feed(f"deep-{n}", first + n - 1 if n else 0, None) for n in range(MAX_NESTING))
+    return Roster((*roster.feeds, *deep), roster.hosts)
+
+
 def host_twice(roster: Roster) -> Roster:
     return Roster(roster.feeds, (*roster.hosts, roster.hosts[0]))
 
@@ -245,6 +252,7 @@ VECTORS = (
     # rosters that contradict themselves
     invalid("another number than the roster has", declared(of(swapped_uids), 15), "roster/count", SOURCE),
     invalid("a feed declared twice", declared(of(feed_twice), 16), "roster/feed-twice", SOURCE),
+    invalid("feeds nested deeper than any circuit", declared(of(feed_nesting), 16), "roster/feed-nesting", SOURCE),
     invalid("a feed that hangs on a later one", declared(of(feed_order), 16), "roster/feed-order", SOURCE),
     invalid("a host declared twice", declared(of(host_twice), 24), "roster/host-twice", SOURCE),
     invalid("a device declared twice", declared(of(device_twice), 24), "roster/device-twice", SOURCE),

@@ -10,10 +10,27 @@ from hypothesis import strategies as st
 from attest.errors import EvidenceError, MalformedError
 from attest.format.bodies import MAX_DEVICES
 from attest.format.cbor import encode
-from attest.format.roster import MAX_DEPTH, MAX_ROSTER, Device, Feed, Host, Roster, format_roster, parse_roster
+from attest.format.roster import (
+    MAX_DEPTH,
+    MAX_NESTING,
+    MAX_ROSTER,
+    Device,
+    Feed,
+    Host,
+    Roster,
+    format_roster,
+    parse_roster,
+)
 from tests.format.values import altered, rosters
 
 FEEDS = [["dc1", None, None], ["n1", 0, "meter"]]
+
+
+def nested(deep: int, first: int = 0) -> list[Any]:
+    """Feeds of which each hangs on the one before."""
+    return [[f"f{n}", first + n - 1 if n else None, None] for n in range(deep)]
+
+
 HOST = ["h1", [["u1", "H100", 1], ["u2", "H100", 1]]]
 
 
@@ -58,6 +75,9 @@ def test_any_bytes(data: bytes) -> None:
         ({1: [["a", None, ""]], 2: []}, "statement/text"),
         ({1: [["a", None]], 2: []}, "statement/array"),
         ({1: [*FEEDS, FEEDS[0]], 2: []}, "roster/feed-twice"),
+        ({1: nested(MAX_NESTING), 2: []}, ""),
+        ({1: nested(MAX_NESTING + 1), 2: []}, "roster/feed-nesting"),
+        ({1: [["dc0", None, None], *nested(MAX_NESTING, first=1)], 2: []}, ""),
         ({1: FEEDS, 2: [HOST, ["h1", [["u3", "H100", 0]]]]}, "roster/host-twice"),
         ({1: FEEDS, 2: [HOST, ["h2", [["u1", "H100", 0]]]]}, "roster/device-twice"),
         ({1: FEEDS, 2: [["h1", [["u1", "H100", 0], ["u1", "H100", 0]]]]}, "roster/device-twice"),
