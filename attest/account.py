@@ -1,7 +1,11 @@
 """Pass 6, the arithmetic: facts of one site against pins and meters, to bounds by window (schemas/bounds.md).
 
-Sums are made in dense arrays, feed by bucket, so that any set of windows is a difference of running sums. Only what
-`attest.worth` finds usable lowers `high`; what a lab admits is summed up by `attest.admitted`.
+Sums are made in dense arrays, bucket by bucket and by the meter that devices are behind, so that any set of windows is
+a difference of running sums. Only what `attest.worth` finds usable lowers `high`; what a lab admits is summed up by
+`attest.admitted`.
+
+Where rosters declare more groups than `attest.expected` lists, what devices said counts beside their presence and not
+in its place: `high` is looser, and of `low` nothing is hidden.
 
 Levels: a host's statements and the lab's own meters stand at L1, an independent meter at L4. Below the level that a
 term asks for evidence is not used, and what it would have bounded is charged at presence.
@@ -9,7 +13,7 @@ term asks for evidence is not used, and what it would have bounded is charged at
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -18,6 +22,8 @@ from attest.compute import bounds
 from attest.compute.columns import Ints
 from attest.compute.exact import Array, add, gathered, running
 from attest.compute.pins import Pin
+from attest.errors import UnsupportedError
+from attest.expected import BLOCK, Expected
 from attest.facts import Cell, Facts, Gap, Mask, Metered, Table
 from attest.layout import Layouts
 from attest.metering import INDEPENDENT, SOFTWARE, Metering, Window
@@ -58,6 +64,13 @@ class Models:
         return out
 
 
+class Rows(NamedTuple):
+    """Where what is known of groups is added up: the row of each group, and how many rows there are."""
+
+    of: Ints
+    size: int
+
+
 class Account:
     """One site's facts over the buckets [first, end), ready for bounds and sums."""
 
@@ -79,27 +92,39 @@ class Account:
         self.cells = _chosen(facts.cells, (bucket >= self.first) & (bucket < self.end))
         self.gaps, self.work, self.metered = facts.gaps, facts.work, facts.metered
         self._meterings: dict[int, Metering] = {}
-        self.feeds = len(layouts.feeds)
         self.group_feed = np.array([g.feed for g in layouts.groups], np.int64)
         self.models = Models([g.model for g in layouts.groups], pins)
+        rosters = list(layouts.declared(self.first * self.bucket, self.end * self.bucket))
+        self.expected = Expected(rosters, len(layouts.groups), window, self.bucket)
 
-    def place(self, group: Ints, bucket: Ints) -> Ints:
-        """Where the feed of each row's group and its bucket lie in an array [feed, bucket]."""
-        return np.asarray(self.group_feed[group] * (self.end - self.first) + (bucket - self.first))
+    def behind(self, metering: Metering) -> Rows:
+        """A row for what is behind each meter, and a last one for what is behind none."""
+        return Rows(metering.row_of[self.group_feed], len(metering.feeds) + 1)
 
-    def dense(self, place: Ints, values: Array) -> Array:
-        """Values added up by their places, [feed, bucket]."""
+    def dense(self, rows: Rows, group: Ints, bucket: Ints, values: Array) -> Array:
+        """Values of groups in buckets added up, [row, bucket]."""
         buckets = self.end - self.first
-        return gathered(values, place, self.feeds * buckets).reshape(self.feeds, buckets)
+        place = rows.of[group] * buckets + (bucket - self.first)
+        return gathered(values, place, rows.size * buckets).reshape(rows.size, buckets)
 
-    def by_group(self, cells: Table, values: Array) -> Array:
-        """A value of each cell added up, [group, bucket]."""
-        groups, buckets = len(self.layouts.groups), self.end - self.first
-        place = cells[:, Cell.GROUP] * buckets + (cells[:, Cell.BUCKET] - self.first)
-        return gathered(values, place, groups * buckets).reshape(groups, buckets)
+    def across(self, rows: Rows, group: Ints, values: Array, low: Ints, high: Ints, windows: int) -> Array:
+        """Values of groups, each in full in all windows from number `low` to before `high`, [row, window]."""
+        edges, row = windows + 1, rows.of[group]
+        begun, ended = (
+            gathered(values, row * edges + at, rows.size * edges).reshape(rows.size, edges)
+            for at in (low, np.maximum(low, high))
+        )
+        return np.asarray((running(begun) - running(ended))[:, 1:-1])
+
+    def by_group(self, cells: Table, values: Array, groups: slice) -> Array:
+        """A value of each cell added up, for some groups, [group, bucket]."""
+        count, buckets = groups.stop - groups.start, self.end - self.first
+        here = (cells[:, Cell.GROUP] >= groups.start) & (cells[:, Cell.GROUP] < groups.stop)
+        place = (cells[here, Cell.GROUP] - groups.start) * buckets + (cells[here, Cell.BUCKET] - self.first)
+        return gathered(values[here], place, count * buckets).reshape(count, buckets)
 
     def by_window(self, values: Array, windows: Sequence[Window]) -> Array:
-        """[feed, bucket] summed to [feed, window]."""
+        """[row, bucket] summed to [row, window]."""
         sums = running(values)
         starts, ends = np.array(windows, np.int64).T - self.first
         return np.asarray(sums[:, ends] - sums[:, starts])
@@ -116,14 +141,10 @@ class Account:
         """The cells of a label, all of them if it is None."""
         return cells if label is None else _chosen(cells, cells[:, Cell.CLASS] // CLASS_STEP == label)
 
-    @cached_property
-    def expected(self) -> Array:
-        """Declared device-seconds, [group, bucket]."""
-        out = np.zeros((len(self.layouts.groups), self.end - self.first), np.int64)
-        edges = np.arange(self.first, self.end + 1) * self.bucket
-        for start, end, devices in self.layouts.expected():
-            out += devices[:, None] * (np.clip(end, edges[:-1], edges[1:]) - np.clip(start, edges[:-1], edges[1:]))
-        return out
+    def declared(self, metering: Metering, model: int | None = None) -> Array:
+        """Declared device-seconds, of one model by its number or of all, [meter, bucket]."""
+        counts = np.ones(len(self.group_feed), np.int64) if model is None else (self.models.number == model) * 1
+        return self.expected.added(*self.behind(metering), counts)
 
     @cached_property
     def usable(self) -> Table:
@@ -131,23 +152,36 @@ class Account:
         return self.worthy(self.cells, self.worth.usable)
 
     @cached_property
-    def usable_place(self) -> Ints:
-        """Where they lie, as `place` says."""
-        return self.place(self.usable[:, Cell.GROUP], self.usable[:, Cell.BUCKET])
+    def unsaid(self) -> Array:
+        """Presence of declared device-seconds that no usable statement accounts for, or of all that are declared where
+        those are too many, by the meter of any level that they are behind, [meter, bucket]."""
+        metering = self.metering(SOFTWARE)
+        said = _summed(self.usable, range(Cell.SAMPLED, Cell.STEP + 1))
+        rows, none = self.behind(metering), self._nothing(metering)
+        silent = [none.copy() for _ in self.models.pins]
+        try:
+            for groups in self.expected.blocks(len(self.usable)):
+                short = np.maximum(self.expected.of(groups) - self.by_group(self.usable, said, groups), 0)
+                for number, seconds in enumerate(silent):
+                    mine = self.models.number[groups] == number
+                    np.add.at(seconds, rows.of[groups][mine], short[mine])
+        except UnsupportedError:
+            return self.present(metering)
+        return add(
+            none, *(bounds.presence(seconds, pin) for seconds, pin in zip(silent, self.models.pins, strict=True))
+        )
 
-    @cached_property
-    def silent(self) -> Array:
-        """Declared device-seconds that no usable statement accounts for, [group, bucket]."""
-        said = self.by_group(self.usable, _summed(self.usable, range(Cell.SAMPLED, Cell.STEP + 1)))
-        return np.asarray(np.maximum(self.expected - said, 0))
+    def present(self, metering: Metering) -> Array:
+        """Presence of all declared device-seconds, [meter, bucket], MFLOP."""
+        pins = enumerate(self.models.pins)
+        parts = (bounds.presence(self.declared(metering, number), pin) for number, pin in pins)
+        return add(self._nothing(metering), *parts)
 
-    def by_feed(self, seconds: Array) -> Array:
-        """Presence of device-seconds [group, bucket] as [feed, bucket], MFLOP."""
-        group, bucket = np.nonzero(seconds)
-        return self.dense(self.place(group, bucket + self.first), self.presence(seconds[group, bucket], group))
+    def _nothing(self, metering: Metering) -> Array:
+        return np.zeros((len(metering.feeds) + 1, self.end - self.first), np.int64)
 
-    def sampled(self, label: int | None) -> Array:
-        """u of what was sampled, by the lab's own counters, [feed, bucket]."""
+    def sampled(self, metering: Metering, label: int | None) -> Array:
+        """u of what was sampled, by the lab's own counters, [meter, bucket]."""
         cells = self.of_label(self.usable, label)
 
         def most(pin: Pin, rows: Any) -> Array:
@@ -163,50 +197,60 @@ class Account:
                 bounds.Admitted(energy=known & ENERGY_KNOWN > 0, activity=known & CYCLES_KNOWN > 0),
             )
 
-        place = self.usable_place if label is None else self.place(cells[:, Cell.GROUP], cells[:, Cell.BUCKET])
-        return self.dense(place, self.models.over(cells[:, Cell.GROUP], most))
+        group, bucket = cells[:, Cell.GROUP], cells[:, Cell.BUCKET]
+        return self.dense(self.behind(metering), group, bucket, self.models.over(group, most))
 
-    def bridged(self, windows: Sequence[Window]) -> Array:
-        """What gaps can hold by cumulative counters, each in full in every window it touches, [feed, window]."""
+    def in_gaps(self, metering: Metering, windows: Sequence[Window]) -> Array:
+        """What gaps can hold: of each feed presence, or what cumulative counters leave, each gap in full in every
+        window it touches, if that is less, [meter, window]. Feeds are gone through so many at a time."""
+        seconds = _summed(self.usable, _DARK)
+        group, bucket = (self.usable[seconds > 0, column] for column in (Cell.GROUP, Cell.BUCKET))
+        present = self.presence(seconds[seconds > 0], group)
         gaps = self.gaps[self.worth.of(self.gaps[:, Gap.INDEX], self.worth.usable)]
-        group = gaps[:, Gap.GROUP]
+        starts, ends = np.array(windows, np.int64).T
+        low = np.searchsorted(ends, gaps[:, Gap.FIRST], "right")
+        high = np.searchsorted(starts, gaps[:, Gap.LAST], "right")
+        bridged = self._bridged(gaps)
+        dark = np.unique(self.group_feed[group])
+        out = np.zeros((len(metering.feeds) + 1, len(windows)), np.int64)
+        step = max(max(BLOCK, len(group), len(gaps)) // (self.end - self.first), 1)
+        for feeds in (dark[at : at + step] for at in range(0, len(dark), step)):
+            numbers = np.full(len(self.layouts.feeds), len(feeds))
+            numbers[feeds] = np.arange(len(feeds))
+            rows = Rows(numbers[self.group_feed], len(feeds) + 1)  # the last one is of all other feeds
+            by_presence = self.by_window(self.dense(rows, group, bucket, present), windows)
+            by_counters = self.across(rows, gaps[:, Gap.GROUP], bridged, low, high, len(windows))
+            fewest = np.minimum(by_presence, by_counters)[:-1]
+            out = add(out, gathered(fewest, metering.row_of[feeds], len(out)))
+        return out
+
+    def _bridged(self, gaps: Table) -> Array:
+        """What each gap can hold by cumulative counters, MFLOP."""
 
         def most(pin: Pin, rows: Any) -> Array:
             seconds, before, drawn, before_cycles, cycles, readings = (gaps[rows, c] for c in _GAP_COLUMNS)
             return bounds.gaps(seconds, before, drawn, before_cycles, cycles, readings, pin)
 
-        value = self.models.over(group, most)
-        starts, ends = np.array(windows, np.int64).T
-        low = np.searchsorted(ends, gaps[:, Gap.FIRST], "right")
-        high = np.maximum(np.searchsorted(starts, gaps[:, Gap.LAST], "right"), low)
-        across = len(windows) + 1
-        begun, ended = (
-            gathered(value, self.group_feed[group] * across + at, self.feeds * across).reshape(self.feeds, across)
-            for at in (low, high)
-        )
-        return np.asarray((running(begun) - running(ended))[:, 1:-1])
+        return self.models.over(gaps[:, Gap.GROUP], most)
 
     def devices_bound(self, windows: Sequence[Window], level: int, label: int | None) -> tuple[Array, dict[str, Array]]:
-        """Sum of u of the devices directly on each feed, [feed, window], and its parts."""
+        """Sum of u of the devices directly behind each meter, [meter, window], and its parts."""
+        metering = self.metering(level)
         if level > SOFTWARE:
-            everything = self.by_window(self.by_feed(self.expected), windows)
+            everything = self.by_window(self.present(metering), windows)
             return everything, {"presence": everything}
-        dark = self.presence(_summed(self.usable, _DARK), self.usable[:, Cell.GROUP])
-        in_gaps = self.by_window(self.dense(self.usable_place, dark), windows)
         parts = {
-            "sampled": self.by_window(self.sampled(label), windows),
-            "gaps": np.minimum(in_gaps, self.bridged(windows)),
-            "silent": self.by_window(self.by_feed(self.silent), windows),
+            "sampled": self.by_window(self.sampled(metering, label), windows),
+            "gaps": self.in_gaps(metering, windows),
+            "silent": self.by_window(self.unsaid, windows),
         }
         return add(*parts.values()), parts
 
-    def device_mj(self, windows: Sequence[Window]) -> Array:
-        """The least energy that the devices directly on each feed took by their own counters, [feed, window]."""
-        energy = self.usable[:, Cell.ENERGY]
-        least = self.models.over(
-            self.usable[:, Cell.GROUP], lambda pin, rows: bounds.narrowed(energy[rows], pin.energy_error_ppm)
-        )
-        return self.by_window(self.dense(self.usable_place, least), windows)
+    def device_mj(self, metering: Metering, windows: Sequence[Window]) -> Array:
+        """The least energy that the devices directly behind each meter took by their own counters, [meter, window]."""
+        energy, group, bucket = (self.usable[:, column] for column in (Cell.ENERGY, Cell.GROUP, Cell.BUCKET))
+        least = self.models.over(group, lambda pin, rows: bounds.narrowed(energy[rows], pin.energy_error_ppm))
+        return self.by_window(self.dense(self.behind(metering), group, bucket, least), windows)
 
     def metering(self, level: int) -> Metering:
         """The meters that stand at a level."""
@@ -214,12 +258,15 @@ class Account:
         if level not in self._meterings:
             stands = self.worth.usable & (self.worth.independent | (level == SOFTWARE))
             rows = self.metered[self.worth.of(self.metered[:, Metered.INDEX], stands)]
-            most = np.zeros(len(self.layouts.groups), np.int64)
-            for start, end, devices in self.layouts.expected():
-                if start < self.end * self.bucket and end > self.first * self.bucket:
-                    most = np.maximum(most, devices)
             self._meterings[level] = Metering(
-                rows, self.layouts, most, self.pinned, self.pins, level, (self.first, self.end), self.bucket
+                rows,
+                self.layouts,
+                self.expected.most,
+                self.pinned,
+                self.pins,
+                level,
+                (self.first, self.end),
+                self.bucket,
             )
         return self._meterings[level]
 

@@ -11,31 +11,33 @@ from typing import Any
 
 import numpy as np
 
-from attest.account import Account, Models
+from attest.account import Account, Models, Rows
 from attest.compute import bounds
 from attest.compute.columns import Ints
 from attest.compute.exact import Array, add, gathered, running
 from attest.compute.pins import Pin
 from attest.facts import Cell, Mask, Table, Work
 from attest.format.vocabulary import Precision
-from attest.metering import INDEPENDENT, Window
+from attest.metering import INDEPENDENT, Metering, Window
 from attest.usage import CLASS_STEP, CYCLES_KNOWN, DERIVED_KNOWN
 
 
 def admission(account: Account, windows: Sequence[Window], label: int | None, mask: Mask) -> Array:
     """What the statements of `mask` admit, clipped to what independent meters leave possible, [window], MFLOP."""
-    return account.metering(INDEPENDENT).bound(by_feed(account, windows, label, mask), windows).windows
+    metering = account.metering(INDEPENDENT)
+    return metering.bound(behind(account, metering, windows, label, mask), windows).windows
 
 
-def by_feed(account: Account, windows: Sequence[Window], label: int | None, mask: Mask) -> Array:
-    """Admitted work of whole buckets, and of declared runs where the statement lies in the window, [feed, window]."""
+def behind(account: Account, metering: Metering, windows: Sequence[Window], label: int | None, mask: Mask) -> Array:
+    """Admitted work of whole buckets, and of declared runs where the statement lies in the window, [meter, window];
+    windows are sorted by both ends."""
     cells = account.of_label(account.worthy(account.cells, mask), label)
     work = active(cells, account.models)
-    place = account.place(cells[:, Cell.GROUP], cells[:, Cell.BUCKET])
-    sums = account.by_window(account.dense(place, work), windows)
+    meters = account.behind(metering)
+    sums = account.by_window(account.dense(meters, cells[:, Cell.GROUP], cells[:, Cell.BUCKET], work), windows)
     rows = account.work[account.worth.of(account.work[:, Work.INDEX], mask)]
     if (rows[:, Work.DECLARED] > 0).any():
-        return add(sums, _declared(account, rows, cells, work, windows))
+        return add(sums, _declared(account, meters, rows, cells, work, windows))
     return sums
 
 
@@ -56,8 +58,10 @@ def active(cells: Table, models: Models) -> Array:
     return models.over(cells[:, Cell.GROUP], clipped)
 
 
-def _declared(account: Account, rows: Table, cells: Table, work: Array, windows: Sequence[Window]) -> Array:
-    """By how much declared sizes exceed what cycles admit, statement by statement and class, [feed, window]."""
+def _declared(
+    account: Account, meters: Rows, rows: Table, cells: Table, work: Array, windows: Sequence[Window]
+) -> Array:
+    """By how much declared sizes exceed what cycles admit, statement by statement and class, [meter, window]."""
     rows = rows[np.isin(rows[:, Work.INDEX], rows[rows[:, Work.DECLARED] > 0, Work.INDEX])]
     rows = rows[np.lexsort((rows[:, Work.RUN], rows[:, Work.CLASS], rows[:, Work.INDEX]))]
     run = _numbered(rows[:, [Work.INDEX, Work.CLASS, Work.RUN]])
@@ -73,9 +77,9 @@ def _declared(account: Account, rows: Table, cells: Table, work: Array, windows:
     extra = np.maximum(gathered(size, klass, len(of_class)) - admitted, 0)
     extra = shared(np.where(np.bincount(there, minlength=len(of_class)) > 0, extra, 0), klass, size)
     first, last = account.reach(rows[:, Work.INDEX])
-    feed = account.group_feed[rows[:, Work.GROUP]]
-    out = [gathered(np.where((begin <= first) & (last < end), extra, 0), feed, account.feeds) for begin, end in windows]
-    return np.stack(out, axis=1)
+    starts, ends = np.array(windows, np.int64).T
+    low, high = np.searchsorted(ends, last, "right"), np.searchsorted(starts, first, "right")
+    return account.across(meters, rows[:, Work.GROUP], extra, low, high, len(windows))
 
 
 def shared(amount: Array, number: Ints, most: Array) -> Array:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from attest.agreement import Phase, PowerCap, PowerOff
 from attest.compute.exact import Array, add, running
 from attest.declared import no_pin, undeclared
 from attest.evaluate import View
 from attest.facts import Cell, Table
-from attest.metering import INDEPENDENT
+from attest.metering import INDEPENDENT, Metering
 from attest.verdict import Finding, Outcome, TermResult
 
 HOUR: Final = 3_600
@@ -27,15 +26,15 @@ def judge_off(term: PowerOff, phase: Phase, views: Sequence[View], lost: tuple[F
             findings += [no_pin(model) for model in view.unpinned]
             continue
         account = view.account
-        off = account.metering(int(term.assurance)).off
-        quiet = off[account.group_feed]
-        off_s += int(account.expected[quiet].sum())
-        expected_s += int(account.expected.sum())
+        metering = account.metering(int(term.assurance))
+        off_s += int(account.declared(metering)[metering.off].sum())
+        expected_s += view.expected_s
         admitted = account.worthy(account.cells, account.worth.admitted)
         on = admitted[admitted[:, Cell.SAMPLED] > 0]
         # A host's key alone does not switch on what an independent meter shows to be off.
-        shown = account.metering(INDEPENDENT).off
-        denied = shown[account.group_feed[on[:, Cell.GROUP]], on[:, Cell.BUCKET] - view.window[0]]
+        shown = account.metering(INDEPENDENT)
+        row = shown.row_of[account.group_feed[on[:, Cell.GROUP]]]
+        denied = shown.off[row, on[:, Cell.BUCKET] - view.window[0]]
         if denied.any():
             known = False
             findings.append(_crossed(view, on[denied]))
@@ -43,7 +42,7 @@ def judge_off(term: PowerOff, phase: Phase, views: Sequence[View], lost: tuple[F
         on_s += int(on[:, Cell.SAMPLED].sum())
         if len(on):
             findings.append(_admits_on(view, on))
-        findings += _not_off(view, off)
+        findings += _not_off(view, metering)
     if on_s:
         outcome = Outcome.BREACHED
     else:
@@ -83,21 +82,21 @@ def _sampled(view: View, on: Table, code: str, outcome: Outcome, text: str) -> F
     )
 
 
-def _not_off(view: View, off: npt.NDArray[np.bool_]) -> list[Finding]:
+def _not_off(view: View, metering: Metering) -> list[Finding]:
     """One finding for each feed that is not shown to be off throughout."""
     account = view.account
     names = {number: name for name, number in view.layouts.feeds.items()}
-    due = np.zeros(off.shape, bool)
-    np.logical_or.at(due, account.group_feed, account.expected > 0)
     findings = []
-    for feed in np.flatnonzero((due & ~off).any(axis=1)).tolist():
-        missing = np.flatnonzero(due[feed] & ~off[feed])
+    for feed, due in account.expected.due(account.group_feed):
+        missing = np.flatnonzero(due & ~metering.off[metering.row_of[feed]])
+        if not len(missing):
+            continue
         bucket = view.agreement.bucket_s
         findings.append(
             Finding(
                 "power/not-shown-off",
                 Outcome.UNPROVEN,
-                f"{len(missing)} of {int(due[feed].sum())} buckets are not shown to be off by a meter of this level",
+                f"{len(missing)} of {int(due.sum())} buckets are not shown to be off by a meter of this level",
                 feed=names[feed],
                 start=int(missing[0] + view.window[0]) * bucket,
                 end=int(missing[-1] + 1 + view.window[0]) * bucket,
@@ -141,8 +140,9 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
             what = "is not known" if len(timed) < len(feeds) else f"may be wrong by a bucket of {bucket:,} s or more"
             text = f"the clock of a meter on a feed that the term caps {what}"
             findings.append(Finding("meter/clock", Outcome.UNPROVEN, text))
-        meters = metering.node_of[feeds]
+        meters = metering.nodes(feeds)
         gap_ms = int((bucket * 1_000 - metering.covered_ms()[meters]).sum())
+        gap_ms += (len(feeds) - len(meters)) * (view.end - view.start) * 1_000
         if gap_ms:
             known = False
             text = f"{gap_ms // 1_000:,} s of the capped feeds without a reading"
@@ -151,7 +151,7 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
         upper = add(none, *metering.most_mj()[meters])
         # What hung on another of these feeds at another time may have been counted there already; and of a meter that
         # does not know its clock nobody knows whether the energy was used in the phase.
-        lower = add(none, *metering.fewest_mj()[metering.node_of[[feed for feed in always if feed in timed]]])
+        lower = add(none, *metering.fewest_mj()[metering.nodes([feed for feed in always if feed in timed])])
         most, fewest = _lengths(view, window, energy=term.limit_mj is not None)
         seconds = bucket if term.limit_mj is None else 1
         high += -(-most_of(upper, most) // seconds)

@@ -44,7 +44,7 @@ def compute(
     """Bounds of one site over `windows` (sorted by both ends), and admission over `low_windows`."""
     direct, parts = account.devices_bound(windows, level, label)
     metering = account.metering(level)
-    found = metering.bound(direct, windows, account.device_mj(windows) if metering.meters else None)
+    found = metering.bound(direct, windows, account.device_mj(metering, windows) if metering.meters else None)
     names = {number: name for name, number in account.layouts.feeds.items()}
     worth = account.worth
     low = admission(account, low_windows, label, worth.admitted)

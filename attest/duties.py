@@ -57,28 +57,27 @@ def admitted(view: View) -> int:
     account = view.account
     # What a statement accounts for, but its block does not show, or what came too late, may still turn up.
     late = account.worthy(account.cells, ~view.worth.usable)
-    excused = account.by_group(late, late[:, Cell.SAMPLED] + late[:, Cell.OFF] + late[:, Cell.LOST])
-    excused = excused + account.by_group(account.usable, account.usable[:, Cell.LOST])
-    holes = np.maximum(view.holes - excused, 0)
-    total = 0
+    excuses = late[:, Cell.SAMPLED] + late[:, Cell.OFF] + late[:, Cell.LOST]
+    # What stands in a chain that contradicts itself is not the lab's admission.
     disputed = {fault.source for fault in view.evidence.faults}
-    for group in view.layouts.groups:
-        if group.sub in disputed:
-            continue  # what stands in a chain that contradicts itself is not the lab's admission
-        past = edges + view.agreement.grace_s <= reach.get(group.sub, 0)
-        total += int(holes[group.number, past].sum())
+    ends = np.array([0 if g.sub in disputed else reach.get(g.sub, 0) for g in view.layouts.groups], np.int64)
+    total = 0
+    for groups, seconds in view.unaccounted():
+        excused = account.by_group(late, excuses, groups)
+        excused += account.by_group(account.usable, account.usable[:, Cell.LOST], groups)
+        past = edges + view.agreement.grace_s <= ends[groups, None]
+        total += int(np.maximum(seconds - excused, 0)[past].sum())
     return total
 
 
 def holes(view: View) -> list[Finding]:
     """The largest holes, by group of devices, and one finding that counts the rest."""
-    by_group = view.holes.sum(axis=1)
+    by_group = view.holes.seconds
     order = [int(g) for g in np.argsort(-by_group, kind="stable") if by_group[g]]
     bucket = view.agreement.bucket_s
     findings = []
     for number in order[:MOST_HOLES]:
         group = view.layouts.groups[number]
-        where = np.flatnonzero(view.holes[number])
         seconds = int(by_group[number])
         peak = view.pins[group.model].peak_flop_per_s * seconds
         findings.append(
@@ -87,8 +86,8 @@ def holes(view: View) -> list[Finding]:
                 Outcome.UNPROVEN,
                 f"no record for {device_time(seconds)} of {group.model} (up to {peak:.2e} FLOP at peak)",
                 source=group.sub,
-                start=int(where[0] + view.window[0]) * bucket,
-                end=int(where[-1] + 1 + view.window[0]) * bucket,
+                start=int(view.holes.first[number] + view.window[0]) * bucket,
+                end=int(view.holes.last[number] + 1 + view.window[0]) * bucket,
                 numbers={"device_seconds": seconds, "flop_at_peak": peak},
                 settle=f"records or a metered power-off for {device_time(seconds)}",
             )

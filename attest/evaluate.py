@@ -4,14 +4,17 @@ A phase that is still open is judged up to the last bucket that ends `max_lag` b
 is younger cannot have been witnessed yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from attest.account import Account
 from attest.agreement import Agreement, Party, Phase, Site
+from attest.compute.exact import Array
 from attest.compute.pins import Pin
 from attest.control import Control
 from attest.errors import Fault, UnsupportedError
@@ -38,6 +41,20 @@ class SiteEvidence:
     worth: Quality | None = None
     extra: tuple[str, ...] = ()
     colluders: int = 0
+
+
+class Holes(NamedTuple):
+    """By group: device-seconds not accounted for, and the first and the last bucket of the window with any."""
+
+    seconds: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, seconds: Array) -> Self:
+        """Of device-seconds [group, bucket]."""
+        there = seconds > 0
+        return cls(seconds.sum(axis=1), there.argmax(axis=1), there.shape[1] - 1 - there[:, ::-1].argmax(axis=1))
 
 
 def judged(phase: Phase, agreement: Agreement, at: int) -> Window | None:
@@ -116,23 +133,33 @@ class View:
     @cached_property
     def expected_s(self) -> int:
         """Declared device-seconds."""
-        return int(self.account.expected.sum())
+        return self.account.expected.total
 
-    @cached_property
+    @property
     def accounted_s(self) -> int:
-        """Device-seconds that are sampled, said to be off, or shown to be off by a meter."""
-        return self.expected_s - int(self.holes.sum())
+        """Declared device-seconds that are sampled, said to be off, or shown to be off by a meter."""
+        return self.expected_s - int(self.holes.seconds.sum())
 
     @cached_property
-    def holes(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
-        """Device-seconds not accounted for, [group, bucket]."""
+    def holes(self) -> "Holes":
+        """What is not accounted for. Raises UnsupportedError `unsupported/size`."""
+        none = np.zeros((0, self.window[1] - self.window[0]), np.int64)
+        found = [Holes.of(none), *(Holes.of(seconds) for _, seconds in self.unaccounted())]
+        return Holes(*map(np.concatenate, zip(*found, strict=True)))
+
+    def unaccounted(self) -> Iterator[tuple[slice, Array]]:
+        """Device-seconds not accounted for, [group, bucket], of some groups at a time. Raises as `holes`."""
         account = self.account
         cells = account.usable
-        known = account.by_group(cells, cells[:, Cell.SAMPLED] + cells[:, Cell.OFF])
-        holes = np.maximum(account.expected - known, 0)
-        off = account.metering(INDEPENDENT).off | account.metering(SOFTWARE).off
-        holes[off[account.group_feed]] = 0
-        return np.asarray(holes, np.int64)
+        known = cells[:, Cell.SAMPLED] + cells[:, Cell.OFF]
+        meterings = [account.metering(level) for level in (INDEPENDENT, SOFTWARE)]
+        for metering in meterings:
+            metering.nodes(metering.figures)  # what one that is left out shows to be off would be missing
+        for groups in account.expected.blocks(len(cells)):
+            seconds = np.maximum(account.expected.of(groups) - account.by_group(cells, known, groups), 0)
+            for metering in meterings:
+                seconds[metering.off[metering.row_of[account.group_feed[groups]]]] = 0
+            yield groups, seconds
 
     def witnessed_end(self) -> dict[str, int]:
         """Until when each source's own witnessed and undisputed statements reach, Unix s; what one says of a time after

@@ -7,13 +7,14 @@ are numbered in the order in which the rosters first name them, so that every wo
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from attest.control import FOREVER, Control, RosterRecord, Source
-from attest.format.roster import Host
+from attest.format.roster import Host, Roster
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,14 @@ class Layout:
     uids: tuple[str, ...]
 
 
+class Declared(NamedTuple):
+    """What one roster declares: `devices` of each of `groups`, at times [(start, end)]."""
+
+    times: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
+    devices: npt.NDArray[np.int64]
+
+
 class Layouts:
     """Groups, feeds and layouts of a log."""
 
@@ -48,16 +57,19 @@ class Layouts:
         self._layouts: dict[tuple[bytes, str], Layout] = {}
         self._records = sorted(control.rosters, key=lambda r: (r.start, r.index))
         self._starts = [r.start for r in self._records]
-        self._meters = [{(f.meter, f.name) for f in r.roster.feeds} if r.roster else set() for r in self._records]
-        for record in control.rosters:
-            if record.roster is None:
-                continue
-            feeds = [self.feeds.setdefault(f.name, len(self.feeds)) for f in record.roster.feeds]
-            for number, feed in zip(feeds, record.roster.feeds, strict=True):
+        self._absent = list(accumulate((r.roster is None for r in self._records), initial=0))
+        self._metering: dict[tuple[str, str], set[bytes]] = {}  # (the meter's sub, feed) -> digests of rosters
+        self._digests = [b"" if r.roster is None else r.block.digest for r in self._records]
+        self._asked: tuple[range, set[bytes]] = range(0), set()
+        rosters = {r.block.digest: r.roster for r in control.rosters if r.roster is not None}
+        for digest, roster in rosters.items():
+            feeds = [self.feeds.setdefault(f.name, len(self.feeds)) for f in roster.feeds]
+            for number, feed in zip(feeds, roster.feeds, strict=True):
                 if feed.meter is not None:
                     self.meters[feed.meter, feed.name] = number
-            for host in record.roster.hosts:
-                self._layouts.setdefault((record.block.digest, host.sub), self._layout(host, feeds))
+                    self._metering.setdefault((feed.meter, feed.name), set()).add(digest)
+            for host in roster.hosts:
+                self._layouts[digest, host.sub] = self._layout(host, feeds)
 
     def _layout(self, host: Host, feeds: list[int]) -> Layout:
         groups = np.array([self._group(host.sub, feeds[d.feed], d.model) for d in host.devices], np.int64)
@@ -83,11 +95,14 @@ class Layouts:
     def metered(self, sub: str, feed: str, start: int, end: int) -> bool:
         """Whether every roster in force between two times has this source meter the feed."""
         places = self._places(start, end)
-        return bool(places) and all((sub, feed) in self._meters[i] for i in places)
+        if self._asked[0] != places:  # the next channel of a statement asks for the same time
+            self._asked = places, set(self._digests[places.start : places.stop])
+        return bool(places) and self._asked[1] <= self._metering.get((sub, feed), set())
 
     def readable(self, start: int, end: int) -> bool:
         """Whether every roster in force between two times is shown."""
-        return all(self._records[i].roster is not None for i in self._places(start, end))
+        places = self._places(start, end)
+        return self._absent[places.start] == self._absent[places.stop]
 
     def _places(self, start: int, end: int) -> range:
         """The rosters in force between two times; none where any of it has none."""
@@ -97,12 +112,11 @@ class Layouts:
     def parents(self, start: int, end: int) -> dict[int, int | None]:
         """What each feed hangs on between two times; None where it comes from outside or was moved meanwhile."""
         parents: dict[int, int | None] = {}
-        for begin, stop, record in self.periods():
-            if begin < end and stop > start and record.roster is not None:
-                numbers = [self.feeds[feed.name] for feed in record.roster.feeds]
-                for number, feed in zip(numbers, record.roster.feeds, strict=True):
-                    parent = None if feed.parent is None else numbers[feed.parent]
-                    parents[number] = parent if parents.get(number, parent) == parent else None
+        for _, roster, _ in self._rosters(start, end):
+            numbers = [self.feeds[feed.name] for feed in roster.feeds]
+            for number, feed in zip(numbers, roster.feeds, strict=True):
+                parent = None if feed.parent is None else numbers[feed.parent]
+                parents[number] = parent if parents.get(number, parent) == parent else None
         return parents
 
     def tops(self, chosen: Collection[int], start: int, end: int) -> tuple[list[int], list[int]]:
@@ -113,20 +127,16 @@ class Layouts:
         """
         top: set[int] = set()
         under: set[int] = set()
-        once: set[int] = set()
-        for begin, stop, record in self.periods():
-            if begin >= end or record.roster is None:
-                continue
-            numbers = [self.feeds[feed.name] for feed in record.roster.feeds]
-            if stop <= start:
-                once.update(numbers)
-                continue
+        for _, roster, _ in self._rosters(start, end):
             behind: list[bool] = []  # a roster names what is above first
-            for number, feed in zip(numbers, record.roster.feeds, strict=True):
+            numbers = [self.feeds[feed.name] for feed in roster.feeds]
+            for number, feed in zip(numbers, roster.feeds, strict=True):
                 above = feed.parent
                 behind.append(above is not None and (behind[above] or numbers[above] in chosen))
                 if number in chosen:
                     (under if behind[-1] else top).add(number)
+        before = (feed.name for _, roster, _ in self._rosters(-FOREVER, start) for feed in roster.feeds)
+        once = {self.feeds[name] for name in before}
         return sorted(top | (once & set(chosen)) - under), sorted(top - under)
 
     def periods(self) -> Iterator[tuple[int, int, RosterRecord]]:
@@ -136,10 +146,18 @@ class Layouts:
             if start < end:
                 yield start, end, record
 
-    def expected(self) -> Iterator[tuple[int, int, npt.NDArray[np.int64]]]:
-        """(start, end, devices) of each time in which one roster is in force: how many of each group it declares."""
-        for start, end, record in self.periods():
-            devices = np.zeros(len(self.groups), np.int64)
-            for host in record.roster.hosts if record.roster else ():
-                np.add.at(devices, self._layouts[record.block.digest, host.sub].groups, 1)
-            yield start, end, devices
+    def declared(self, start: int, end: int) -> Iterator[Declared]:
+        """What each roster declares that is in force at some time between two."""
+        for digest, roster, times in self._rosters(start, end):
+            each = [self._layouts[digest, host.sub].groups for host in roster.hosts]
+            groups, devices = np.unique(np.concatenate([np.zeros(0, np.int64), *each]), return_counts=True)
+            yield Declared(np.array(times, np.int64), groups, devices)
+
+    def _rosters(self, start: int, end: int) -> list[tuple[bytes, Roster, list[tuple[int, int]]]]:
+        """Each roster in force at some time between two, with its digest, and when; however often they take turns."""
+        found: dict[bytes, tuple[bytes, Roster, list[tuple[int, int]]]] = {}
+        for begin, stop, record in self.periods():
+            if begin < end and stop > start and record.roster is not None:
+                key = record.block.digest
+                found.setdefault(key, (key, record.roster, []))[2].append((max(begin, start), min(stop, end)))
+        return list(found.values())

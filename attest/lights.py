@@ -6,8 +6,6 @@ what independent evidence, within limit how the caps stand. A light that nothing
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from attest.compute.tree import ROOT
 from attest.errors import EvidenceError
 from attest.evaluate import View
@@ -77,11 +75,10 @@ def _corroborated(views: Sequence[View]) -> Light:
         for node, meter in enumerate(metering.meters):
             if meter.parent != ROOT:
                 full[node] |= full[meter.parent]
-        covered = metering.by_feed(full)
-        feeds = view.account.group_feed
-        expected += int(view.account.expected.sum())
-        metered += int(view.account.expected[covered[feeds]].sum())
-        off += int(view.account.expected[np.logical_and(covered, metering.off)[feeds]].sum())
+        covered, behind = metering.behind(full), view.account.declared(metering)
+        expected += view.expected_s
+        metered += int(behind[covered].sum())
+        off += int(behind[covered & metering.off].sum())
     if not metered:
         return Light("corroborated", Status.NOT_CHECKED, "only the lab's own word (L1)")
     text = f"independent meters (L4) stand over {metered * 100 // expected} % of device-time"

@@ -2,12 +2,12 @@
 
 A feed bounds by its meter's readings if they are timely, their source has no fault, and the meter stands at the
 level asked for: L4 where the agreement names its key, L1 where the lab enrolled it. Only such meters are in the tree,
-numbered in the order of their feeds; what hangs on a feed without one is directly behind the next meter above, or
-behind none. A feed that changed its place in the tree within the time judged hangs on nothing there, which is looser
-and sound.
+numbered in the order of their feeds; what hangs on a feed without one, or one without a reading, is directly behind the
+next meter above, or behind none. A feed that changed its place in the tree within the time judged hangs on nothing
+there, which is looser and sound.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -16,11 +16,11 @@ import numpy.typing as npt
 from attest.agreement import Meter as PinnedMeter
 from attest.compute import tree
 from attest.compute.bounds import MFLOP, narrowed, widened
-from attest.compute.exact import Array, add, amounts, gathered, total
-from attest.compute.off import Off
+from attest.compute.exact import Array, add, amounts, total
+from attest.compute.off import Off, surrounded
 from attest.compute.pins import Pin
 from attest.compute.record import Record
-from attest.errors import AgreementError
+from attest.errors import AgreementError, UnsupportedError
 from attest.facts import Metered, Table
 from attest.layout import Layouts
 
@@ -29,6 +29,7 @@ INDEPENDENT: Final = 4  # L4: an independent party's measurement
 LAB_METER_ERROR_PPM: Final = 50_000  # of a meter about which the agreement says nothing
 DAY: Final = 86_400
 NONE: Final = -1  # no meter, or no feed, above
+MAX_GRID: Final = 1 << 27  # meters x buckets that are held at a time: 15,000 of them in a year of hours
 
 Window = tuple[int, int]  # first bucket and end bucket
 
@@ -86,8 +87,10 @@ class Metering:
     """The meters of a site that stand at `level`, over the buckets of `window` and as many around as clocks need.
 
     `rows` are the metered facts that may be used; `devices` are the most devices of each group that are declared at
-    one time. Feeds are numbered as in `layouts`; `node_of` gives the meter that a feed is behind, NONE where there is
-    none, and `feeds` the feed of each meter.
+    one time. Feeds are numbered as in `layouts`; `figures` has those with a meter, `feeds` those with a reading, one
+    for each meter, and `row_of` the meter that each feed is behind, one more than there are where it is behind none.
+    Where meters are too many for an array, the lab's own bound nothing: `left_out`. Raises UnsupportedError
+    `unsupported/size` if those that the agreement names are too many.
     """
 
     def __init__(
@@ -108,40 +111,37 @@ class Metering:
             if (INDEPENDENT if sub in pinned else SOFTWARE) >= level:
                 mine = Figures.of(pinned.get(sub))
                 self.figures[feed] = mine.worse(self.figures.get(feed, mine))
-        self.feeds = sorted(self.figures)
         self.pad = 1 + max((-(-(m.clock_uncertainty_s or 0) // bucket) for m in pinned.values()), default=0)
         self.first, self.end = window[0] - self.pad, window[1] + self.pad
+        self.feeds, self.left_out = self._read(rows)
+        self.numbers = {feed: number for number, feed in enumerate(self.feeds)}
         self.above = self._above(window)
         self.node_of = self._nodes()
+        self.row_of = np.where(self.node_of == NONE, len(self.feeds), self.node_of)
         self.meters = self._meters(devices)
         self.rows = rows[np.isin(rows[:, Metered.FEED], self.feeds)]
         self.record = self._record()
         self._silent, certain = self._spread()
-        self.off = self.by_feed(self._cut(certain))
+        self.off = self.behind(self._cut(certain))
 
-    def by_feed(self, values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """What holds behind a meter, [meter, bucket], as [feed, bucket]; nothing does where there is none."""
-        out = np.zeros((len(self.node_of), values.shape[1]), bool)
-        behind = self.node_of != NONE
-        out[behind] = values[self.node_of[behind]]
-        return out
+    def behind(self, values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """What holds behind a meter, [meter, bucket], with a row for what is behind none: there nothing does."""
+        return np.concatenate([values, np.zeros((1, values.shape[1]), bool)])
 
     def bound(self, direct: Array, windows: Sequence[Window], device_mj: Array | None = None) -> High:
-        """H from the sums of u of the devices directly on each feed, [feed, window]."""
+        """H from the sums of u of the devices directly behind each meter and behind none, [meter, window]."""
         nodes = len(self.feeds)
-        behind = gathered(direct, np.where(self.node_of == NONE, nodes, self.node_of), nodes + 1)
-        unmetered = behind[nodes]
+        unmetered = direct[nodes]
         if not nodes:
             return High(unmetered, total(unmetered), ())
         shifted = [(begin - self.first, end - self.first) for begin, end in windows]
-        metered = self.node_of != NONE
         found = tree.bound(
             self.meters,
             self.record,
-            behind[:nodes],
+            direct[:nodes],
             windows=shifted,
             bucket_seconds=self.bucket,
-            device_mj=None if device_mj is None else gathered(device_mj[metered], self.node_of[metered], nodes),
+            device_mj=None if device_mj is None else device_mj[:nodes],
             off=self._silent,
         )
         roots = (found.windows[i] for i, meter in enumerate(self.meters) if meter.parent == tree.ROOT)
@@ -164,8 +164,28 @@ class Metering:
         rows = [narrowed(self.record.fewest(i, self._each()), meter.error_ppm) for i, meter in enumerate(self.meters)]
         return self._cut(np.stack(rows) if rows else np.zeros((0, self.end - self.first), np.int64))
 
+    def nodes(self, feeds: Collection[int]) -> list[int]:
+        """The meters of those feeds that have a reading. Raises UnsupportedError where one of them was left out."""
+        if not self.left_out.isdisjoint(feeds):
+            raise UnsupportedError("unsupported/size", f"readings of {len(self.left_out):,} feeds are too many to hold")
+        return [self.numbers[feed] for feed in feeds if feed in self.numbers]
+
     def _cut(self, values: Array) -> Array:
         return values[:, self.pad : values.shape[1] - self.pad]
+
+    def _read(self, rows: Table) -> tuple[list[int], set[int]]:
+        """The feeds with a reading, and those with one that are too many."""
+        within = (rows[:, Metered.BUCKET] >= self.first) & (rows[:, Metered.BUCKET] < self.end)
+        read = [feed for feed in np.unique(rows[within, Metered.FEED]).tolist() if feed in self.figures]
+        most = MAX_GRID // (self.end - self.first)
+        if len(read) <= most:
+            return read, set()
+        agreed = {feed for (sub, _), feed in self.layouts.meters.items() if sub in self.pinned}
+        chosen = [feed for feed in read if feed in agreed]
+        if len(chosen) > most:
+            detail = f"readings of {len(chosen):,} feeds over {self.end - self.first:,} buckets, at most {most:,} feeds"
+            raise UnsupportedError("unsupported/size", detail)
+        return chosen, set(read).difference(chosen)
 
     def _above(self, window: Window) -> list[int]:
         """The feed that each feed hangs on; a roster names what is above first."""
@@ -175,9 +195,8 @@ class Metering:
 
     def _nodes(self) -> npt.NDArray[np.int64]:
         nodes = np.full(len(self.above), NONE, np.int64)
-        numbers = {feed: number for number, feed in enumerate(self.feeds)}
         for feed, above in enumerate(self.above):
-            nodes[feed] = numbers.get(feed, NONE if above == NONE else nodes[above])
+            nodes[feed] = self.numbers.get(feed, NONE if above == NONE else nodes[above])
         return nodes
 
     def _meters(self, devices: Array) -> list[tree.Meter]:
@@ -203,8 +222,11 @@ class Metering:
 
     def _record(self) -> Record:
         rows, buckets = self.rows, self.end - self.first
-        figures = [self.figures[feed] for feed in self.feeds]
-        each = [-(-f.storage_mj * self.bucket // DAY) + f.generation_mw * self.bucket for f in figures]
+        each = [0] * len(self.feeds)
+        for feed, figures in self.figures.items():
+            if self.node_of[feed] != NONE:
+                stored = -(-figures.storage_mj * self.bucket // DAY)
+                each[self.node_of[feed]] += stored + figures.generation_mw * self.bucket
         storage = np.repeat(amounts(each)[:, None], buckets, axis=1)
         return Record.tabulate(
             self.node_of[rows[:, Metered.FEED]],
@@ -236,10 +258,9 @@ class Metering:
         complete = np.diff(self.record.covered_ms) == self.bucket * 1_000
         off = np.zeros(energy.shape, bool)
         models: list[set[str]] = [set() for _ in self.meters]
-        for group in self.layouts.groups:
-            node = int(self.node_of[group.feed])
+        for node, model in {(int(self.node_of[group.feed]), group.model) for group in self.layouts.groups}:
             while node != NONE:
-                models[node].add(group.model)
+                models[node].add(model)
                 node = self.meters[node].parent
         for node in range(len(self.meters)):
             rule = self._rule(node, [self.pins[model] for model in models[node]])
@@ -264,8 +285,7 @@ class Metering:
         clock = self.meters[node].clock_uncertainty_s
         if clock is None:
             return np.zeros_like(off)
-        pad = -(-clock // self.bucket)
-        return np.asarray(np.lib.stride_tricks.sliding_window_view(np.pad(off, pad), 2 * pad + 1).all(axis=1))
+        return surrounded(off, -(-clock // self.bucket))
 
     def _rule(self, node: int, pins: Sequence[Pin]) -> Off | None:
         """When a meter shows what is behind it to be off; None where it cannot."""

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from attest.compute.exact import Amount, amounts
+from attest.compute.exact import Amount, amounts, running
 from attest.compute.pins import Pin
 from attest.errors import AgreementError
 
@@ -71,3 +71,14 @@ class Off:
         first = before_mj is not None and 2 * before_mj < self.boot_mj
         earlier = np.concatenate([np.full((*quiet.shape[:-1], 1), first), quiet[..., :-1]], axis=-1)
         return np.asarray(quiet & earlier, np.bool_)
+
+
+def surrounded(off: npt.NDArray[np.bool_], buckets: int) -> npt.NDArray[np.bool_]:
+    """Where it is off, and for so many buckets before and after: off for certain by a clock that may be wrong by as
+    much. Beyond the record nobody knows.
+
+    >>> surrounded(np.array([True, True, True, False]), 1).tolist()
+    [False, True, False, False]
+    """
+    on = running((~np.pad(off, buckets)).astype(np.int64))
+    return np.asarray(on[2 * buckets + 1 :] == on[: -2 * buckets - 1])

@@ -27,6 +27,7 @@ ELSEWHERE = {
     "meter/overlap": "windows of a source do not overlap, and a meter statement has a feed once",
     "bounds/negative": "every number of a statement is unsigned",
     "off/premise": "a rule that cannot be made shows nothing to be off",
+    "unsupported/size": "tests/check/test_sizes.py: it takes more than a small log",
     "quorum/unsatisfiable": "an agreement whose quorum its own witnesses make up is an error of the agreement",
     "holders/keys": "holders are those of the agreement, where this is an error",
     "holders/names": "holders are those of the agreement, where this is an error",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attest.account import Account, Models
-from attest.admitted import active, admission, by_feed, shared
+from attest.admitted import active, admission, behind, shared
 from attest.agreement import verify_agreement
 from attest.check import examine
 from attest.compute.accelerators import default_pin
@@ -16,6 +16,7 @@ from attest.compute.bounds import capacity
 from attest.evaluate import View
 from attest.facts import Cell, Table, Work
 from attest.format.vocabulary import Precision
+from attest.metering import INDEPENDENT
 from attest.usage import CYCLES_KNOWN
 from tests.check.world import HOUR, INFERENCE, PACT, START, TRAINING, honest
 
@@ -74,8 +75,8 @@ def reference(made: Account, rows: Table, window: tuple[int, int]) -> int:
 def test_declared_sizes_count_where_they_exceed_the_cycles(rows: Table) -> None:
     made = account()
     made.work = rows
-    found = admission(made, [DAY, MORNING], None, made.worth.admitted)
-    assert found.tolist() == [reference(made, rows, DAY), reference(made, rows, MORNING)]
+    found = admission(made, [MORNING, DAY], None, made.worth.admitted)
+    assert found.tolist() == [reference(made, rows, MORNING), reference(made, rows, DAY)]
 
 
 def test_of_one_label_the_others_sizes_do_not_count() -> None:
@@ -107,12 +108,13 @@ def test_what_is_declared_for_devices_stays_on_their_feeds() -> None:
     made = account()
     index, klass = (int(v) for v in made.cells[0, [Cell.INDEX, Cell.CLASS]])
     rows = made.work
-    without = by_feed(made, [DAY], None, made.worth.admitted)
+    metering = made.metering(INDEPENDENT)
+    without = behind(made, metering, [DAY], None, made.worth.admitted)
     made.work = np.array([(index, 0, 0, klass, 0, 10, 1 << 62), (index, 0, 1, klass, 0, 8 * 24 * HOUR, -1)], np.int64)
-    found = by_feed(made, [DAY], None, made.worth.admitted) - without
+    found = behind(made, metering, [DAY], None, made.worth.admitted) - without
     made.work = rows
     least, most = (int(capacity(s, default_pin("NVIDIA H100 SXM5 80GB"))) for s in (10, 8 * 24 * HOUR))
-    first, second = made.group_feed[:2]
+    first, second = metering.row_of[made.group_feed[:2]]
     assert first != second
     assert 0 < found[first, 0] <= least
     assert least < found[second, 0] <= most

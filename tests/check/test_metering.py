@@ -7,6 +7,7 @@ import pytest
 
 from attest.agreement import Meter
 from attest.compute.accelerators import default_pin
+from attest.compute.exact import Array, gathered
 from attest.control import Control, RosterRecord
 from attest.facts import Metered, Table, table
 from attest.format.bodies import Block
@@ -85,14 +86,27 @@ class Site:
         return min(found, most + -(-gap_ms * peak // 1_000))
 
 
+def most(layouts: Layouts) -> Array:
+    """How many devices of each group the one roster declares."""
+    (declared,) = layouts.declared(0, HOURS * HOUR)
+    devices = np.zeros(len(layouts.groups), np.int64)
+    devices[declared.groups] = declared.devices
+    return devices
+
+
+def behind(metering: Metering, site: Site) -> Array:
+    """u of what is directly behind each meter, and behind none."""
+    return gathered(site.direct, metering.row_of, len(metering.feeds) + 1)
+
+
 @pytest.mark.parametrize("seed", range(100))
 def test_a_feed_without_a_meter_passes_on_what_hangs_on_it(seed: int) -> None:
     site = Site(seed)
     layouts = site.layouts()
-    (_, _, devices), *_ = layouts.expected()
+    devices = most(layouts)
     metering = Metering(site.rows(), layouts, devices, {}, PINS, SOFTWARE, (0, HOURS), HOUR)
     windows = [(0, 3), (3, HOURS)]
-    found = metering.bound(site.direct, windows)
+    found = metering.bound(behind(metering, site), windows)
     roots = [feed for feed, parent in enumerate(site.parents) if parent is None]
     assert found.windows.tolist() == [
         sum(site.bound(feed, number, range(*window)) for feed in roots) for number, window in enumerate(windows)
@@ -104,12 +118,12 @@ def test_storage_that_64_bits_do_not_hold_leaves_what_the_devices_say() -> None:
     """10^19 mW of generators behind every meter are 3.6e22 mJ an hour: the meters bound nothing, and nothing breaks."""
     site = Site(0)
     layouts = site.layouts()
-    (_, _, devices), *_ = layouts.expected()
+    devices = most(layouts)
     key = seeded_key("a meter", Alg.ED25519).public_key()
     meter = Meter(METER, "https://grid.example", "dc", key, 0, 0, 0, 10**19, True, None)
     metering = Metering(site.rows(), layouts, devices, {METER: meter}, PINS, SOFTWARE, (0, HOURS), HOUR)
     assert metering.meters
-    found = metering.bound(site.direct, [(0, 3), (3, HOURS)]).windows.tolist()
+    found = metering.bound(behind(metering, site), [(0, 3), (3, HOURS)]).windows.tolist()
     assert sum(found) > 0
     assert found == site.direct.sum(axis=0).tolist()
 

@@ -1,11 +1,12 @@
 """When a circuit counts as off. One boot takes 72 kJ, so half of it is 36 kJ; a running circuit draws 300 W."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attest.compute.accelerators import default_pin
-from attest.compute.off import Off
+from attest.compute.off import Off, surrounded
 from attest.errors import AgreementError
 
 HOURLY = Off(boot_mj=72_000_000, idle_mw=300_000, bucket_seconds=3_600)
@@ -90,3 +91,9 @@ def test_no_machine_that_runs_is_ever_off(start: int, extra: int, boot_seconds: 
     buckets = [sum(power[i * 1_000 : (i + 1) * 1_000]) + noise[i] for i in range(12)]
     off = rule.buckets(buckets, [True] * 12, before_mj=0)
     assert not any(off[second // 1_000] for second in running)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30), st.integers(0, 40))
+def test_off_for_certain_is_off_as_far_around_as_the_clock_may_be_wrong(off: list[bool], pad: int) -> None:
+    near = [all(0 <= i < len(off) and off[i] for i in range(at - pad, at + pad + 1)) for at in range(len(off))]
+    assert surrounded(np.array(off), pad).tolist() == near
