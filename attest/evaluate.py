@@ -130,7 +130,12 @@ class View:
         """The site's facts in arrays; only where no model is unpinned."""
         return Account(self.facts, self.layouts, self.worth, self.agreement, self.party, self.pins, self.window)
 
-    @cached_property
+    def forget(self) -> None:
+        """Give back what was only needed to judge: the arrays of one phase are large, and agreements have many."""
+        for name in ("account", "holes"):
+            self.__dict__.pop(name, None)
+
+    @property
     def expected_s(self) -> int:
         """Declared device-seconds."""
         return self.account.expected.total

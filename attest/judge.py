@@ -31,7 +31,7 @@ from attest.duties import judge_coverage, judge_freshness, judge_inventory, judg
 from attest.errors import EvidenceError, Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged
 from attest.format.fields import HIDDEN
-from attest.lights import lights
+from attest.lights import Tally, lights, tally
 from attest.trust.pins import Trust
 from attest.verdict import (
     Finding,
@@ -101,14 +101,13 @@ def _party(
             Finding("agreement/unpinned", Outcome.UNPROVEN, text, settle="--trust with a digest or root holders")
         )
     terms: list[TermResult] = []
-    views: list[View] = []
+    tallies: list[Tally] = []
     for phase in agreement.phases:
         window = judged(phase, agreement, at)
         if window is None:
             checks.append(("phase/not-begun", Status.NOT_CHECKED, f"{phase.name} begins at {utc(phase.start)}"))
             continue
         of_phase = [view for e in _longest(evidence) if (view := View.of(e, agreement, window)) is not None]
-        views += of_phase
         for term in phase.terms:
             if party.iss in term.parties:
                 terms.append(_term(term, phase, party, of_phase, evidence, at))
@@ -117,6 +116,9 @@ def _party(
                 )
             else:
                 checks.append((f"term/{term.kind}", Status.NOT_CHECKED, f"{term.name} does not bind {party.name}"))
+        for view in of_phase:
+            tallies.append(tally(view))
+            view.forget()
     if not terms:
         findings.append(
             Finding("agreement/nothing-judged", Outcome.UNPROVEN, f"no term binds {party.name} yet at {utc(at)}")
@@ -129,7 +131,7 @@ def _party(
         party.iss,
         party.name,
         outcome,
-        lights(findings, terms, views),
+        lights(findings, terms, tallies),
         tuple(_site(e) for e in evidence if e.site is not None),
         tuple(terms),
         tuple(findings),

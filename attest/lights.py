@@ -4,7 +4,8 @@ Authentic says who signed and witnessed, complete how much of what is declared i
 what independent evidence, within limit how the caps stand. A light that nothing was checked for is not a pass.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from attest.compute.tree import ROOT
 from attest.errors import EvidenceError
@@ -15,22 +16,35 @@ from attest.verdict import Finding, Light, Outcome, Status, TermResult
 LIMITS = ("compute-cap", "power-cap", "power-off")
 
 
-def lights(findings: Sequence[Finding], terms: Sequence[TermResult], views: Sequence[View]) -> tuple[Light, ...]:
-    """The lights, in the order in which every report shows them."""
-    return (
-        _authentic(findings, views),
-        _readable("complete", _complete, views),
-        _readable("corroborated", _corroborated, views),
-        _within(terms),
-    )
+class Tally(NamedTuple):
+    """Of one site in one phase, in device-seconds: declared, accounted for, behind independent meters without a gap,
+    and of these off. None where the evidence cannot be added up, and then `why`."""
+
+    view: View
+    expected: int
+    accounted: int | None
+    metered: int | None
+    off: int
+    why: str = ""
 
 
-def _readable(name: str, light: Callable[[Sequence[View]], Light], views: Sequence[View]) -> Light:
-    """A light, not checked where the evidence cannot be added up: the terms say why."""
+def tally(view: View) -> Tally:
+    """What the lights need of a view. Where a model has no pin there is nothing."""
+    if view.unpinned:
+        return Tally(view, 0, 0, 0, 0)
+    why, accounted, metered, off = "", None, None, 0
     try:
-        return light(views)
+        metered, off = _metered(view)
+        accounted = view.accounted_s
     except EvidenceError as error:
-        return Light(name, Status.NOT_CHECKED, f"{error.code}: {error.detail}")
+        why = f"{error.code}: {error.detail}"
+    return Tally(view, view.expected_s, accounted, metered, off, why)
+
+
+def lights(findings: Sequence[Finding], terms: Sequence[TermResult], tallies: Sequence[Tally]) -> tuple[Light, ...]:
+    """The lights, in the order in which every report shows them."""
+    views = [found.view for found in tallies]
+    return (_authentic(findings, views), _complete(tallies), _corroborated(tallies), _within(terms))
 
 
 def _authentic(findings: Sequence[Finding], views: Sequence[View]) -> Light:
@@ -53,38 +67,43 @@ def _authentic(findings: Sequence[Finding], views: Sequence[View]) -> Light:
     return Light("authentic", Status.PASS if good else Status.NOT_CHECKED, "; ".join(texts))
 
 
-def _complete(views: Sequence[View]) -> Light:
-    known = [view for view in views if not view.unpinned]
-    expected = sum(view.expected_s for view in known)
+def _complete(tallies: Sequence[Tally]) -> Light:
+    expected, accounted = sum(t.expected for t in tallies), 0
     if not expected:
         return Light("complete", Status.NOT_CHECKED, "no declared accelerators to account for")
-    accounted = sum(view.accounted_s for view in known)
-    interval = known[0].agreement.interval_s
+    for found in tallies:
+        if found.accounted is None:
+            return Light("complete", Status.NOT_CHECKED, found.why)
+        accounted += found.accounted
+    interval = tallies[0].view.agreement.interval_s
     text = f"{accounted // interval:,} of {expected // interval:,} device-intervals of {interval} s"
     return Light("complete", Status.PASS if accounted == expected else Status.NOT_CHECKED, text)
 
 
-def _corroborated(views: Sequence[View]) -> Light:
+def _corroborated(tallies: Sequence[Tally]) -> Light:
     """By device-time behind independent meters that left no gap."""
-    metered = off = expected = 0
-    for view in views:
-        if view.unpinned:
-            continue
-        metering = view.account.metering(INDEPENDENT)
-        full = metering.covered_ms() == view.agreement.bucket_s * 1_000
-        for node, meter in enumerate(metering.meters):
-            if meter.parent != ROOT:
-                full[node] |= full[meter.parent]
-        covered, behind = metering.behind(full), view.account.declared(metering)
-        expected += view.expected_s
-        metered += int(behind[covered].sum())
-        off += int(behind[covered & metering.off].sum())
+    expected, metered, off = sum(t.expected for t in tallies), 0, sum(t.off for t in tallies)
+    for found in tallies:
+        if found.metered is None:
+            return Light("corroborated", Status.NOT_CHECKED, found.why)
+        metered += found.metered
     if not metered:
         return Light("corroborated", Status.NOT_CHECKED, "only the lab's own word (L1)")
     text = f"independent meters (L4) stand over {metered * 100 // expected} % of device-time"
     if off:
         text += f", and show {off * 100 // expected} % to be off"
     return Light("corroborated", Status.PASS if metered == expected else Status.NOT_CHECKED, text)
+
+
+def _metered(view: View) -> tuple[int, int]:
+    """Device-seconds behind independent meters without a gap, and those of them that were off."""
+    metering = view.account.metering(INDEPENDENT)
+    full = metering.covered_ms() == view.agreement.bucket_s * 1_000
+    for node, meter in enumerate(metering.meters):
+        if meter.parent != ROOT:
+            full[node] |= full[meter.parent]
+    covered, behind = metering.behind(full), view.account.declared(metering)
+    return int(behind[covered].sum()), int(behind[covered & metering.off].sum())
 
 
 def _within(terms: Sequence[TermResult]) -> Light:

@@ -175,7 +175,7 @@ def _phases(root: Table, parties: tuple[Party, ...], bucket_s: int) -> tuple[Pha
     for table in tables:
         table.only("name", "start", "end", "term")
         name, start, end = table.text("name", limit=MAX_NAME), table.time("start"), table.time("end")
-        require_order(table, phases[-1] if phases else None, start, end, bucket_s)
+        require_order(table, phases, start, end, bucket_s)
         if not table.values.get("term"):
             raise table.error("agreement/empty-phase", f"the phase {name} has no term")
         setting = Setting(parties, end - start, bucket_s)

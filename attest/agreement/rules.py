@@ -10,7 +10,7 @@ from attest.format.toml_table import Table
 from attest.trust.quorum import Policy
 
 DAY_S: Final = 86_400
-MAX_BUCKETS: Final = 1_000_000  # from the first phase's start to the last one's end: a century of hours
+MAX_BUCKETS: Final = 1_000_000  # of all phases together: a century of hours
 
 
 def require_buckets(root: Table, bucket_s: int, interval_s: int) -> None:
@@ -38,19 +38,20 @@ def require_quorum(table: Table, policy: Policy, party: Party, tolerates: int) -
         raise table.error("agreement/quorum", detail, key, hint=hint)
 
 
-def require_order(table: Table, before: Phase | None, start: int, end: int, bucket_s: int) -> None:
-    """Phases lie on bucket edges, last some time, and come one after the other."""
+def require_order(table: Table, before: Sequence[Phase], start: int, end: int, bucket_s: int) -> None:
+    """Phases lie on bucket edges, last some time, come one after the other, and have not too many buckets in all."""
     for key, value in (("start", start), ("end", end)):
         if value < 0 or value % bucket_s:
             detail = f"must lie on the edge of a bucket of {DURATION.format(bucket_s)}"
             raise table.error("agreement/edge", detail, key)
     if end <= start:
         raise table.error("agreement/edge", "must be later than the start", "end")
-    if before and start < before.end:
-        detail = f"the phase begins before the phase {before.name}, listed before it, ends"
+    if before and start < before[-1].end:
+        detail = f"the phase begins before the phase {before[-1].name}, listed before it, ends"
         raise table.error("agreement/overlap", detail, "start")
-    if (end - start) // bucket_s > MAX_BUCKETS:
-        raise table.error("agreement/edge", f"the phase has more than {MAX_BUCKETS:,} buckets", "end")
+    if (end - start + sum(phase.end - phase.start for phase in before)) // bucket_s > MAX_BUCKETS:
+        detail = f"the phases up to here have more than {MAX_BUCKETS:,} buckets"
+        raise table.error("agreement/edge", detail, "end", hint="take longer buckets")
 
 
 def require_bound(root: Table, parties: Sequence[Party], phases: Sequence[Phase]) -> None:

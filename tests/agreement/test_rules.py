@@ -284,6 +284,16 @@ def test_keys_of_every_algorithm_are_read(example: str) -> None:
     assert parse_agreement(example.replace(DAN, f"keys = [{listed}]").encode())
 
 
+def test_buckets_of_all_phases_together_are_bounded(example: str) -> None:
+    """Two phases of a week: 302,400 buckets of 2 s each are read, 604,800 of 1 s are too many together."""
+    text = example.replace('interval = "60 s"', 'interval = "1 s"')
+    assert parse_agreement(text.replace('bucket = "1 h"', 'bucket = "2 s"').encode()).bucket_s == 2
+    with pytest.raises(AgreementError) as raised:
+        parse_agreement(text.replace('bucket = "1 h"', 'bucket = "1 s"').encode())
+    assert (raised.value.code, raised.value.key) == ("agreement/edge", "phase.end")
+    assert text.split("\n")[raised.value.line - 1] == "end = 2026-11-16T00:00:00Z"
+
+
 def test_numbers_of_things_are_bounded(example: str) -> None:
     term = '[[phase.term]]\nkind = "witnessing"\n'
     with pytest.raises(AgreementError) as raised:

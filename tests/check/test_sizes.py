@@ -11,6 +11,7 @@ from attest.format.bodies import InventoryBody
 from attest.format.roster import Device, Feed, Host, Roster, format_roster
 from attest.simulate.lab import Lab
 from attest.simulate.memory import MemoryBundle
+from attest.simulate.pact import METER, Phase
 from attest.verdict import Outcome, TermResult, Verdict
 from tests.check.world import (
     ACME,
@@ -18,6 +19,7 @@ from tests.check.world import (
     COVERAGE,
     DAY,
     HOUR,
+    PACT,
     START,
     TRAINING,
     TRAINING_CAP,
@@ -154,3 +156,16 @@ def own_meter() -> Lab:
     made = lab((TRAINING,), meter="own")
     made.run()
     return made
+
+
+def test_an_agreement_of_many_phases_is_held_a_phase_at_a_time() -> None:
+    """A clock that may be a day off: each quarter of an hour needs the readings of all of the day, in minutes."""
+    bundle = honest().bundle()
+
+    def peak(phases: int) -> float:
+        quarter = HOUR // 4
+        each = [Phase(f"p{n}", START + n * quarter, START + (n + 1) * quarter, (CAP, COVERAGE)) for n in range(phases)]
+        pact = replace(PACT, bucket="60 s", phases=tuple(each), meter={**METER, "clock": "1 d"})
+        return peak_mb(lambda: judge(bundle, pact))
+
+    assert peak(64) < 1.2 * peak(1)
