@@ -42,10 +42,9 @@ def read_channels(
             raise TrustError("meter/unknown-feed", f"no roster has {sub} meter {channel.feed}")
         rows = read_meter(values, offsets, body, statement.start, statement.end, bucket)
         if bounding:
-            metered = _metered(layouts, sub, channel.feed, statement, rows[:, Row.BUCKET], bucket)
-            if not metered.all():
+            if not layouts.metered(sub, channel.feed, statement.start, statement.end):
                 # A step over an edge may have lost one of its ends: it counts whole where it touches, as HIGH has it.
-                rows = rows[metered]
+                rows = rows[_metered(layouts, sub, channel.feed, statement, rows[:, Row.BUCKET], bucket)]
                 rows[:, [Row.STARTING, Row.ENDING]] = 0
             ids = np.full((len(rows), 2), (index, feed), np.int64)
             found.append(np.concatenate((ids, rows), axis=1))
@@ -65,7 +64,5 @@ def _bounds_anything(body: MeterBody, agreed: Meter | None) -> bool:
 
 def _metered(layouts: Layouts, sub: str, feed: str, statement: Statement, buckets: Table, bucket: int) -> Any:
     """In which buckets the rosters in force have this source meter the feed."""
-    if layouts.metered(sub, feed, statement.start, statement.end):
-        return np.ones(len(buckets), bool)
     parts = [(max(b * bucket, statement.start), min((b + 1) * bucket, statement.end)) for b in buckets.tolist()]
     return np.array([layouts.metered(sub, feed, start, end) for start, end in parts], bool)

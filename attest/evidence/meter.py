@@ -21,6 +21,7 @@ the next one repeats.
 
 from collections.abc import Sequence
 from enum import IntEnum
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -32,6 +33,7 @@ from attest.format.bodies import MeterBody
 from attest.format.vocabulary import Quantity
 
 MAX_WINDOW_MS: Final = 1 << 32  # what offsets can reach: 49 days
+_APART: Final = 64  # buckets of a gap that is stepped over
 
 Table = npt.NDArray[np.int64]
 Values = Sequence[int] | npt.NDArray[Any]
@@ -60,9 +62,30 @@ class Row(IntEnum):
 
 
 def read_meter(values: Values, offsets: Values, body: MeterBody, start: int, end: int, bucket: int) -> Table:
-    """`integrate` for a channel of a meter statement with the window [start, end)."""
-    register = body.quantity is Quantity.REGISTER
-    return integrate(values, offsets, register=register, step_ms=body.step, start=start, end=end, bucket=bucket)
+    """The rows that `integrate` gives a channel of a meter statement with the window [start, end), without those of
+    buckets in which nothing is covered: few bytes can name a window of millions, so long gaps are stepped over."""
+    at, read = np.asarray(offsets, np.int64), np.asarray(values)
+    _require_window(at, start, end)
+    register, found = body.quantity is Quantity.REGISTER, [np.zeros((0, len(Row)), np.int64)]
+    steps = np.diff(at)
+    nominal = body.step if body.step is not None or not len(steps) else _median(steps)
+    cuts = np.flatnonzero((2 * steps > 5 * (nominal or 0)) & (steps > _APART * bucket * 1_000)) + 1
+    for part in (slice(*ends) for ends in pairwise([0, *cuts.tolist(), len(at)]) if ends[1] - ends[0] > 1):
+        first, last = int(at[part.start]) // 1_000, -(-int(at[part.stop - 1]) // 1_000)
+        rows = integrate(
+            read[part], at[part] - first * 1_000,
+            register=register, step_ms=nominal, start=start + first, end=start + last, bucket=bucket,
+        )  # fmt: skip
+        found.append(rows[rows[:, Row.COVERED] > 0])
+    rows = np.concatenate(found)
+    within = np.minimum((rows[:, Row.BUCKET] + 1) * bucket, end) - np.maximum(rows[:, Row.BUCKET] * bucket, start)
+    rows[:, Row.GAP] = within * 1_000 - rows[:, Row.COVERED]
+    if register:
+        _require_range(total(rows[:, Row.LOW]) + total(rows[:, Row.STARTING]))
+        fell = cuts[read[cuts] < read[cuts - 1]]
+        after = (start * 1_000 + at[fell] - 1) // (bucket * 1_000)
+        rows[:, Row.RESETS] += np.isin(rows[:, Row.BUCKET], after)  # no two falls over such gaps are in one bucket
+    return rows
 
 
 def integrate(
@@ -81,8 +104,7 @@ def integrate(
     `meter/outside`; EvidenceError `meter/range`.
     """
     length = (end - start) * 1_000
-    if not 0 < length <= MAX_WINDOW_MS:
-        raise MalformedError("meter/window", f"a window of {end - start} s", path="meter")
+    _require_window(np.asarray(offsets, np.int64), start, end)
     first = start // bucket
     lead = (start - first * bucket) * 1_000
     size = bucket * 1_000
@@ -90,8 +112,6 @@ def integrate(
     edges = np.clip(np.arange((lead + length - 1) // size + 2) * size, lead, lead + length)
     rows = np.zeros((len(edges) - 1, len(Row)), np.int64)
     rows[:, Row.BUCKET] = np.arange(first, first + len(rows))
-    if len(at):
-        _require_rising(at - lead, length)
     if len(at) > 1:
         steps = np.diff(at)
         nominal = _median(steps) if step_ms is None else step_ms
@@ -154,8 +174,7 @@ def _register(
     np.add.at(rows[:, Row.RESETS], after[fell], 1)
     covered &= ~fell
     energy[~covered] = 0
-    if total(energy) >= LIMIT:
-        raise EvidenceError("meter/range", f"a register that climbs {total(energy)} mJ in one statement")
+    _require_range(total(energy))
     inside = before == after
     np.add.at(rows[:, Row.LOW], before[inside], energy[inside])
     np.add.at(rows[:, Row.STARTING], before[~inside], energy[~inside])
@@ -184,11 +203,19 @@ def _largest(
         column[touched] = np.maximum(column[touched], amount[step])
 
 
-def _require_rising(offsets: npt.NDArray[np.int64], length: int) -> None:
+def _require_window(offsets: npt.NDArray[np.int64], start: int, end: int) -> None:
+    length = (end - start) * 1_000
+    if not 0 < length <= MAX_WINDOW_MS:
+        raise MalformedError("meter/window", f"a window of {end - start} s", path="meter")
     falls = np.flatnonzero(np.diff(offsets) <= 0)
     if falls.size:
         at = int(falls[0])
         detail = f"offset {offsets[at + 1]} ms after {offsets[at]} ms"
         raise MalformedError("meter/order", detail, path=f"meter.readings[{at + 1}]")
-    if offsets[0] < 0 or offsets[-1] > length:
+    if len(offsets) and (offsets[0] < 0 or offsets[-1] > length):
         raise MalformedError("meter/outside", f"offset {offsets[-1]} ms in a window of {length} ms", path="meter")
+
+
+def _require_range(climbed: int) -> None:
+    if climbed >= LIMIT:
+        raise EvidenceError("meter/range", f"a register that climbs {climbed} mJ in one statement")

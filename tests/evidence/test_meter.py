@@ -1,5 +1,6 @@
 """Readings to facts by bucket, each rule with numbers worked by hand, and against a plain reference."""
 
+import tracemalloc
 from fractions import Fraction
 from itertools import pairwise
 
@@ -146,6 +147,51 @@ def test_a_meter_statement() -> None:
     assert _columns(rows, Row.BUCKET, Row.HIGH, Row.COVERED) == [[1], [2_000], [1_000]]
     power = body._replace(quantity=Quantity.MEAN_POWER)
     assert read_meter([7_000, 9_000], [0, 1_000], power, 3_600, 3_660, 3_600)[0, Row.HIGH] == 8_000
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 40) | st.integers(1_000, 90_000), st.integers(0, 5_000) | st.just(1 << 60)),
+        max_size=20,
+    ),
+    st.booleans(),
+    st.none() | st.integers(1, 5_000),
+    st.integers(1, 5),
+    st.integers(0, 9),
+    st.integers(0, 500),
+)
+def test_what_is_stepped_over_is_what_nothing_covers(
+    moves: list[tuple[int, int]], register: bool, step: int | None, bucket: int, start: int, room: int
+) -> None:
+    """Gaps of up to 90 buckets and more: the rows of `integrate`, but for those that are a gap throughout."""
+    offsets = [room * 7 + sum(d * 100 for d, _ in moves[: i + 1]) for i in range(len(moves))]
+    values = [value if register else value % 5_001 for _, value in moves]
+    end = start + (offsets[-1] if offsets else 0) // 1_000 + 1 + room
+    quantity = Quantity.REGISTER if register else Quantity.MEAN_POWER
+    body = MeterBody(quantity, step, 0, 1, (Channel("pdu-1", len(values), 0),), Block(b"d" * 32, 128))
+    arguments = {"start": start, "end": end, "bucket": bucket}
+    try:
+        whole = integrate(values, offsets, register=register, step_ms=step, **arguments)  # type: ignore[arg-type]
+    except EvidenceError as error:
+        with pytest.raises(EvidenceError) as raised:
+            read_meter(values, offsets, body, **arguments)
+        assert (raised.value.code, raised.value.detail) == (error.code, error.detail)
+        return
+    assert read_meter(values, offsets, body, **arguments).tolist() == whole[whole[:, Row.COVERED] > 0].tolist()
+
+
+@pytest.mark.parametrize("readings", [0, 1, 4])
+def test_a_long_window_of_short_buckets_takes_no_memory_for_its_gaps(readings: int) -> None:
+    """Two readings at either end of 49 days of seconds: the rows of `integrate` are 373 MB."""
+    offsets = [0, 1_000, MAX_WINDOW_MS // 1_000 * 1_000 - 1_000, MAX_WINDOW_MS // 1_000 * 1_000][:readings]
+    body = MeterBody(Quantity.REGISTER, None, 0, 1, (Channel("pdu-1", readings, 0),), Block(b"d" * 32, 128))
+    tracemalloc.start()
+    try:
+        rows = read_meter([7_000] * readings, offsets, body, 0, MAX_WINDOW_MS // 1_000, 1)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert rows[:, Row.BUCKET].tolist() == ([0, 4_294_966] if readings == 4 else [])
 
 
 READINGS = st.lists(st.tuples(st.integers(1, 400), st.integers(0, 5_000)), min_size=1, max_size=20)
