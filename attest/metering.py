@@ -53,14 +53,8 @@ class Figures(NamedTuple):
         """The agreement's figures, or those of a meter about which it says nothing."""
         if meter is None:
             return cls(LAB_METER_ERROR_PPM, 0, 0, 0, None, True)
-        return cls(
-            meter.error_ppm,
-            meter.clock_uncertainty_s,
-            meter.storage_mj,
-            meter.generation_mw,
-            meter.boot_mj,
-            meter.boot_mj is None,
-        )
+        given = meter.error_ppm, meter.clock_uncertainty_s, meter.storage_mj, meter.generation_mw, meter.boot_mj
+        return cls(*given, meter.boot_mj is None)
 
     def worse(self, other: Self) -> Self:
         """The worse of each figure."""
@@ -222,12 +216,7 @@ class Metering:
 
     def _record(self) -> Record:
         rows, buckets = self.rows, self.end - self.first
-        each = [0] * len(self.feeds)
-        for feed, figures in self.figures.items():
-            if self.node_of[feed] != NONE:
-                stored = -(-figures.storage_mj * self.bucket // DAY)
-                each[self.node_of[feed]] += stored + figures.generation_mw * self.bucket
-        storage = np.repeat(amounts(each)[:, None], buckets, axis=1)
+        storage = np.repeat(amounts(self._stored())[:, None], buckets, axis=1)
         return Record.tabulate(
             self.node_of[rows[:, Metered.FEED]],
             rows[:, Metered.BUCKET],
@@ -242,6 +231,15 @@ class Metering:
             buckets=buckets,
             storage_mj=storage,
         )
+
+    def _stored(self) -> list[int]:
+        """What storage and generation directly behind each meter give in a bucket, mJ."""
+        each = [0] * len(self.feeds)
+        for feed, figures in self.figures.items():
+            if self.node_of[feed] != NONE:
+                stored = -(-figures.storage_mj * self.bucket // DAY)
+                each[self.node_of[feed]] += stored + figures.generation_mw * self.bucket
+        return each
 
     def _widened(self) -> Array:
         rows = [widened(self.record.most(i, self._each()), meter.error_ppm) for i, meter in enumerate(self.meters)]
@@ -262,11 +260,13 @@ class Metering:
             while node != NONE:
                 models[node].add(model)
                 node = self.meters[node].parent
-        for node in range(len(self.meters)):
+        stored = self._stored()
+        for node in range(len(self.meters) - 1, -1, -1):
+            if self.meters[node].parent != tree.ROOT:
+                stored[self.meters[node].parent] += stored[node]  # behind a meter is what is behind its children
             rule = self._rule(node, [self.pins[model] for model in models[node]])
             if rule is not None:
-                stored = np.diff(self.record.storage[node])
-                off[node] = rule.buckets(amounts(energy[node] + stored), complete[node])
+                off[node] = rule.buckets(add(energy[node], stored[node]), complete[node])
         return off
 
     def _spread(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

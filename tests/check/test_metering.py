@@ -128,6 +128,26 @@ def test_storage_that_64_bits_do_not_hold_leaves_what_the_devices_say() -> None:
     assert found == site.direct.sum(axis=0).tolist()
 
 
+@pytest.mark.parametrize(("generator", "read"), [(False, False), (True, False), (True, True)])
+def test_storage_behind_a_meter_below_may_have_fed_what_seems_to_be_off(generator: bool, read: bool) -> None:
+    """Nothing goes into a site, but a hall of it, which is read or not, has a generator of 20 W: 72 kJ in an hour."""
+    key = seeded_key("a meter", Alg.ED25519).public_key()
+    grid, hall = (
+        Meter(f"https://grid.example/{name}", "https://grid.example", "dc", key, 0, 0, 0, power, True, None)
+        for name, power in (("grid", 0), ("hall", 20_000))
+    )
+    feeds = (Feed("f", None, grid.sub), Feed("g", 0, hall.sub if generator else None))
+    roster = Roster(feeds, (HOST._replace(devices=tuple(d._replace(feed=1) for d in HOST.devices)),))
+    layouts = Layouts(Control(b"", {}, (), (RosterRecord(1, 0, Block(b"1" * 32, 1), roster),), (), {}, ()))
+    rows = np.zeros((HOURS * (1 + read), len(Metered)), np.int64)
+    rows[:, Metered.FEED], rows[:, Metered.BUCKET] = np.divmod(np.arange(len(rows)), HOURS)
+    rows[:, Metered.COVERED] = HOUR * 1_000
+    pinned = {meter.sub: meter for meter in (grid, hall)}
+    devices = np.ones(len(layouts.groups), np.int64)
+    found = Metering(rows, layouts, devices, pinned, PINS, SOFTWARE, (0, HOURS), HOUR)
+    assert found.off[found.row_of[1], -1] == (not generator)
+
+
 @pytest.mark.parametrize("own_first", [False, True])
 def test_a_boot_agreed_for_one_meter_is_none_for_the_labs_own_that_took_its_place(own_first: bool) -> None:
     """50 kJ in an hour are less than half of the agreed boot of 200 kJ, but more than half of the pins' 72 kJ."""
