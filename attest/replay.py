@@ -11,7 +11,7 @@ from typing import Final
 
 from attest.agreement import Agreement, Party, Site
 from attest.control import Control, KeyRecord, RosterRecord, authorise
-from attest.errors import EvidenceError, Fault, ForkError, Scope, TrustError
+from attest.errors import EvidenceError, Fault, ForkError, MalformedError, Scope, TrustError
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, parse_act
 from attest.format.block import require_digest
 from attest.format.bodies import Block, GenesisBody, HeadBody, InventoryBody
@@ -76,7 +76,7 @@ class _Replay:
         self.body_of, self.root_at = body_of, root_at
         self.ring = Keyring(_agreed(agreement))
         self.rosters: list[RosterRecord] = []
-        self.known: dict[Block, Roster] = {}  # many statements may commit to one body
+        self.known: dict[Block, Roster | MalformedError] = {}  # many statements may commit to one body
         self.heads: list[Head] = []
         self.voided: dict[int, bytes] = {}
         self.void_number = 0
@@ -172,11 +172,14 @@ class _Replay:
             self.rosters.append(RosterRecord(index, statement.end, body.block, roster))
 
     def roster(self, index: int, body: InventoryBody) -> Roster | None:
-        roster = self.known.get(body.block)
-        data = self.body_of(index, body.block, roster is not None)
+        data = self.body_of(index, body.block, body.block in self.known)
         if data is not None:
             require_digest(data, body.block)
-            roster = self.known[body.block] = roster or parse_roster(data)
+            if body.block not in self.known:
+                self.known[body.block] = _parsed(data)
+        roster = self.known.get(body.block)
+        if isinstance(roster, MalformedError):
+            raise roster.with_traceback(None)  # else it grows each time
         if roster is None:
             return None
         if roster.count() != body.devices:
@@ -198,6 +201,13 @@ class _Replay:
         if len(self.heads) >= MAX_HEADS:
             raise TrustError("head/too-many", f"more than {MAX_HEADS} heads")
         self.heads.append(head)
+
+
+def _parsed(body: bytes) -> Roster | MalformedError:
+    try:
+        return parse_roster(body)
+    except MalformedError as error:
+        return error
 
 
 def head_of(index: int, note_bytes: bytes, agreement: Agreement, party: Party, site: Site) -> Head:

@@ -15,10 +15,10 @@ from tests.check.world import CAP, END, HOUR, codes, honest, judge, under
 TIMES = 40  # statements after the first, all in one pack
 
 
-def repeated() -> Lab:
+def repeated(body: bytes | None = None) -> Lab:
     """A lab that declares one and the same roster again and again when the day is over, a second apart."""
     made = honest()
-    body = made.roster_body
+    body = body or made.roster_body
     for n in range(TIMES):
         made.office.say(InventoryBody(commit(body), made.roster().count()), END + n, body)
     made.now += HOUR
@@ -52,6 +52,16 @@ def test_a_body_is_parsed_once_however_many_commit_to_it(packed: bool, monkeypat
     assert verdict.outcome is Outcome.HOLDS and not codes(verdict)
     assert len(parsed) == 1
     assert read.count(sha256(made.roster_body).digest()) == (0 if packed else 1)
+
+
+def test_a_body_that_is_no_roster_is_not_read_again_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each statement that commits to it is wrong all the same."""
+    body, parsed = b"no roster", []
+    parse = replay.parse_roster
+    monkeypatch.setattr(replay, "parse_roster", lambda body: parsed.append(body) or parse(body))
+    verdict = judge(alone(repeated(body)), under(CAP))
+    assert parsed.count(body) == 1
+    assert sum(finding.code.startswith("cbor/") for finding in verdict.parties[0].findings) == TIMES
 
 
 def test_every_copy_in_a_pack_is_held_to_its_digest() -> None:
