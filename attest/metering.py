@@ -16,7 +16,7 @@ import numpy.typing as npt
 from attest.agreement import Meter as PinnedMeter
 from attest.compute import tree
 from attest.compute.bounds import MFLOP, narrowed, widened
-from attest.compute.exact import Array, add, amounts, total
+from attest.compute.exact import Array, add, total
 from attest.compute.off import Off, surrounded
 from attest.compute.pins import Pin
 from attest.compute.record import Record
@@ -27,7 +27,6 @@ from attest.layout import Layouts
 SOFTWARE: Final = 1  # L1: the lab's software key
 INDEPENDENT: Final = 4  # L4: an independent party's measurement
 LAB_METER_ERROR_PPM: Final = 50_000  # of a meter about which the agreement says nothing
-DAY: Final = 86_400
 NONE: Final = -1  # no meter, or no feed, above
 MAX_GRID: Final = 1 << 27  # meters x buckets that are held at a time: 15,000 of them in a year of hours
 
@@ -135,6 +134,7 @@ class Metering:
             direct[:nodes],
             windows=shifted,
             bucket_seconds=self.bucket,
+            first_bucket=self.first,
             device_mj=None if device_mj is None else device_mj[:nodes],
             off=self._silent,
         )
@@ -200,6 +200,12 @@ class Metering:
             if node != NONE and count:
                 peak[node] += -(-count * pin.peak_flop_per_s // MFLOP)
                 best[node] = max(best[node], pin.efficiency_mflop_per_mj)
+        storage, generation = [0] * len(self.feeds), [0] * len(self.feeds)
+        for feed, figures in self.figures.items():  # those of feeds without a reading, too
+            node = int(self.node_of[feed])
+            if node != NONE:
+                storage[node] += figures.storage_mj
+                generation[node] += figures.generation_mw
         meters = []
         for node, feed in enumerate(self.feeds):
             figures, above = self.figures[feed], self.above[feed]
@@ -210,13 +216,14 @@ class Metering:
                     peak[node],
                     tree.ROOT if above == NONE else int(self.node_of[above]),
                     clock_uncertainty_s=figures.clock_uncertainty_s,
+                    storage_mj=storage[node],
+                    generation_mw=generation[node],
                 )
             )
         return meters
 
     def _record(self) -> Record:
         rows, buckets = self.rows, self.end - self.first
-        storage = np.repeat(amounts(self._stored())[:, None], buckets, axis=1)
         return Record.tabulate(
             self.node_of[rows[:, Metered.FEED]],
             rows[:, Metered.BUCKET],
@@ -229,17 +236,7 @@ class Metering:
             meters=len(self.meters),
             first=self.first,
             buckets=buckets,
-            storage_mj=storage,
         )
-
-    def _stored(self) -> list[int]:
-        """What storage and generation directly behind each meter give in a bucket, mJ."""
-        each = [0] * len(self.feeds)
-        for feed, figures in self.figures.items():
-            if self.node_of[feed] != NONE:
-                stored = -(-figures.storage_mj * self.bucket // DAY)
-                each[self.node_of[feed]] += stored + figures.generation_mw * self.bucket
-        return each
 
     def _widened(self) -> Array:
         rows = [widened(self.record.most(i, self._each()), meter.error_ppm) for i, meter in enumerate(self.meters)]
@@ -260,13 +257,11 @@ class Metering:
             while node != NONE:
                 models[node].add(model)
                 node = self.meters[node].parent
-        stored = self._stored()
-        for node in range(len(self.meters) - 1, -1, -1):
-            if self.meters[node].parent != tree.ROOT:
-                stored[self.meters[node].parent] += stored[node]  # behind a meter is what is behind its children
+        for node, source in enumerate(tree.behind(self.meters)):
             rule = self._rule(node, [self.pins[model] for model in models[node]])
             if rule is not None:
-                off[node] = rule.buckets(add(energy[node], stored[node]), complete[node])
+                unseen = source.storage_mj + source.generation_mw * self.bucket  # a day's storage in any bucket
+                off[node] = rule.buckets(add(energy[node], unseen), complete[node])
         return off
 
     def _spread(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

@@ -30,9 +30,8 @@ class Record:
     """Running sums over buckets, each one longer than there are buckets: mJ, ms and counts.
 
     `inside`, `starting`, `ending`: energy of steps within a bucket, and of steps over bucket edges by their first
-    and last bucket. `low`: the least energy within a bucket. `storage`: what storage and generation directly behind
-    a meter gave. `runs`: unbroken runs of readings that begin. `carried`, by meter: what of the first bucket's
-    `starting` began before it.
+    and last bucket. `low`: the least energy within a bucket. `runs`: unbroken runs of readings that begin. `carried`,
+    by meter: what of the first bucket's `starting` began before it.
     """
 
     inside: Array
@@ -41,7 +40,6 @@ class Record:
     ending: Array
     covered_ms: Array
     runs: Array
-    storage: Array
     carried: Array
 
     @classmethod
@@ -54,7 +52,6 @@ class Record:
         starting_mj: Amount | None = None,
         ending_mj: Amount | None = None,
         runs: Amount | None = None,
-        storage_mj: Amount | None = None,
     ) -> Self:
         """A record of arrays [meter, bucket]; what is left out is 0, and `low_mj` as `high_mj`.
 
@@ -63,16 +60,14 @@ class Record:
         high = amounts(high_mj, "energy")
         none = np.broadcast_to(np.int64(0), high.shape)
         low, covered = high if low_mj is None else amounts(low_mj, "energy"), amounts(covered_ms, "covered")
-        starting, ending, count, storage = (
-            none if a is None else amounts(a) for a in (starting_mj, ending_mj, runs, storage_mj)
-        )
-        arrays = (high, low, covered, starting, ending, count, storage)
+        starting, ending, count = (none if a is None else amounts(a) for a in (starting_mj, ending_mj, runs))
+        arrays = (high, low, covered, starting, ending, count)
         if high.ndim != 2 or any(a.shape != high.shape for a in arrays):
             raise ValueError("a record is made of arrays of one shape, [meter, bucket]")
         begun, ended = _sums(starting), _sums(ending)
         inside = _sums(minus(high, begun[:, 1:] - ended[:, :-1]) if starting.any() else high)
         carried = np.zeros(len(high), np.int64)
-        return cls(inside, _sums(low), begun, ended, _sums(covered), _sums(count), _sums(storage), carried)
+        return cls(inside, _sums(low), begun, ended, _sums(covered), _sums(count), carried)
 
     @classmethod
     def tabulate(
@@ -89,7 +84,6 @@ class Record:
         meters: int,
         first: int,
         buckets: int,
-        storage_mj: Amount | None = None,
     ) -> Self:
         """The record of `buckets` buckets from `first` on, from rows of facts in whatever order.
 
@@ -117,7 +111,6 @@ class Record:
             starting_mj=begun,
             ending_mj=table(ending, kept, place),
             runs=table(runs, kept, place),
-            storage_mj=storage_mj,
         )
         return replace(record, carried=carried)
 

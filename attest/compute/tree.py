@@ -37,6 +37,7 @@ from attest.compute.record import Record, Windows
 from attest.errors import EvidenceError
 
 ROOT: Final = -1
+DAY: Final = 86_400  # s
 
 
 class Meter(NamedTuple):
@@ -45,7 +46,8 @@ class Meter(NamedTuple):
     `parent` is the place in the list of the meter above (always before its own), ROOT for a root feed.
     `efficiency_mflop_per_mj` is the largest k among the devices directly behind, `peak_mflop_per_s` the sum of
     their P, rounded up; both 0 where there are none. `clock_uncertainty_s` is None where the offset is unknown.
-    `rated_mw` is the most power that the circuit can carry, None where it is not known.
+    `rated_mw` is the most power that the circuit can carry, None where it is not known. `storage_mj` is what batteries
+    behind the meter and behind no other below it can give in a UTC day, at any time of it; `generation_mw` likewise.
     """
 
     error_ppm: int
@@ -55,6 +57,15 @@ class Meter(NamedTuple):
     resolution_mj: int = 0
     clock_uncertainty_s: int | None = 0
     rated_mw: int | None = None
+    storage_mj: int = 0
+    generation_mw: int = 0
+
+
+class Source(NamedTuple):
+    """Energy that no meter has seen: of batteries (mJ a UTC day) and of generators (mW)."""
+
+    storage_mj: int
+    generation_mw: int
 
 
 class Bounds(NamedTuple):
@@ -76,15 +87,16 @@ def bound(
     *,
     windows: Sequence[tuple[int, int]],
     bucket_seconds: int,
+    first_bucket: int = 0,
     device_mj: Amount | None = None,
     off: npt.NDArray[np.bool_] | None = None,
 ) -> Bounds:
     """H over the tree.
 
     direct: sum of u of the devices directly behind each meter, MFLOP, [meter, window]. windows: (first bucket,
-    end bucket) of the record. device_mj: the least energy those devices took by their own counters, [meter,
-    window], for the balance alone. off: [meter, bucket]. Raises EvidenceError `meter/overlap` (a bucket covered
-    for longer than it lasts).
+    end bucket) of the record, which begins with bucket `first_bucket` of the epoch. device_mj: the least energy those
+    devices took by their own counters, [meter, window], for the balance alone. off: [meter, bucket]. Raises
+    EvidenceError `meter/overlap` (a bucket covered for longer than it lasts).
     """
     u = amounts(direct, "bound")
     own = np.zeros(u.shape, np.int64) if device_mj is None else amounts(device_mj, "device energy")
@@ -92,7 +104,7 @@ def bound(
         raise ValueError("meters, record and bounds must have one row for each meter and one column a window")
     if any(not ROOT <= m.parent < i for i, m in enumerate(meters)):
         raise ValueError("a meter comes after the one above it")
-    energy = _Energy(meters, record, np.array(windows, np.int64).reshape(-1, 2), bucket_seconds)
+    energy = _Energy(meters, record, np.array(windows, np.int64).reshape(-1, 2), bucket_seconds, first_bucket)
     negative = _negative(meters, energy, own)
     working = energy if off is None else energy.silenced(off)
     efficiency = [m.efficiency_mflop_per_mj for m in meters]
@@ -111,6 +123,16 @@ def bound(
             sums[parent] = add(sums[parent], sums[i])
             totals[parent] += totals[i]
     return Bounds(np.stack(sums), tuple(totals), negative)
+
+
+def behind(meters: Sequence[Meter]) -> list[Source]:
+    """What is behind each meter, other meters between or not."""
+    sources = [Source(meter.storage_mj, meter.generation_mw) for meter in meters]
+    for i in range(len(meters) - 1, -1, -1):
+        parent = meters[i].parent
+        if parent != ROOT:
+            sources[parent] = Source(*map(sum, zip(sources[parent], sources[i], strict=True)))
+    return sources
 
 
 def _negative(meters: Sequence[Meter], energy: "_Energy", own: Array) -> tuple[int, ...]:
@@ -132,15 +154,14 @@ def _negative(meters: Sequence[Meter], energy: "_Energy", own: Array) -> tuple[i
 class _Energy:
     """E+ and gaps of windows, widened or narrowed by a clock's uncertainty."""
 
-    def __init__(self, meters: Sequence[Meter], record: Record, windows: Windows, bucket_seconds: int) -> None:
+    def __init__(
+        self, meters: Sequence[Meter], record: Record, windows: Windows, bucket_seconds: int, first_bucket: int
+    ) -> None:
         self.meters = meters
         self.record = record
-        self.storage = list(record.storage)  # behind a meter is what is behind its child meters, too
-        for i in range(len(meters) - 1, -1, -1):
-            if meters[i].parent != ROOT:
-                self.storage[meters[i].parent] = add(self.storage[meters[i].parent], self.storage[i])
+        self.sources = behind(meters)
         self.windows = windows
-        self.bucket = bucket_seconds
+        self.bucket, self.first = bucket_seconds, first_bucket
         self.buckets = record.shape[1]
         self.off: Array | None = None
         longest = np.diff(record.covered_ms).max(initial=0)
@@ -149,7 +170,7 @@ class _Energy:
 
     def silenced(self, off: npt.NDArray[np.bool_]) -> "_Energy":
         """The same, without the energy of buckets that were off."""
-        silent = _Energy(self.meters, self.record.silenced(off), self.windows, self.bucket)
+        silent = _Energy(self.meters, self.record.silenced(off), self.windows, self.bucket, self.first)
         silent.off = running(off.astype(np.int64))
         return silent
 
@@ -177,8 +198,15 @@ class _Energy:
         for side, outside in zip((before, after), self._outside(windows, uncertainty), strict=True):
             # A neighbouring bucket counts whole, but the window reaches no further into it than the clock is off by.
             gap_ms = gap_ms + np.minimum(self._gap_ms(i, side) + outside * 1_000, uncertainty * 1_000)
-        stored = self.storage[i][wide[:, 1]] - self.storage[i][wide[:, 0]]
-        return add(energy, stored), np.asarray(gap_ms)
+        return add(energy, *self._unseen(i, windows)), np.asarray(gap_ms)
+
+    def _unseen(self, i: int, windows: Windows) -> tuple[Array, Array]:
+        """What batteries, a day's worth in each UTC day that a window touches, and generators may have given, in mJ. By
+        true time: no meter has seen it, so that no meter's clock matters."""
+        begin, end = (windows + self.first).T * self.bucket
+        days = np.where(end > begin, (end - 1) // DAY - begin // DAY + 1, 0)
+        source = self.sources[i]
+        return scale(days, source.storage_mj, 1, up=True), scale(end - begin, source.generation_mw, 1, up=True)
 
     def fewest(self, i: int) -> Array:
         """The least energy that must have gone through a meter in each window."""

@@ -5,7 +5,6 @@ Buckets are hours. Devices do at most 10 MFLOP per mJ and 4 MFLOP/s each unless 
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,9 @@ NODE = Meter(error_ppm=0, efficiency_mflop_per_mj=10, peak_mflop_per_s=4)
 
 def _bound(meters: Sequence[Meter], high: Any, direct: Any, windows: Sequence[tuple[int, int]], **more: Any) -> Bounds:
     covered = more.pop("covered", np.full(np.shape(high), FULL))
-    off, device_mj = more.pop("off", None), more.pop("device_mj", None)
+    options = {name: more.pop(name) for name in ("off", "device_mj", "first_bucket") if name in more}
     record = Record.of(high, covered, **more)
-    return bound(meters, record, direct, windows=windows, bucket_seconds=HOUR, off=off, device_mj=device_mj)
+    return bound(meters, record, direct, windows=windows, bucket_seconds=HOUR, **options)
 
 
 def test_the_meter_bounds_what_is_behind_it() -> None:
@@ -61,13 +60,31 @@ def test_a_meter_that_was_silent_bounds_nothing() -> None:
 
 def test_storage_behind_the_meter_is_added() -> None:
     """100 mJ through the meter and 7 mJ from a battery behind it: 1,070 MFLOP."""
-    assert _bound([NODE], [[100]], [[14_400]], [(0, 1)], storage_mj=[[7]]).windows.tolist() == [[1_070]]
+    meter = NODE._replace(storage_mj=7)
+    assert _bound([meter], [[100]], [[14_400]], [(0, 1)]).windows.tolist() == [[1_070]]
+
+
+def test_a_battery_may_give_a_days_energy_in_any_hour_and_again_the_next_day() -> None:
+    """22:00 to 02:00, 7 mJ a day: each hour alone 7, both of one day 7, over midnight 14, all four 14. The clock does
+    not matter, since no meter sees the battery; it reaches an hour of 100 mJ further on either side."""
+    hours, windows = [[100] * 4], [(0, 1), (0, 2), (1, 3), (0, 4)]
+    for clock, energy in ((0, [100, 200, 200, 400]), (1, [200, 300, 400, 400])):
+        meter = NODE._replace(storage_mj=7, clock_uncertainty_s=clock, peak_mflop_per_s=0)
+        found = _bound([meter], hours, [[99_999] * 4], windows, first_bucket=22)
+        stored = [7, 7, 14, 14]
+        assert found.windows.tolist() == [[10 * sum(pair) for pair in zip(energy, stored, strict=True)]]
+
+
+def test_generation_counts_for_as_long_as_the_window_lasts() -> None:
+    """2 mW for two hours: 14,400 mJ beside 200."""
+    found = _bound([NODE._replace(generation_mw=2)], [[100, 100]], [[999_999]], [(0, 2)])
+    assert found.windows.tolist() == [[146_000]]
 
 
 def test_storage_behind_a_child_is_behind_its_feed_too() -> None:
     """30 mJ through the feed and the node's meter, 70 mJ from a battery behind both: the node had 100 mJ."""
-    meters = [Meter(0), NODE._replace(parent=0)]
-    found = _bound(meters, [[30], [30]], [[0], [14_400]], [(0, 1)], storage_mj=[[0], [70]])
+    meters = [Meter(0), NODE._replace(parent=0, storage_mj=70)]
+    found = _bound(meters, [[30], [30]], [[0], [14_400]], [(0, 1)])
     assert found.windows.tolist() == [[1_000], [1_000]]
 
 
@@ -169,8 +186,8 @@ def test_residuals_are_not_netted_over_windows_or_meters() -> None:
 
 
 def test_storage_behind_a_feed_explains_its_balance() -> None:
-    meters = [Meter(0), NODE._replace(parent=0)]
-    found = _bound(meters, [[100], [150]], [[0], [9_999]], [(0, 1)], storage_mj=[[50], [0]])
+    meters = [Meter(0, storage_mj=50), NODE._replace(parent=0)]
+    found = _bound(meters, [[100], [150]], [[0], [9_999]], [(0, 1)])
     assert found.negative == ()
 
 
@@ -233,8 +250,10 @@ def test_a_site_beyond_int64() -> None:
     assert found.high(meters) == 24 * hourly // 2 * 20_000
 
 
-def _site(rng: random.Random, buckets: int) -> tuple[list[Meter], Any, Any, Any]:
-    """A random site and its truth: meters, work done directly behind each, energy through each, storage."""
+def _site(rng: random.Random, buckets: int, *, first: int = 0, edge: int = 0) -> tuple[list[Meter], Any, Any]:
+    """A random site and its truth: meters, work done directly behind each, energy through each. Batteries give what
+    they give in any hours of a day; the record's first hour is `first` of the epoch. Nothing runs in the first and
+    last `edge` hours."""
     count = rng.randint(1, 6)
     meters = [
         Meter(
@@ -250,19 +269,22 @@ def _site(rng: random.Random, buckets: int) -> tuple[list[Meter], Any, Any, Any]
     ]
     work = np.zeros((count, buckets), np.int64)
     through = np.zeros((count, buckets), np.int64)
-    storage = np.zeros((count, buckets), np.int64)
+    day = (np.arange(buckets) + first) // 24
     for i, meter in enumerate(meters):
         for b in range(buckets):
             energy = rng.choice([0, rng.randint(0, 50), rng.randint(0, 5_000)])
             could = min(energy * meter.efficiency_mflop_per_mj, meter.peak_mflop_per_s * HOUR)
             work[i, b] = rng.choice([0, could, rng.randint(0, could)])
             through[i, b] = energy + rng.randint(0, 20)  # fans and such
+    for array in (work, through):
+        array[:, :edge] = array[:, buckets - edge :] = 0
     for i in range(count - 1, -1, -1):
-        storage[i] = [rng.choice([0, rng.randint(0, int(e))]) for e in through[i]]
-        through[i] -= storage[i]
+        storage = np.array([rng.choice([0, rng.randint(0, int(e))]) for e in through[i]])
+        meters[i] = meters[i]._replace(storage_mj=max(int(storage[day == d].sum()) for d in set(day)))
+        through[i] -= storage
         if meters[i].parent != ROOT:
             through[meters[i].parent] += through[i]
-    return meters, work, through, storage
+    return meters, work, through
 
 
 def _recorded(rng: random.Random, meters: list[Meter], through: Any) -> Record:
@@ -288,17 +310,15 @@ def _recorded(rng: random.Random, meters: list[Meter], through: Any) -> Record:
 def test_what_was_truly_done_is_never_above_the_bound(seed: int) -> None:
     """Windows are hours 2 to 4 and 4 to 7 of 9, as every meter shifts its record by at most one."""
     rng = random.Random(seed)
-    meters, work, through, storage = _site(rng, 9)
-    work[:, [0, 8]] = 0
-    through[:, [0, 8]] = 0
-    storage[:, [0, 8]] = 0
+    first = rng.randint(0, 47)
+    meters, work, through = _site(rng, 9, first=first, edge=1)
     windows = [(2, 4), (4, 7)]
     true = np.stack([work[:, a:b].sum(axis=1) for a, b in windows], axis=1)
     direct = true + np.array([[rng.choice([0, 5, 10**6]) for _ in windows] for _ in meters])
-    record = replace(_recorded(rng, meters, through), storage=Record.of(storage, storage * 0).inside)
+    record = _recorded(rng, meters, through)
     widest = np.array([[max(a - 1, 0), min(b + 1, 9)] for a, b in windows])
     assert all((record.most(i, widest) >= 0).all() for i in range(len(meters)))
-    found = bound(meters, record, direct, windows=windows, bucket_seconds=HOUR)
+    found = bound(meters, record, direct, windows=windows, bucket_seconds=HOUR, first_bucket=first)
     behind = true.copy()
     for i in range(len(meters) - 1, -1, -1):
         if meters[i].parent != ROOT:
@@ -318,6 +338,7 @@ def _plain(meters: Sequence[Meter], high: Any, direct: Any, covered: Any) -> lis
 
         def most(i: int, w: int = w) -> int:
             energy = -(-int(high[i, w]) * (10**6 + meters[i].error_ppm) // 10**6) + meters[i].resolution_mj
+            energy += sum(meters[d].storage_mj for d in behind(i))
             best = max(meters[d].efficiency_mflop_per_mj for d in behind(i))
             peak = sum(meters[d].peak_mflop_per_s for d in behind(i))
             return best * energy + -(-peak * (FULL - int(covered[i, w])) // 1_000)
@@ -334,7 +355,7 @@ def _plain(meters: Sequence[Meter], high: Any, direct: Any, covered: Any) -> lis
 @given(st.integers(0, 2**32))
 def test_against_the_definition(seed: int) -> None:
     rng = random.Random(seed)
-    meters, work, through, _ = _site(rng, 3)
+    meters, work, through = _site(rng, 3)
     meters = [m._replace(clock_uncertainty_s=0) for m in meters]
     direct = work + rng.randint(0, 1_000)
     covered = np.array([[FULL - rng.choice([0, 0, 7, FULL]) for _ in range(3)] for _ in meters])
@@ -347,7 +368,7 @@ def test_against_the_definition(seed: int) -> None:
 def test_less_evidence_never_lowers_a_bound(seed: int) -> None:
     """More energy, a longer gap, more by the devices, a worse clock: nothing of this may help who is judged."""
     rng = random.Random(seed)
-    meters, work, through, _ = _site(rng, 6)
+    meters, work, through = _site(rng, 6)
     windows = [(1, 3), (3, 5)]
     direct = np.stack([work[:, a:b].sum(axis=1) for a, b in windows], axis=1) + rng.randint(0, 1_000)
     covered = np.array([[FULL - rng.choice([0, 0, 7, FULL]) for _ in range(6)] for _ in meters])
