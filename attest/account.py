@@ -119,9 +119,11 @@ class Account:
     def by_group(self, cells: Table, values: Array, groups: slice) -> Array:
         """A value of each cell added up, for some groups, [group, bucket]."""
         count, buckets = groups.stop - groups.start, self.end - self.first
-        here = (cells[:, Cell.GROUP] >= groups.start) & (cells[:, Cell.GROUP] < groups.stop)
-        place = (cells[here, Cell.GROUP] - groups.start) * buckets + (cells[here, Cell.BUCKET] - self.first)
-        return gathered(values[here], place, count * buckets).reshape(count, buckets)
+        group, bucket = cells[:, Cell.GROUP], cells[:, Cell.BUCKET]
+        if count < len(self.layouts.groups):
+            here = (group >= groups.start) & (group < groups.stop)
+            group, bucket, values = group[here] - groups.start, bucket[here], values[here]
+        return gathered(values, group * buckets + (bucket - self.first), count * buckets).reshape(count, buckets)
 
     def by_window(self, values: Array, windows: Sequence[Window]) -> Array:
         """[row, bucket] summed to [row, window]."""
