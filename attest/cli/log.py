@@ -12,8 +12,10 @@ from typing import Any
 
 import click
 
+from attest.agreement import Agreement, verify_agreement
 from attest.cli.admission import Admission
 from attest.cli.chain import genesis_leaf, now, sign_next, signer_of
+from attest.cli.notes import require_signed_by_log, require_verified
 from attest.cli.params import AT, FORMAT, KEY_FILE, LOG, PASSPHRASE, read
 from attest.cli.root_acts import init, void
 from attest.cli.roster import parse_roster_text
@@ -33,7 +35,12 @@ from attest.report.style import count
 from attest.sign.notes import cosign as cosign_note
 from attest.sign.notes import sign_note
 from attest.store.directory import DirectoryBundle
+from attest.store.scan import require_text
 from attest.store.writer import LogWriter
+
+AGREEMENT = click.option(
+    "--agreement", metavar="FILE", help="The signed agreement, which has the keys that NOTE is verified with."
+)
 
 
 @click.group(cls=Verbs, example="attest log status log")
@@ -106,6 +113,7 @@ def seal(directory: Path, keys: Sequence[str], passphrase_file: str | None) -> N
 @log.command(cls=Verb, example="attest log cosign log --name witness.example/w1 --key witness.key")
 @LOG
 @click.argument("note", required=False)
+@AGREEMENT
 @click.option("--name", help="The witness's name.")
 @click.option("--key", "key_path", metavar="FILE", help="The witness's private key.")
 @PASSPHRASE
@@ -113,6 +121,7 @@ def seal(directory: Path, keys: Sequence[str], passphrase_file: str | None) -> N
 def cosign(
     directory: Path,
     note: str | None,
+    agreement: str | None,
     name: str | None,
     key_path: str | None,
     passphrase_file: str | None,
@@ -120,20 +129,23 @@ def cosign(
 ) -> None:
     """Add witnesses' cosignatures to the log's checkpoint: those of NOTE, or one made here by --name and --key.
 
-    NOTE is the checkpoint as the witnesses gave it back, - for stdin. A key at hand is for trials: a witness that
-    the lab itself holds the key of counts for nothing.
+    NOTE is the checkpoint as the witnesses gave it back, - for stdin. A signature of it that does not verify, or that
+    nobody can verify with the keys of --agreement, is not taken in: it would spoil every copy of the log until the
+    next seal. A key at hand is for trials: a witness that the lab itself holds the key of counts for nothing.
     """
     if (note is None) == (name is None or key_path is None):
         raise click.UsageError("give a NOTE, or a --name with its --key", click.get_current_context())
     with LogWriter.open(directory) as writer:
+        if writer.checkpoint is None:
+            raise LogError("log/empty", f"{directory} has no checkpoint to cosign", hint="attest log seal")
         if name is not None and key_path is not None:
-            checkpoint = writer.checkpoint
-            if checkpoint is None:
-                raise LogError("log/empty", f"{directory} has no checkpoint to cosign", hint="attest log seal")
             signer = signer_of(key_path, passphrase_file)
-            writer.cosign(cosign_note(checkpoint, name, signer, now() if at is None else at))
+            writer.cosign(cosign_note(writer.checkpoint, name, signer, now() if at is None else at))
         else:
-            writer.cosign(read(note or "-"))
+            given = read(note or "-")
+            require_text(given, parse_note(writer.checkpoint).text)
+            require_verified(given, _named(agreement))
+            writer.cosign(given)
         for signature in signatures(parse_note(writer.checkpoint or b"")):
             click.echo(f"signed by  {signer_text(signature)}")
 
@@ -141,13 +153,22 @@ def cosign(
 @log.command(cls=Verb, example="attest log head log --key office.key")
 @LOG
 @click.argument("note", required=False)
+@AGREEMENT
 @KEY_FILE("The office's private key.")
 @PASSPHRASE
 @AT
-def head(directory: Path, note: str | None, key_path: str, passphrase_file: str | None, at: int | None) -> None:
+def head(
+    directory: Path,
+    note: str | None,
+    agreement: str | None,
+    key_path: str,
+    passphrase_file: str | None,
+    at: int | None,
+) -> None:
     """Record a cosigned checkpoint of the log as a statement of the log, so that it has its place in time.
 
-    NOTE is the checkpoint; the default is the log's newest one.
+    NOTE is the checkpoint; the default is the log's newest one. Of any other, the log's own signature is verified with
+    the keys of --agreement: a bad one, once recorded, would stay.
     """
     signer = signer_of(key_path, passphrase_file)
     with LogWriter.open(directory) as writer:
@@ -158,6 +179,8 @@ def head(directory: Path, note: str | None, key_path: str, passphrase_file: str 
         if checkpoint.origin != writer.origin:
             raise LogError("log/note", f"a checkpoint of {checkpoint.origin}, not of {writer.origin}")
         _require_of_this_tree(writer, checkpoint)
+        if seen != writer.checkpoint:
+            require_signed_by_log(seen, _named(agreement))
         index = sign_next(writer, signer, Kind.HEAD, HeadBody(seen), now() if at is None else at)
     click.echo(f"entry {index} records the head of size {checkpoint.size:,}")
 
@@ -197,6 +220,13 @@ def _statement(path: str) -> tuple[bytes, bytes | None]:
     if commits and path == "-":
         raise click.UsageError("a statement with a block is given as a file", click.get_current_context())
     return entry, read(str(Path(path).with_suffix(".block"))) if commits else None
+
+
+def _named(agreement: str | None) -> Agreement:
+    """What has the keys of a note's signers."""
+    if agreement is None:
+        raise click.UsageError("the signatures of NOTE are verified: give --agreement", click.get_current_context())
+    return verify_agreement(read(agreement)).agreement
 
 
 def _mended(writer: LogWriter) -> None:

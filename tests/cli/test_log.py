@@ -283,13 +283,6 @@ def test_witnesses_cosign_and_the_head_is_recorded(here: Path) -> None:
     assert entries()[3].statement.body == HeadBody(cosigned)
 
 
-def test_a_note_from_a_witness_is_taken_in(here: Path) -> None:
-    shutil.copytree(here / "log", here / "at-the-witness")
-    run("log cosign at-the-witness --name witness.example/w1 --key witness.key")
-    assert run("log cosign log at-the-witness/checkpoint") == 0
-    assert (here / "log" / "checkpoint").read_bytes() == (here / "at-the-witness" / "checkpoint").read_bytes()
-
-
 @pytest.mark.parametrize("options", ["", "--name w", "--key witness.key", "note --name w --key witness.key"])
 def test_cosigning_takes_a_note_or_a_key(options: str, here: Path) -> None:
     assert run(f"log cosign log {options}") == 2
