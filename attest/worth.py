@@ -75,7 +75,7 @@ def quality(facts: Facts, control: Control, timeline: Timeline, faults: Iterable
         np.zeros(len(index), bool),
     )
     # Of what counts for nothing a statement may well tell again: a lab voids one and writes it anew.
-    copied = np.isin(index, repeated(facts.cells, found.of(facts.cells[:, Cell.INDEX], usable)))
+    copied = np.isin(index, repeated(facts.cells, found.of(facts.cells[:, Cell.INDEX], usable), index, source))
     return replace(found, usable=usable & ~copied, repeated=copied)
 
 

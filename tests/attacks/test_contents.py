@@ -13,7 +13,7 @@ from attest.format.runs import NO_RUN, Run
 from attest.format.vocabulary import Column, Label, Precision, State
 from attest.simulate.lab import Lab
 from attest.simulate.source import Draft
-from attest.simulate.telemetry import observe
+from attest.simulate.telemetry import Observed, observe
 from tests.attacks.vectors import (
     COPY,
     EVENING,
@@ -23,13 +23,14 @@ from tests.attacks.vectors import (
     Vector,
     attacks,
     ended,
+    holds,
     invalid,
     play,
     ran,
     tampered,
     unproven,
 )
-from tests.check.world import END, START, site
+from tests.check.world import END, START, lab, site
 
 INTERVALS = 360  # of the window of the evening
 DEVICES = 8
@@ -222,13 +223,41 @@ def another_devices_telemetry_made_to_fit() -> Lab:
     """The same, with the counters of a device that goes on where this one's stood."""
     made = ran()
     seen = observe(made.site, 1, made.host(0).until, EVENING, made.columns)
-    own = {column: before for column, before, _ in body(made.usage(0, EVENING)).counters}
-    counters = []
-    for column, before, after in seen.counters:
-        climbed = np.frombuffer(after, "<u8") - np.frombuffer(before, "<u8")
-        counters.append((column, own[column], (np.frombuffer(own[column], "<u8") + climbed).tobytes()))
-    made.host(0).append(made.usage(0, EVENING, replace(seen, counters=tuple(counters))))
+    made.host(0).append(made.usage(0, EVENING, climbing_on(seen, body(made.usage(0, EVENING)))))
     made.run(mute=lambda sub, start, end: sub == made.host(0).sub)
+    return made
+
+
+def climbing_on(seen: Observed, own: UsageBody) -> Observed:
+    """What another host saw, with counters that climb as much from where this host's stand."""
+    stood = {column: before for column, before, _ in own.counters}
+    return replace(seen, counters=tuple((c, stood[c], climbed(stood[c], b, a)) for c, b, a in seen.counters))
+
+
+def climbed(stood: bytes, before: bytes, after: bytes) -> bytes:
+    """Counters that stood there and climbed as others did from before to after."""
+    return (np.frombuffer(stood, "<u8") + np.frombuffer(after, "<u8") - np.frombuffer(before, "<u8")).tobytes()
+
+
+def hour_by_hour(copied: bool) -> Lab:
+    """A host that trains tells each hour what its idle neighbour saw in it, with counters of its own that fit."""
+    made = lab()
+    stands: dict[int, bytes] = {}
+    for hour in range(1, 25):
+        made.now = START + hour * HOUR
+        made.host(1).append(made.usage(1, made.now))
+        draft = made.usage(0, made.now)
+        if copied:
+            seen = observe(made.site, 1, made.host(0).until, made.now, made.columns)
+            stood = stands or {column: before for column, before, _ in body(draft).counters}
+            counters = tuple((c, stood[c], climbed(stood[c], b, a)) for c, b, a in seen.counters)
+            stands = {column: after for column, _, after in counters}
+            draft = made.usage(0, made.now, replace(seen, counters=counters))
+        made.host(0).append(draft)
+        if made.meter is not None and hour % 6 == 0:
+            made.meter.append(made.metering(made.now))
+        made.witness()
+        made.head()
     return made
 
 
@@ -324,6 +353,8 @@ VECTORS = (
     invalid("counters left out of one statement", lambda: tampered(counters_dropped), "counter/discontinuous", SOURCE),
     invalid("another day's telemetry", another_days_telemetry, "counter/mismatch", SOURCE),
     unproven("another device's telemetry, made to fit", another_devices_telemetry_made_to_fit, "usage/repeated"),
+    unproven("another device's telemetry, hour by hour", lambda: hour_by_hour(copied=True), "usage/repeated"),
+    holds("one's own telemetry, hour by hour", lambda: hour_by_hour(copied=False)),
     invalid("another device's telemetry", another_devices_telemetry, "counter/discontinuous", SOURCE),
     # spans and grid
     invalid(
