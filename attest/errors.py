@@ -37,13 +37,17 @@ class Fault:
 
 
 class AttestError(Exception):
-    """Base of everything this package raises on purpose; `hint` says what to do next."""
+    """Base of everything this package raises on purpose; `hint` says what to do next.
+
+    `file` is the file that it is about, where a caller has read one and knows its name.
+    """
 
     def __init__(self, code: str, detail: str, *, hint: str = "") -> None:
         super().__init__(code, detail)
         self.code = code
         self.detail = detail
         self.hint = hint
+        self.file = ""
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"

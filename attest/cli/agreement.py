@@ -1,15 +1,13 @@
 """`attest agreement`: sign the text of an agreement, party by party, and show what was signed by whom."""
 
-import contextlib
 import os
-from pathlib import Path
 
 import click
 
 from attest.cli.errors import complain
-from attest.cli.params import read, write
+from attest.cli.params import about, read, write
 from attest.cli.verb import Verb, Verbs, console
-from attest.errors import AgreementError, KeyFileError, MissingError
+from attest.errors import AgreementError, KeyFileError
 
 
 @click.group(
@@ -64,14 +62,14 @@ def sign(text: str, keys: tuple[str, ...], passphrase_file: str | None, output: 
         if signer.public_key().thumbprint not in holders:
             detail = f"{path} is the key of no root holder in {text}"
             raise KeyFileError("agreement/stranger", detail, hint="attest key show KEY, and compare with the text")
-    if not signed and output != "-" and Path(output).exists():
+    if not signed and output != "-" and os.path.lexists(output):
         message = f"{output} exists; to add to the signatures of a file, sign that file"
         raise click.UsageError(message, click.get_current_context())
     for signer in signers:
         data = add_signature(data, signer) if signed else sign_document(data, CONTENT_TYPE, [signer])
         signed = True
     result = verify_agreement(data)
-    _write(output, data)
+    write(output, data)
     for signer in signers:
         console().say(f"signed as {holders[signer.public_key().thumbprint]}")
     for iss in result.unbound:
@@ -86,28 +84,11 @@ def show(file: str) -> None:
     from attest.agreement.words import lines
 
     data = read(file)
-    found = signable_text(data)
-    if data == found.text:
-        signed = SignedAgreement(found, {party.iss: () for party in found.parties})
-    else:
-        signed = verify_agreement(data)
+    with about(file):
+        found = signable_text(data)
+        if data == found.text:
+            signed = SignedAgreement(found, {party.iss: () for party in found.parties})
+        else:
+            signed = verify_agreement(data)
     for line in lines(signed):
         click.echo(line)
-
-
-def _write(path: str, data: bytes) -> None:
-    """The whole file or the old one: it may hold the only copy of others' signatures."""
-    if path == "-":
-        write(path, data)
-        return
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise MissingError("output/refused", f"{path}: {error.strerror or error}") from error

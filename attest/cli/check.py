@@ -16,7 +16,7 @@ from attest.bundle import Bundle
 from attest.check import Map
 from attest.check import check as judge_bundles
 from attest.cli.errors import complain
-from attest.cli.params import TIME, read
+from attest.cli.params import TIME, parsed
 from attest.cli.verb import Verb, console
 from attest.errors import MissingError
 from attest.report.verdict import as_json, as_lines, as_text
@@ -53,8 +53,8 @@ AHEAD: Final = 4  # ranges that wait for each process
 )
 def check(bundles: Sequence[str], agreement: str, trust: str | None, at: int | None, form: str, jobs: int) -> int:
     """Judge each BUNDLE, a copy of a site's log, against an agreement: holds, breached, unproven or invalid."""
-    signed = verify_agreement(read(agreement))
-    pins = None if trust is None else parse_trust(read(trust))
+    signed = parsed(agreement, verify_agreement)
+    pins = None if trust is None else parsed(trust, parse_trust)
     opened: list[Bundle] = []
     missing: list[str] = []
     for path in bundles:

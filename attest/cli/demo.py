@@ -14,12 +14,14 @@ import click
 
 from attest.agreement import SignedAgreement, verify_agreement
 from attest.check import check
+from attest.cli.params import write
 from attest.cli.verb import Verb, console
 from attest.errors import AttestError
 from attest.report.style import utc
 from attest.report.verdict import as_text
 from attest.simulate.scenes import KINDS, Demo
 from attest.store.directory import DirectoryBundle
+from attest.store.disk import failures
 from attest.trust.pins import Trust, parse_trust
 from attest.verdict import as_data
 
@@ -29,7 +31,7 @@ FIRST_LINES: Final = 5  # the outcome and the four lights
 
 
 @click.command(cls=Verb, example="attest demo demo")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, readable=False))
 @click.option("--seed", default="demo", show_default=True, metavar="TEXT", help="Other keys, other machines.")
 def demo(directory: Path, seed: str) -> None:
     """Write four bundles of a simulated lab into DIR, and tell them apart.
@@ -40,10 +42,11 @@ def demo(directory: Path, seed: str) -> None:
     _prepare(directory)
     scene = Demo(seed)
     signed, trust = scene.pact.signed(), scene.pact.trust()
-    (directory / AGREEMENT).write_bytes(signed)
-    (directory / TRUST).write_bytes(trust)
+    write(str(directory / AGREEMENT), signed)
+    write(str(directory / TRUST), trust)
     for kind, lab in scene.labs():
-        lab.save(directory / kind)
+        with failures(directory / kind):
+            lab.save(directory / kind)
         console().say(f"{directory / kind}: {lab.size} statements")
     agreement, pins = verify_agreement(signed), parse_trust(trust)
     for kind in KINDS:

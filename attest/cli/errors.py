@@ -10,12 +10,14 @@ Bad evidence inside `check` is a finding of its verdict and never gets here. Wha
 | anything else that cannot be read or used: file, key, agreement, telemetry, log directory | 6 |
 | interrupted by the user | 130 |
 | a reader that closed the pipe | 141, silently |
+| the system refused to read or write, a full disk behind stdout for one: nobody has seen the result | 6 |
 | any other exception, with its traceback | 1 |
 
 A verb that only decodes or writes (`open`, `log`, `key`, `import`) judges nobody, so bytes it cannot make
 sense of are unreadable input, 6, and never called a forgery.
 """
 
+import contextlib
 import os
 import sys
 import traceback
@@ -33,9 +35,10 @@ PIPE_CLOSED: Final = 141  # 128 + SIGPIPE
 
 def complain(message: str, hint: str = "") -> None:
     """`attest: error:` and, where there is one, `attest: hint:`, on stderr."""
-    click.echo(f"attest: error: {message}", err=True)
-    if hint:
-        click.echo(f"attest: hint: {hint}", err=True)
+    with contextlib.suppress(OSError):  # where stderr itself cannot be written, the exit code has to do
+        click.echo(f"attest: error: {message}", err=True)
+        if hint:
+            click.echo(f"attest: hint: {hint}", err=True)
 
 
 def exit_code(error: AttestError, verb: str) -> int:
@@ -65,21 +68,35 @@ def report(error: BaseException, verb: str) -> int:
         complain(_sentence(error.format_message()))
         return 2
     if isinstance(error, AttestError):
-        complain(str(error), error.hint or f"attest explain {error.code}")
+        complain(
+            f"{error}, in {error.file}" if error.file else str(error), error.hint or f"attest explain {error.code}"
+        )
         return exit_code(error, verb)
     if isinstance(error, click.Abort | KeyboardInterrupt):
         complain("interrupted")
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        # The interpreter flushes stdout once more at exit and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
         return PIPE_CLOSED
+    if isinstance(error, OSError) and error.strerror:
+        _forget_stdout()
+        complain(
+            f"{error.filename or 'standard output'}: {error.strerror}",
+            "what was done is done, but nobody has seen the result",
+        )
+        return 6
     traceback.print_exception(error)
     complain(
         f"crashed: {type(error).__name__}: {error}",
         "this is a fault of the program, and no verdict; please report it",
     )
     return 1
+
+
+def _forget_stdout() -> None:
+    """The interpreter flushes stdout once more at exit and would complain then."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(message: str) -> str:

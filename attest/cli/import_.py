@@ -1,12 +1,15 @@
 """`attest import`: telemetry files into signed statements of a log (schemas/import.md)."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from attest.cli.params import PASSPHRASE
 from attest.cli.verb import Verb, Verbs, console
+
+DAY: Final = 86_400  # seconds; no statement states a longer interval or a clock that is worse
+MAX_OFFSET: Final = 946_684_800  # seconds from 1970 to 2000, before which no stamp is read
 
 
 @click.group("import", cls=Verbs, example="attest import power power.csv --dry-run")
@@ -92,8 +95,16 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     default="mean",
     help="Whether a reading is the mean power since the last one, or that of a moment, which bounds nothing.",
 )
-@click.option("--clock-offset", type=int, default=0, metavar="SECONDS", help="Added to the meter's own stamps.")
-@click.option("--clock-uncertainty", type=click.IntRange(0), metavar="SECONDS", help="How far off its clock may be.")
+@click.option(
+    "--clock-offset",
+    type=click.IntRange(-MAX_OFFSET, MAX_OFFSET),
+    default=0,
+    metavar="SECONDS",
+    help="Added to the meter's own stamps.",
+)
+@click.option(
+    "--clock-uncertainty", type=click.IntRange(0, DAY), metavar="SECONDS", help="How far off its clock may be."
+)
 @click.option("--session", metavar="FILE", help="client.json or server.json of the session, to compare clocks with.")
 @click.option("--issuer", metavar="URI", help="Who operates an independent meter, which the agreement enrols.")
 @_options
@@ -136,13 +147,15 @@ def power(
 @click.option("--host", metavar="NAME", help="The host that the source speaks for, where the files name several.")
 @click.option(
     "--interval",
-    type=click.IntRange(1, 86_400),
+    type=click.IntRange(1, DAY),
     default=60,
     metavar="SECONDS",
     help="The grid of intervals; the default is 60.",
 )
 @click.option("--start", callback=_stamp, metavar="TIME", help="When the first file was scraped.")
-@click.option("--step", type=click.IntRange(1), metavar="SECONDS", help="How much later each next file was scraped.")
+@click.option(
+    "--step", type=click.IntRange(1, 366 * DAY), metavar="SECONDS", help="How much later each next file was scraped."
+)
 @_options
 def dcgm(
     files: Sequence[str],

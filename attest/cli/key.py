@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from attest.cli.chain import genesis_leaf, now, passphrase_of, require_acts, sign_next, signer_of
-from attest.cli.params import AT, KEY_FILE, PASSPHRASE, TIME, read, write
+from attest.cli.params import AT, KEY_FILE, PASSPHRASE, TIME, parsed, write
 from attest.cli.request import ROLES, format_request, parse_request, prove
 from attest.cli.verb import Verb, Verbs, console
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate
@@ -72,7 +72,7 @@ def request(path: str, log: str, source: str, role: str, output: str, passphrase
 
     The request holds no secret. So a host's private key never leaves the host.
     """
-    text = format_request(signer_of(path, passphrase_file), _digest(log), source, role)
+    text = format_request(signer_of(path, passphrase_file), _digest(log, "--log"), source, role)
     write(output, text.encode())
 
 
@@ -87,7 +87,7 @@ def enrol(directory: str, requests: Sequence[str], key_path: str, passphrase_fil
     signer = signer_of(key_path, passphrase_file)
     with LogWriter.open(Path(directory)) as log:
         leaf = genesis_leaf(log)
-        acts = [parse_request(read(path), leaf) for path in requests]
+        acts = [parsed(path, lambda text: parse_request(text, leaf)) for path in requests]
         require_acts(log, signer, acts)
         for batch in _batches(acts):
             index = sign_next(log, signer, Kind.KEYS, KeysBody(tuple(batch)), now() if at is None else at)
@@ -131,7 +131,7 @@ def revoke(directory: str, revoked: str, last: int, key_path: str, passphrase_fi
 
     What the key signed after that index is disputed from now on. It does not undo a breach.
     """
-    kid = parse_key(revoked).thumbprint if ":" in revoked else _digest(revoked)
+    kid = parse_key(revoked).thumbprint if ":" in revoked else _digest(revoked, "KEY")
     signer = signer_of(key_path, passphrase_file)
     with LogWriter.open(Path(directory)) as log:
         act = Revoke(kid, last)
@@ -151,7 +151,8 @@ def approve(document: str, key_path: str, passphrase_file: str | None, output: s
 
     Read it first: "attest open DOCUMENT" shows what is signed.
     """
-    signed = add_signature(read(document), signer_of(key_path, passphrase_file))
+    signer = signer_of(key_path, passphrase_file)
+    signed = parsed(document, lambda data: add_signature(data, signer))
     write(output or document, signed)
 
 
@@ -169,13 +170,14 @@ def _batches(acts: Sequence[Enrol]) -> list[list[Enrol]]:
     return batches
 
 
-def _digest(text: str) -> bytes:
+def _digest(text: str, what: str) -> bytes:
     try:
         digest = bytes.fromhex(text)
     except ValueError:
         digest = b""
     if len(digest) != 32 or digest.hex() != text:
-        raise click.BadParameter(f"{text!r} is not 64 lower-case hex digits", click.get_current_context())
+        message = f"{text!r} is not 64 lower-case hex digits"
+        raise click.BadParameter(message, click.get_current_context(), param_hint=what)
     return digest
 
 

@@ -14,13 +14,13 @@ import click
 
 from attest.agreement import Agreement, verify_agreement
 from attest.cli.admission import Admission
-from attest.cli.chain import genesis_leaf, now, sign_next, signer_of
+from attest.cli.chain import genesis_leaf, keyring, now, sign_next, signer_of
 from attest.cli.notes import require_signed_by_log, require_verified
-from attest.cli.params import AT, FORMAT, KEY_FILE, LOG, PASSPHRASE, read
+from attest.cli.params import AT, FORMAT, KEY_FILE, LOG, PASSPHRASE, about, parsed, read
 from attest.cli.root_acts import init, void
 from attest.cli.roster import parse_roster_text
 from attest.cli.verb import Verb, Verbs
-from attest.errors import LogError
+from attest.errors import KeyFileError, LogError
 from attest.format.block import commit
 from attest.format.bodies import HeadBody, InventoryBody
 from attest.format.checkpoint import Checkpoint, parse_checkpoint
@@ -62,7 +62,7 @@ def inventory(directory: Path, roster: str, key_path: str, passphrase_file: str 
 
     The roster is in force from the time of the act on.
     """
-    declared = parse_roster_text(read(roster))
+    declared = parsed(roster, parse_roster_text)
     block = format_roster(declared)
     body = InventoryBody(commit(block), declared.count())
     signer = signer_of(key_path, passphrase_file)
@@ -88,8 +88,9 @@ def append(directory: Path, files: Sequence[str], issuer: str | None) -> None:
     with LogWriter.open(directory) as writer:
         _mended(writer)
         admission = Admission(writer, issuer)
-        for entry, _ in items:
-            admission.require(entry)
+        for path, (entry, _) in zip(files, items, strict=True):
+            with about(path):
+                admission.require(entry)
         for path, index in zip(files, writer.extend(items), strict=True):
             click.echo(f"entry {index} is {path}")
 
@@ -105,6 +106,11 @@ def seal(directory: Path, keys: Sequence[str], passphrase_file: str | None) -> N
     signers = [signer_of(path, passphrase_file) for path in keys]
     with LogWriter.open(directory) as writer:
         _mended(writer)
+        enrolled = keyring(writer).keys
+        for path, signer in zip(keys, signers, strict=True):
+            if record := enrolled.get(signer.public_key().thumbprint):
+                detail = f"{path} is the key of {record.source.sub}: no verifier takes a checkpoint that it signed"
+                raise KeyFileError("key/role", detail, hint="seal with the log's own keys, which the agreement names")
         pending = writer.pending
         writer.seal(lambda text: sign_note(text, writer.origin, signers))
         click.echo(f"sealed {count(pending, 'entry', 'entries')}, size {writer.size:,}")
@@ -143,9 +149,12 @@ def cosign(
             writer.cosign(cosign_note(writer.checkpoint, name, signer, now() if at is None else at))
         else:
             given = read(note or "-")
-            require_text(given, parse_note(writer.checkpoint).text)
-            require_verified(given, _named(agreement))
-            writer.cosign(given)
+            with about(note or "-"):
+                require_text(given, parse_note(writer.checkpoint).text)
+            by = _named(agreement)
+            with about(note or "-"):
+                require_verified(given, by)
+                writer.cosign(given)
         for signature in signatures(parse_note(writer.checkpoint or b"")):
             click.echo(f"signed by  {signer_text(signature)}")
 
@@ -175,12 +184,15 @@ def head(
         seen = writer.checkpoint if note is None else read(note)
         if seen is None:
             raise LogError("log/empty", f"{directory} has no checkpoint", hint="attest log seal")
-        checkpoint = parse_checkpoint(parse_note(seen).text)
+        with about(note or "checkpoint"):
+            checkpoint = parse_checkpoint(parse_note(seen).text)
         if checkpoint.origin != writer.origin:
             raise LogError("log/note", f"a checkpoint of {checkpoint.origin}, not of {writer.origin}")
         _require_of_this_tree(writer, checkpoint)
         if seen != writer.checkpoint:
-            require_signed_by_log(seen, _named(agreement))
+            by = _named(agreement)
+            with about(note or "checkpoint"):
+                require_signed_by_log(seen, by)
         index = sign_next(writer, signer, Kind.HEAD, HeadBody(seen), now() if at is None else at)
     click.echo(f"entry {index} records the head of size {checkpoint.size:,}")
 
@@ -216,7 +228,8 @@ log.add_command(void)
 
 def _statement(path: str) -> tuple[bytes, bytes | None]:
     entry = read(path)
-    commits = peek(entry).block is not None
+    with about(path):
+        commits = peek(entry).block is not None
     if commits and path == "-":
         raise click.UsageError("a statement with a block is given as a file", click.get_current_context())
     return entry, read(str(Path(path).with_suffix(".block"))) if commits else None
@@ -226,7 +239,7 @@ def _named(agreement: str | None) -> Agreement:
     """What has the keys of a note's signers."""
     if agreement is None:
         raise click.UsageError("the signatures of NOTE are verified: give --agreement", click.get_current_context())
-    return verify_agreement(read(agreement)).agreement
+    return parsed(agreement, verify_agreement).agreement
 
 
 def _mended(writer: LogWriter) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Final
 
 import click
@@ -56,6 +57,7 @@ def root() -> None:
 def main(args: list[str] | None = None) -> None:
     """Runs the command line and exits with one of `EXIT_CODES`; `args` default to those of the process."""
     words = sys.argv[1:] if args is None else args
+    _require_streams()
     if asked := os.environ.get(COMPLETE):
         sys.exit(shell_complete(root, {}, "attest", COMPLETE, asked))
     verb = next((word for word in words if word in VERBS), "")
@@ -71,3 +73,10 @@ def main(args: list[str] | None = None) -> None:
     except BaseException as error:  # noqa: BLE001 - a crash must not look like a verdict
         code = report(error, verb)
     sys.exit(code if type(code) is int else 0)
+
+
+def _require_streams() -> None:
+    """A stream that was closed before the program began is nowhere to read from or to write to."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the end

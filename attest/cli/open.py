@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from attest.cli.params import FORMAT, read
+from attest.cli.params import FORMAT, about, read
 from attest.cli.verb import Verb, console
 from attest.report import contents
 from attest.store.directory import DirectoryBundle
@@ -27,11 +27,12 @@ def open_(bundle: str, ref: str | None, form: str) -> None:
     verified: "attest check" judges. With -v, long byte strings are shown whole.
     """
     whole = console().verbose
-    if not Path(bundle).is_dir():
+    if not _is_directory(bundle):
+        data = read(bundle)
         if ref is not None:
             raise click.UsageError(f"{bundle} is no log, so it has no entry {ref}", click.get_current_context())
-        data = read(bundle)
-        click.echo(_json(contents.file_data(data)) if form == "json" else contents.file_text(data, whole=whole))
+        with about(bundle):
+            click.echo(_json(contents.file_data(data)) if form == "json" else contents.file_text(data, whole=whole))
         return
     log = DirectoryBundle(bundle)
     if ref is None:
@@ -40,6 +41,13 @@ def open_(bundle: str, ref: str | None, form: str) -> None:
         return
     found = contents.find(log, ref)
     click.echo(_json(contents.entry_data(found)) if form == "json" else contents.entry_text(found, whole=whole))
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # what is wrong with it, reading says
+        return False
 
 
 def _json(data: dict[str, object]) -> str:

@@ -4,15 +4,20 @@
 True
 """
 
+import contextlib
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import click
 
-from attest.errors import MissingError
+from attest.errors import AttestError, MissingError
+
+T = TypeVar("T")
+PRIVATE: Final = (b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN ENCRYPTED PRIVATE KEY-----")  # attest.sign.files
 
 
 class Time(click.ParamType[int]):
@@ -24,8 +29,6 @@ class Time(click.ParamType[int]):
         return "TIME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
         try:
             moment = datetime.fromisoformat(str(value))
         except ValueError:
@@ -39,7 +42,7 @@ class Time(click.ParamType[int]):
 
 TIME = Time()
 
-LOG = click.argument("directory", metavar="LOG", type=click.Path(path_type=Path))
+LOG = click.argument("directory", metavar="LOG", type=click.Path(path_type=Path, readable=False))
 AT = click.option("--at", type=TIME, help="The time of the act; the default is now.")
 PASSPHRASE = click.option(
     "--passphrase-file", metavar="FILE", help="First line of FILE opens the key, if it is encrypted; - is stdin."
@@ -67,14 +70,65 @@ def read(path: str) -> bytes:
 
 
 def write(path: str, data: bytes) -> None:
-    """Bytes to a file, or to stdout for `-`. Raises MissingError."""
+    """Bytes to a file, or to stdout for `-`. Raises MissingError.
+
+    A file is written whole or stays what it was: it may hold the only copy of others' signatures. A private key is
+    not written over.
+    """
+    if path == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
     try:
-        if path == "-":
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        else:
+        if _is_private(path):
+            hint = "name another file"
+            raise MissingError("output/refused", f"{path} is a private key, and is not overwritten", hint=hint)
+        if os.path.lexists(path) and not Path(path).is_file():  # a device, a pipe
             Path(path).write_bytes(data)
+        else:
+            _replace(os.path.realpath(path), data)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise MissingError("output/refused", f"{path}: {error.strerror or error}") from error
+
+
+def parsed(path: str, parse: Callable[[bytes], T]) -> T:
+    """What `parse` makes of the file; its errors name the file. Raises MissingError, and as `parse`."""
+    data = read(path)
+    with about(path):
+        return parse(data)
+
+
+@contextlib.contextmanager
+def about(path: str) -> Iterator[None]:
+    """What goes wrong within is said of the file at `path`."""
+    try:
+        yield
+    except AttestError as error:
+        error.file = "standard input" if path == "-" else path
+        raise
+
+
+def _is_private(path: str) -> bool:
+    if not Path(path).is_file():
+        return False
+    with contextlib.suppress(OSError), Path(path).open("rb") as file:
+        return file.read(max(map(len, PRIVATE))).startswith(PRIVATE)
+    return False
+
+
+def _replace(path: str, data: bytes) -> None:
+    temporary = Path(f"{path}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            if Path(path).is_file():
+                os.fchmod(file.fileno(), Path(path).stat().st_mode & 0o7777)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise

@@ -15,6 +15,7 @@ from typing import Final
 
 from attest.errors import SignatureError
 from attest.format.act import possession
+from attest.format.fields import text
 from attest.format.key_acts import Enrol
 from attest.format.toml_table import parse_toml
 from attest.format.vocabulary import Role
@@ -31,10 +32,13 @@ def prove(signer: Signer, log: bytes, sub: str, role: Role) -> bytes:
 
 
 def format_request(signer: Signer, log: bytes, sub: str, role: str) -> str:
-    """The request as a TOML text."""
+    """The request as a TOML text. Raises MalformedError or AgreementError where no office could take it."""
+    text(sub, "source")
     proof = base64.b64encode(prove(signer, log, sub, ROLES[role])).decode()
     fields = {"log": log.hex(), "source": sub, "role": role, "key": format_key(signer.public_key()), "proof": proof}
-    return "".join(f'{name} = "{value}"\n' for name, value in fields.items())
+    request = "".join(f'{name} = "{value}"\n' for name, value in fields.items())
+    parse_request(request.encode(), log)
+    return request
 
 
 def parse_request(text: bytes, log: bytes) -> Enrol:

@@ -6,11 +6,12 @@ signature with "attest key approve", and the office carries out what they signed
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
 from attest.cli.chain import genesis_leaf, now, sign_next, signer_of
-from attest.cli.params import AT, KEY_FILE, LOG, PASSPHRASE, read, write
+from attest.cli.params import AT, KEY_FILE, LOG, PASSPHRASE, about, read, write
 from attest.cli.verb import Verb, console
 from attest.errors import LogError
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, parse_act
@@ -23,6 +24,8 @@ from attest.log.merkle import leaf_hash
 from attest.sign.documents import sign_document
 from attest.sign.statements import header_for, sign_statement
 from attest.store.writer import LogWriter
+
+MAX_NUMBER: Final = (1 << 63) - 1  # of a void act
 
 ROOT_KEYS = click.option("--root-key", "root_keys", multiple=True, metavar="FILE", help="A root holder's private key.")
 ACT = click.option("--act", metavar="FILE", help="The act, signed elsewhere by enough root holders.")
@@ -73,7 +76,8 @@ def init(
             return
     else:
         document = read(act)
-        parsed = parse_act(parse_document(document).payload or b"")
+        with about(act):
+            parsed = parse_act(parse_document(document).payload or b"")
         if not isinstance(parsed, GenesisAct) or parsed.key != signer.public_key().raw:
             raise LogError("log/act", f"{act} is not a genesis that names this office's key")
         genesis = parsed
@@ -89,7 +93,9 @@ def init(
 @LOG
 @click.argument("indices", nargs=-1, required=True, type=click.IntRange(0), metavar="INDEX...")
 @KEY_FILE("The office's private key.")
-@click.option("--number", type=click.IntRange(1), help="The act's number; the default is the last one's and 1.")
+@click.option(
+    "--number", type=click.IntRange(1, MAX_NUMBER), help="The act's number; the default is the last one's and 1."
+)
 @ROOT_KEYS
 @ACT
 @DRAFT
@@ -126,7 +132,8 @@ def void(
                 return
         else:
             document = read(act)
-            found = parse_act(parse_document(document).payload or b"")
+            with about(act):
+                found = parse_act(parse_document(document).payload or b"")
             if not isinstance(found, VoidAct) or (found.log, found.entries) != (wanted.log, entries):
                 raise LogError("log/act", f"{act} does not void just these entries of this log")
             if found.number <= last or number not in (None, found.number):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attest.errors import EvidenceError, LogError
 from attest.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from attest.format.note import ED25519, Vkey
 from attest.log.merkle import EMPTY_ROOT
 from attest.store import disk
 from attest.store.directory import JOURNAL, LOCK, TEMPORARY
@@ -18,9 +19,12 @@ def create(path: Path, origin: str) -> None:
     """Makes the directory, if it is not there, and the journal. Raises LogError."""
     try:
         parse_checkpoint(format_checkpoint(Checkpoint(origin, 0, EMPTY_ROOT)))
+        Vkey(origin, ED25519, bytes(32))  # the name under which checkpoints are signed
     except EvidenceError as error:
         raise LogError("log/origin", f"no log can be called {origin!r}: {error.detail}") from error
     with disk.failures(path):
+        if path.exists() and not path.is_dir():
+            raise LogError("log/exists", f"{path} is a file", hint="name a new directory")
         if not path.is_dir():
             disk.make_directory(path)
             disk.sync_directory(path.absolute().parent)
