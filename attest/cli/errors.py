@@ -80,10 +80,10 @@ def report(error: BaseException, verb: str) -> int:
         return PIPE_CLOSED
     if isinstance(error, OSError) and error.strerror:
         _forget_stdout()
-        complain(
-            f"{error.filename or 'standard output'}: {error.strerror}",
-            "what was done is done, but nobody has seen the result",
-        )
+        if error.filename:
+            complain(f"{error.filename}: {error.strerror}")
+        else:
+            complain(f"standard output: {error.strerror}", "what was done is done, but nobody has seen the result")
         return 6
     traceback.print_exception(error)
     complain(
