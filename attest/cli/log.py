@@ -34,9 +34,11 @@ from attest.report.contents import signatures, signer_text
 from attest.report.style import count
 from attest.sign.notes import cosign as cosign_note
 from attest.sign.notes import sign_note
+from attest.sign.signer import Signer
 from attest.store.directory import DirectoryBundle
 from attest.store.scan import require_text
 from attest.store.writer import LogWriter
+from attest.trust.notes import log_vkey
 
 AGREEMENT = click.option(
     "--agreement", metavar="FILE", help="The signed agreement, which has the keys that NOTE is verified with."
@@ -111,9 +113,18 @@ def seal(directory: Path, keys: Sequence[str], passphrase_file: str | None) -> N
             if record := enrolled.get(signer.public_key().thumbprint):
                 detail = f"{path} is the key of {record.source.sub}: no verifier takes a checkpoint that it signed"
                 raise KeyFileError("key/role", detail, hint="seal with the log's own keys, which the agreement names")
+        if writer.checkpoint is not None:
+            _require_known(writer.checkpoint, writer.origin, signers)
         pending = writer.pending
         writer.seal(lambda text: sign_note(text, writer.origin, signers))
         click.echo(f"sealed {count(pending, 'entry', 'entries')}, size {writer.size:,}")
+
+
+def _require_known(note: bytes, origin: str, signers: Sequence[Signer]) -> None:
+    """Raise KeyFileError unless one of the signers signed the log's last checkpoint: a log has its keys for life."""
+    before = {signature.key_id for signature in parse_note(note).signatures if signature.name == origin}
+    if before.isdisjoint(log_vkey(origin, signer.public_key()).key_id for signer in signers):
+        raise KeyFileError("log/other-key", "no key given here signed the log's last checkpoint")
 
 
 @log.command(cls=Verb, example="attest log cosign log --name witness.example/w1 --key witness.key")

@@ -81,6 +81,9 @@ def init(
         if not isinstance(parsed, GenesisAct) or parsed.key != signer.public_key().raw:
             raise LogError("log/act", f"{act} is not a genesis that names this office's key")
         genesis = parsed
+    thumbprint = signer.public_key().thumbprint
+    if any(thumbprint in signature.protected for signature in parse_document(document).signatures):
+        raise LogError("key/reused", "the office's key is a root holder's, too: one key has one role")
     time = now() if at is None else at
     statement = Statement(Kind.GENESIS, None, 0, None, time, time, None, GenesisBody(document))
     entry = sign_statement(header_for(signer, genesis.iss, genesis.sub), statement, signer)

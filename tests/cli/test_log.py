@@ -274,6 +274,24 @@ def test_a_log_is_not_sealed_with_a_key_that_notes_do_not_know(here: Path, capsy
     assert "vkey/malformed" in capsys.readouterr().err
 
 
+def test_a_log_has_its_keys_for_life(here: Path, capsys: Captured) -> None:
+    run("log append log n1-0.cose")
+    before = (here / "log" / "checkpoint").read_bytes()
+    assert run("log seal log --key witness.key") == 6
+    assert "log/other-key" in capsys.readouterr().err
+    assert (here / "log" / "checkpoint").read_bytes() == before
+    assert run("log seal log --key witness.key --key log.key") == 0
+
+
+def test_a_root_holders_key_is_no_offices(here: Path, capsys: Captured) -> None:
+    genesis = (
+        "log init dc9 --origin acme.example/dc9 --iss https://acme.example --office-key root.key --root-key root.key"
+    )
+    assert run(genesis) == 6
+    assert "key/reused" in capsys.readouterr().err
+    assert not (here / "dc9").exists()
+
+
 def test_witnesses_cosign_and_the_head_is_recorded(here: Path) -> None:
     assert run("log cosign log --name witness.example/w1 --key witness.key --at 2026-11-09T01:00:00Z") == 0
     cosigned = (here / "log" / "checkpoint").read_bytes()
