@@ -25,8 +25,9 @@ from attest.compute.pins import Pin
 from attest.errors import UnsupportedError
 from attest.expected import BLOCK, Expected
 from attest.facts import Cell, Facts, Gap, Mask, Metered, Table
+from attest.figures import INDEPENDENT, SOFTWARE
 from attest.layout import Layouts
-from attest.metering import INDEPENDENT, SOFTWARE, Metering, Window
+from attest.metering import Metering, Window
 from attest.usage import CLASS_STEP, CYCLES_KNOWN, ENERGY_KNOWN
 from attest.worth import Quality
 

@@ -17,8 +17,9 @@ from attest.compute.columns import Ints
 from attest.compute.exact import Array, add, gathered, running
 from attest.compute.pins import Pin
 from attest.facts import Cell, Mask, Table, Work
+from attest.figures import INDEPENDENT
 from attest.format.vocabulary import Precision
-from attest.metering import INDEPENDENT, Metering, Window
+from attest.metering import Metering, Window
 from attest.usage import CLASS_STEP, CYCLES_KNOWN, DERIVED_KNOWN
 
 

@@ -10,7 +10,8 @@ from attest.compute.exact import Array, add, running
 from attest.declared import no_pin, undeclared
 from attest.evaluate import View
 from attest.facts import Cell, Table
-from attest.metering import INDEPENDENT, Metering
+from attest.figures import INDEPENDENT
+from attest.metering import Metering
 from attest.verdict import Finding, Outcome, TermResult
 
 HOUR: Final = 3_600

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from attest.agreement import Meter
 from attest.errors import TrustError
 from attest.evidence.meter import Row, read_meter
-from attest.facts import Table
+from attest.facts import UNKNOWN, Table
 from attest.format.bodies import MeterBody
 from attest.format.statement import Statement
 from attest.format.vocabulary import Quantity
@@ -34,6 +34,7 @@ def read_channels(
     what the agreement says of the meter. Raises EvidenceError."""
     found = []
     bounding = _bounds_anything(body, agreed)
+    clock = UNKNOWN if body.clock_uncertainty is None else body.clock_uncertainty
     for channel, (values, offsets) in zip(body.channels, channels, strict=True):
         feed = layouts.meters.get((sub, channel.feed))
         if feed is None and not layouts.readable(statement.start, statement.end):
@@ -47,7 +48,7 @@ def read_channels(
                 rows = rows[_metered(layouts, sub, channel.feed, statement, rows[:, Row.BUCKET], bucket)]
                 rows[:, [Row.STARTING, Row.ENDING]] = 0
             ids = np.full((len(rows), 2), (index, feed), np.int64)
-            found.append(np.concatenate((ids, rows), axis=1))
+            found.append(np.concatenate((ids, rows, np.full((len(rows), 1), clock)), axis=1))
     return found
 
 

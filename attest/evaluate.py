@@ -19,8 +19,9 @@ from attest.compute.pins import Pin
 from attest.control import Control
 from attest.errors import Fault, UnsupportedError
 from attest.facts import Cell, Facts
+from attest.figures import INDEPENDENT, SOFTWARE
 from attest.layout import Layouts
-from attest.metering import INDEPENDENT, SOFTWARE, Window
+from attest.metering import Window
 from attest.timeline import Head, Timeline
 from attest.worth import Quality
 

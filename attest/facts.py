@@ -18,6 +18,7 @@ from attest.control import Source
 from attest.errors import Fault, Scope
 
 MAX_FAULTS: Final = 1_000
+UNKNOWN: Final = -1  # a clock's error
 
 Table = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]  # over rows
@@ -95,7 +96,7 @@ class Work(IntEnum):
 
 class Metered(IntEnum):
     """One feed and bucket of one meter statement: its columns are those of `attest.evidence.meter.Row` after the
-    log index and the feed's number."""
+    log index and the feed's number. CLOCK is by how many s the statement says its clock may be wrong, or UNKNOWN."""
 
     INDEX = 0
     FEED = 1
@@ -110,6 +111,7 @@ class Metered(IntEnum):
     ENDING = 10
     RUNS = 11
     RESETS = 12
+    CLOCK = 13
 
 
 @dataclass(slots=True)  # frozen ones take three times as long to make, and there is one for each statement

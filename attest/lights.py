@@ -10,7 +10,7 @@ from typing import NamedTuple
 from attest.compute.tree import ROOT
 from attest.errors import EvidenceError
 from attest.evaluate import View
-from attest.metering import INDEPENDENT
+from attest.figures import INDEPENDENT
 from attest.verdict import Finding, Light, Outcome, Status, TermResult
 
 LIMITS = ("compute-cap", "power-cap", "power-off")

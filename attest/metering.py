@@ -8,7 +8,7 @@ there, which is looser and sound.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,50 +22,13 @@ from attest.compute.pins import Pin
 from attest.compute.record import Record
 from attest.errors import AgreementError, UnsupportedError
 from attest.facts import Metered, Table
+from attest.figures import figures
 from attest.layout import Layouts
 
-SOFTWARE: Final = 1  # L1: the lab's software key
-INDEPENDENT: Final = 4  # L4: an independent party's measurement
-LAB_METER_ERROR_PPM: Final = 50_000  # of a meter about which the agreement says nothing
 NONE: Final = -1  # no meter, or no feed, above
 MAX_GRID: Final = 1 << 27  # meters x buckets that are held at a time: 15,000 of them in a year of hours
 
 Window = tuple[int, int]  # first bucket and end bucket
-
-
-class Figures(NamedTuple):
-    """What is known of the meters of a feed: the worst of each figure where rosters name several, one after another.
-
-    boot_mj: the least that the agreement gives a meter; `boot_of_pins` where it gives one of them none, so that the
-    pins' figure stands for that.
-    """
-
-    error_ppm: int
-    clock_uncertainty_s: int | None
-    storage_mj: int
-    generation_mw: int
-    boot_mj: int | None
-    boot_of_pins: bool
-
-    @classmethod
-    def of(cls, meter: PinnedMeter | None) -> Self:
-        """The agreement's figures, or those of a meter about which it says nothing."""
-        if meter is None:
-            return cls(LAB_METER_ERROR_PPM, 0, 0, 0, None, True)
-        given = meter.error_ppm, meter.clock_uncertainty_s, meter.storage_mj, meter.generation_mw, meter.boot_mj
-        return cls(*given, meter.boot_mj is None)
-
-    def worse(self, other: Self) -> Self:
-        """The worse of each figure."""
-        clocks = [f.clock_uncertainty_s for f in (self, other)]
-        return type(self)(
-            max(self.error_ppm, other.error_ppm),
-            None if None in clocks else max(clock or 0 for clock in clocks),
-            max(self.storage_mj, other.storage_mj),
-            max(self.generation_mw, other.generation_mw),
-            min((f.boot_mj for f in (self, other) if f.boot_mj is not None), default=None),
-            self.boot_of_pins or other.boot_of_pins,
-        )
 
 
 class High(NamedTuple):
@@ -99,12 +62,8 @@ class Metering:
     ) -> None:
         self.layouts, self.bucket = layouts, bucket
         self.pinned, self.pins = pinned, pins
-        self.figures: dict[int, Figures] = {}
-        for (sub, _), feed in layouts.meters.items():
-            if (INDEPENDENT if sub in pinned else SOFTWARE) >= level:
-                mine = Figures.of(pinned.get(sub))
-                self.figures[feed] = mine.worse(self.figures.get(feed, mine))
-        self.pad = 1 + max((-(-(m.clock_uncertainty_s or 0) // bucket) for m in pinned.values()), default=0)
+        self.figures = figures(layouts, pinned, level, rows)
+        self.pad = 1 + max((-(-(f.clock_uncertainty_s or 0) // bucket) for f in self.figures.values()), default=0)
         self.first, self.end = window[0] - self.pad, window[1] + self.pad
         self.feeds, self.left_out = self._read(rows)
         self.numbers = {feed: number for number, feed in enumerate(self.feeds)}
@@ -201,21 +160,21 @@ class Metering:
                 peak[node] += -(-count * pin.peak_flop_per_s // MFLOP)
                 best[node] = max(best[node], pin.efficiency_mflop_per_mj)
         storage, generation = [0] * len(self.feeds), [0] * len(self.feeds)
-        for feed, figures in self.figures.items():  # those of feeds without a reading, too
+        for feed, known in self.figures.items():  # those of feeds without a reading, too
             node = int(self.node_of[feed])
             if node != NONE:
-                storage[node] += figures.storage_mj
-                generation[node] += figures.generation_mw
+                storage[node] += known.storage_mj
+                generation[node] += known.generation_mw
         meters = []
         for node, feed in enumerate(self.feeds):
-            figures, above = self.figures[feed], self.above[feed]
+            known, above = self.figures[feed], self.above[feed]
             meters.append(
                 tree.Meter(
-                    figures.error_ppm,
+                    known.error_ppm,
                     best[node],
                     peak[node],
                     tree.ROOT if above == NONE else int(self.node_of[above]),
-                    clock_uncertainty_s=figures.clock_uncertainty_s,
+                    clock_uncertainty_s=known.clock_uncertainty_s,
                     storage_mj=storage[node],
                     generation_mw=generation[node],
                 )
@@ -286,9 +245,9 @@ class Metering:
         """When a meter shows what is behind it to be off; None where it cannot."""
         if not pins:
             return None
-        figures = self.figures[self.feeds[node]]
-        boots = [pin.boot_mj for pin in pins if figures.boot_of_pins]
-        boots += [figures.boot_mj] if figures.boot_mj is not None else []
+        known = self.figures[self.feeds[node]]
+        boots = [pin.boot_mj for pin in pins if known.boot_of_pins]
+        boots += [known.boot_mj] if known.boot_mj is not None else []
         try:
             return Off(min(boots), min(pin.idle_mw for pin in pins), self.bucket)
         except AgreementError:

@@ -15,8 +15,8 @@ from attest.compute.accelerators import default_pin
 from attest.compute.bounds import capacity
 from attest.evaluate import View
 from attest.facts import Cell, Table, Work
+from attest.figures import INDEPENDENT
 from attest.format.vocabulary import Precision
-from attest.metering import INDEPENDENT
 from attest.usage import CYCLES_KNOWN
 from tests.check.world import HOUR, INFERENCE, PACT, START, TRAINING, honest
 

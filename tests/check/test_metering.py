@@ -9,11 +9,12 @@ from attest.agreement import Meter
 from attest.compute.accelerators import default_pin
 from attest.compute.exact import Array, gathered
 from attest.control import Control, RosterRecord
-from attest.facts import Metered, Table, table
+from attest.facts import UNKNOWN, Metered, Table, table
+from attest.figures import LAB_METER_ERROR_PPM, SOFTWARE
 from attest.format.bodies import Block
 from attest.format.roster import Device, Feed, Host, Roster
 from attest.layout import Layouts
-from attest.metering import LAB_METER_ERROR_PPM, SOFTWARE, Metering
+from attest.metering import Metering
 from attest.sign.seeded import seeded_key
 from attest.trust.keys import Alg
 
@@ -171,3 +172,53 @@ def test_a_boot_agreed_for_one_meter_is_none_for_the_labs_own_that_took_its_plac
     assert off(agreed.sub)
     assert not off(METER)
     assert not off(*((METER, agreed.sub) if own_first else (agreed.sub, METER)))
+
+
+@pytest.mark.parametrize(
+    ("stated", "clock", "hours"),
+    [
+        ((0, 0, 0, 0), 0, 1),
+        ((0, 60, 0, 0), 60, 3),  # a minute of the hours around may belong to it, and they count whole
+        ((0, 0, UNKNOWN, 0), None, None),  # its readings are of the whole record or of nothing
+        ((7_200, UNKNOWN, 0, 0), None, None),
+    ],
+)
+def test_the_labs_own_meter_is_as_sure_of_its_clock_as_its_statements_say(
+    stated: tuple[int, ...], clock: int | None, hours: int | None
+) -> None:
+    """H of the second hour, out of 100 kJ in each."""
+    layouts = one_feed(METER)
+    devices = np.ones(len(layouts.groups), np.int64)
+    found = Metering(even_rows(ENOUGH, stated), layouts, devices, {}, PINS, SOFTWARE, (0, HOURS), HOUR)
+    assert [known.clock_uncertainty_s for known in found.figures.values()] == [clock]
+    per_hour = ENOUGH * (10**6 + LAB_METER_ERROR_PPM) // 10**6 * PINS[MODELS[0]].efficiency_mflop_per_mj
+    devices_say = 4 * per_hour
+    direct = np.array([[devices_say], [0]], np.int64)
+    expected = devices_say if hours is None else hours * per_hour
+    assert found.bound(direct, [(1, 2)]).windows.tolist() == [expected]
+
+
+def test_an_agreed_meter_has_the_clock_that_the_agreement_gives_it() -> None:
+    """Its statements may say less than that, never more: those are not used."""
+    key = seeded_key("a meter", Alg.ED25519).public_key()
+    agreed = Meter("https://grid.example/m", "https://grid.example", "dc", key, 0, 90, 0, 0, True, None)
+    layouts = one_feed(agreed.sub)
+    devices = np.ones(len(layouts.groups), np.int64)
+    rows = even_rows(ENOUGH, (0, 0, 0, 0))
+    found = Metering(rows, layouts, devices, {agreed.sub: agreed}, PINS, SOFTWARE, (0, HOURS), HOUR)
+    assert [known.clock_uncertainty_s for known in found.figures.values()] == [90]
+
+
+def one_feed(meter: str) -> Layouts:
+    """A feed with a meter and one device."""
+    record = RosterRecord(1, 0, Block(b"1" * 32, 1), Roster((Feed("f", None, meter),), (HOST,)))
+    return Layouts(Control(b"", {}, (), (record,), (), {}, ()))
+
+
+def even_rows(energy: int, clocks: tuple[int, ...]) -> Table:
+    """Readings of the one feed without a gap, the same energy in every hour."""
+    rows = np.zeros((HOURS, len(Metered)), np.int64)
+    rows[:, Metered.BUCKET] = np.arange(HOURS)
+    rows[:, [Metered.HIGH, Metered.LOW, Metered.COVERED]] = energy, energy, HOUR * 1_000
+    rows[:, Metered.CLOCK] = clocks
+    return rows
