@@ -32,7 +32,7 @@ from attest.facts import (
     least,
     table,
 )
-from attest.format.block import Binding, Values, parse_meter, parse_usage, require_digest
+from attest.format.block import NO_COLUMNS, Binding, Columns, parse_meter, parse_usage, require_digest
 from attest.format.bodies import CloseBody, MeterBody, UsageBody, block_of
 from attest.format.cose import parse_header, parse_sign1, verify_sign1
 from attest.format.statement import Signed, Statement, embedded, parse_payload
@@ -90,7 +90,7 @@ class _Gather:
         self.absent = 0
         self.room = Room()
         self.pack: BlockAt = _no_block
-        self.pending: dict[tuple[Shape, int], list[tuple[Usage, Place]]] = {}
+        self.pending: dict[tuple[Shape, int, tuple[int, ...]], list[tuple[Usage, Place]]] = {}
         self.waiting = 0  # devices x buckets of what is pending
 
     def facts(self, begin: int, end: int) -> Facts:
@@ -227,10 +227,10 @@ class _Gather:
             self.flush()
             self.waiting = shape.buckets * shape.devices
         chained = Place(record.source.sub, statement.seq, void)
-        self.pending.setdefault((shape, body.interval), []).append((usage, chained))
+        self.pending.setdefault((shape, body.interval, body.columns), []).append((usage, chained))
 
     def flush(self) -> None:
-        """Read the tile's usage statements, those of one shape together."""
+        """Read the tile's usage statements, those that are alike together."""
         for waiting in self.pending.values():
             try:
                 self.keep([usage for usage, _ in waiting])
@@ -277,12 +277,10 @@ class _Gather:
         self.said.append((index, record.source.number, statement.start, statement.end, lower))
 
 
-def _columns(
-    block_at: BlockAt, place: int, binding: Binding, body: UsageBody, size: int
-) -> Mapping[int, Values] | None:
+def _columns(block_at: BlockAt, place: int, binding: Binding, body: UsageBody, size: int) -> Columns | None:
     """The columns of a usage statement's block; None where it is absent. Raises EvidenceError."""
     if body.block is None:
-        return {}
+        return NO_COLUMNS
     block = block_at(place)
     if block is None:
         return None

@@ -1,11 +1,11 @@
 """Pass 4 for usage statements: spans, columns and counters to rows of facts (schemas/statement.md, "usage").
 
 What a statement itself contradicts is found here: energy where nothing was sampled, counters that fell or do not add
-up with the sampled intervals. Everything stays raw: mJ, 10^6 cycles, device-seconds. Statements of one shape are read
+up with the sampled intervals. Everything stays raw: mJ, 10^6 cycles, device-seconds. Statements that are alike are read
 together, since numpy's price is per call; whoever gets an error for several reads them one by one to learn whose it is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +14,7 @@ import numpy as np
 from attest.compute.columns import Ints, Shape, segments, sums
 from attest.errors import EvidenceError, MalformedError
 from attest.facts import Cell, Gap, Table, Work
-from attest.format.block import Values
+from attest.format.block import Columns
 from attest.format.bodies import MAX_INTERVALS, UsageBody
 from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Column, State
@@ -41,7 +41,7 @@ class Usage(NamedTuple):
     start: int
     end: int
     layout: Layout
-    columns: Callable[[], Mapping[int, Values] | None]
+    columns: Callable[[], Columns | None]
 
 
 class UsageFacts(NamedTuple):
@@ -74,8 +74,8 @@ def _shape(devices: int, interval: int, phase: int, length: int, bucket: int) ->
 
 
 def read_usage(statements: Sequence[Usage], bucket: int) -> UsageFacts:
-    """The rows of usage statements of one shape and interval. Raises EvidenceError for the first rule that any of
-    them breaks."""
+    """The rows of usage statements that have shape, interval and columns in common. Raises EvidenceError for the first
+    rule that any of them breaks."""
     first = statements[0]
     batch = _Batch(statements, shape_of(first.body, first.start, first.end, bucket), first.body.interval, bucket)
     return UsageFacts(batch.cells(), batch.gaps(), batch.work(), int(batch.lost.sum()))
@@ -113,26 +113,20 @@ class _Batch:
     def _blocks(self) -> None:
         """Sums of columns where sampled; anything else must be zero there. One block after the other is read, checked
         and summed, since what was just hashed is still near the processor."""
-        size = len(self.cut.first)
         self.lost = np.zeros(len(self.statements), bool)
-        self.sums: dict[Column, Ints] = {}
-        self.has: dict[Column, Any] = {}
+        summed = [column for column in _KNOWN if column in self.statements[0].body.columns]
+        found = np.zeros((len(summed), len(self.cut.first)), np.int64)
         for number, statement in enumerate(self.statements):
             columns = statement.columns()
             if columns is None:
                 self.lost[number] = True
                 continue
-            here = slice(self.cut.edges[number], self.cut.edges[number + 1])
-            first = self.cut.local[here]
-            for column in _KNOWN:
-                if column in columns:
-                    if column not in self.sums:
-                        self.sums[column], self.has[column] = np.zeros(size, np.int64), np.zeros_like(self.lost)
-                    self.has[column][number] = True
-                    self.sums[column][here] = sums(columns[column], first, self.cut.longest)
-        for found in self.sums.values():
-            if found[~self.sampled].any():
-                raise EvidenceError("usage/value-in-gap", "a column has values where the statement sampled nothing")
+            if summed:
+                here = slice(self.cut.edges[number], self.cut.edges[number + 1])
+                found[:, here] = sums(columns.first(len(summed)), self.cut.local[here], self.cut.longest)
+        if found[:, ~self.sampled].any():
+            raise EvidenceError("usage/value-in-gap", "a column has values where the statement sampled nothing")
+        self.sums = dict(zip(summed, found, strict=True))
 
     def _by_device(self, values: Any) -> Ints:
         return np.add.reduceat(np.asarray(values, np.int64), self.begins)
@@ -166,12 +160,13 @@ class _Batch:
         rows[:, Cell.READINGS] = np.bincount(key, self.sampled, size)[used]
         for column, values in self.sums.items():
             rows[:, _SUM_AT[column]] = np.bincount(key, values, size)[used]
-            rows[:, Cell.MEASURED] |= (self.has[column] * _KNOWN[column])[statement]
+        rows[:, Cell.MEASURED] = sum(_KNOWN[column] for column in self.sums)
         if self.lost.any():
             lost = self.lost[statement]
             rows[lost, Cell.LOST] = rows[lost, Cell.SAMPLED]
             rows[lost, Cell.MISSING] += rows[lost, Cell.SAMPLED]
             rows[lost, Cell.SAMPLED] = 0
+            rows[lost, Cell.MEASURED] = 0
         return rows
 
     @cached_property
@@ -184,8 +179,8 @@ class _Batch:
 
     def gaps(self) -> Table:
         """Counters against sums, device by device; a row for each device with seconds that no interval measures."""
-        measured = self.has.get(Column.ENERGY, np.zeros(len(self.statements), bool))
-        unmeasured = ~(self.sampled & measured[self.cut.statement]) & (self.cut.state != State.OFF)
+        measured = self.sampled & ~self.lost[self.cut.statement] & (Column.ENERGY in self.sums)
+        unmeasured = ~measured & (self.cut.state != State.OFF)
         intervals = self._by_device(np.where(unmeasured, self.cut.length, 0))
         reset = self._by_device(self.cut.state == State.RESET) > 0
         where = np.flatnonzero(intervals)
@@ -216,7 +211,7 @@ class _Batch:
             self._refuse("counter/backwards", fell, column, "runs backwards")
         if column in self.sums:
             rest = rest - self._by_device(self.sums[column])
-            summed = has & np.repeat(self.has[column], self.shape.devices) & ~reset
+            summed = has & np.repeat(~self.lost, self.shape.devices) & ~reset
             wrong = summed & ((rest < 0) | ((rest > 0) & (unmeasured == 0)))
             if wrong.any():
                 self._refuse("counter/mismatch", wrong, column, "does not add up with its intervals")

@@ -115,11 +115,11 @@ def segments(tables: Sequence[bytes], runs: Sequence[int], shape: Shape) -> Segm
     )  # fmt: skip
 
 
-def sums(column: Values, first: Ints, longest: int) -> npt.NDArray[Any]:
-    """The exact sums of a column over segments that begin at `first`, none of them longer than `longest`."""
+def sums(columns: Values, first: Ints, longest: int) -> npt.NDArray[Any]:
+    """The exact sums of columns over segments that begin at `first`, none of them longer than `longest`."""
     # Column maxima and interval counts are bounded so that 64 bits always hold the sum; 32 are twice as fast.
-    width = np.uint32 if column.largest * longest < 1 << 32 else np.uint64
-    return np.add.reduceat(column.values, first, dtype=width)
+    width = np.uint32 if columns.largest * longest < 1 << 32 else np.uint64
+    return np.add.reduceat(columns.values, first, axis=-1, dtype=width)
 
 
 class _Grid(NamedTuple):

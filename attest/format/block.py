@@ -92,6 +92,11 @@ class Columns(Mapping[int, Values]):
         values, largest = self._tables[table]
         return Values(values[row], largest[row])
 
+    def first(self, count: int) -> Values:
+        """The first so many columns, at least one and all of one width, [column, value], and the largest of all."""
+        values, largest = self._tables[0]
+        return Values(values[:count], max(largest[:count]))
+
     def __contains__(self, column: object) -> bool:
         return column in self._places
 
@@ -100,6 +105,9 @@ class Columns(Mapping[int, Values]):
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+NO_COLUMNS: Final = Columns({}, ())  # of a statement without a block
 
 
 @lru_cache(256)

@@ -7,6 +7,7 @@ import pytest
 
 from attest.compute.columns import format_spans
 from attest.facts import Work
+from attest.format.block import NO_COLUMNS
 from attest.format.bodies import UsageBody
 from attest.format.runs import Run
 from attest.format.vocabulary import Label, Precision, State
@@ -22,7 +23,7 @@ def statement(index: int, count: int) -> Usage:
     spans = format_spans((device, State.MISSING, device) for device in range(count))
     body = UsageBody(HOUR, bytes(32), count, None, (), runs, spans, ())
     groups = np.arange(count)
-    return Usage(index, body, 0, HOUR, Layout(groups, tuple(groups.tolist()), groups, ()), lambda: {})
+    return Usage(index, body, 0, HOUR, Layout(groups, tuple(groups.tolist()), groups, ()), lambda: NO_COLUMNS)
 
 
 @pytest.mark.parametrize("count", [3, 100, 1_024])
