@@ -20,7 +20,7 @@ from attest.facts import Cell, Mask, Table, Work
 from attest.figures import INDEPENDENT
 from attest.format.vocabulary import Precision
 from attest.metering import Metering, Window
-from attest.usage import CLASS_STEP, CYCLES_KNOWN, DERIVED_KNOWN
+from attest.usage import CLASS_STEP
 
 
 def admission(account: Account, windows: Sequence[Window], label: int | None, mask: Mask) -> Array:
@@ -44,12 +44,10 @@ def behind(account: Account, metering: Metering, windows: Sequence[Window], labe
 
 def active(cells: Table, models: Models) -> Array:
     """Admitted by cycles, of each cell, MFLOP; never above its presence."""
+    cycles = np.maximum(cells[:, Cell.CYCLES], cells[:, Cell.DERIVED])  # 0 where not measured
     precision = cells[:, Cell.CLASS] % CLASS_STEP
-    measured = cells[:, Cell.MEASURED]
-    counted = np.where(measured & CYCLES_KNOWN, cells[:, Cell.CYCLES], 0)
-    derived = np.where(measured & DERIVED_KNOWN, cells[:, Cell.DERIVED], 0)
-    cycles = np.maximum(counted, derived)
-    by_precision = {n: np.where(precision == n, cycles, 0) for n in np.flatnonzero(np.bincount(precision)).tolist()}
+    present = np.flatnonzero(np.bincount(precision[cycles > 0])).tolist()
+    by_precision = {n: cycles if len(present) == 1 else np.where(precision == n, cycles, 0) for n in present}
 
     def clipped(pin: Pin, rows: Any) -> Array:
         found = (bounds.admitted(of[rows], pin, Precision(n), clocked=True) for n, of in by_precision.items())

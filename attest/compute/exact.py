@@ -127,9 +127,11 @@ def _divide(array: Array, denominator: int, up: bool) -> Array:
 
 
 def _narrow(value: Any) -> Array:
-    """int64 where every element fits, else Python integers; numpy hands out bare scalars for 0-d results."""
+    """int64 where every element fits, else Python integers; numpy hands out bare scalars for 0-d results. What is
+    computed in int64 was bounded before."""
     array = np.asarray(value)
-    fits = not array.size or (int(array.min()) > -LIMIT and int(array.max()) < LIMIT)
-    if fits:
+    if array.dtype == np.int64:
+        return array
+    if not array.size or (int(array.min()) > -LIMIT and int(array.max()) < LIMIT):
         return array.astype(np.int64, copy=False)
     return array if array.dtype == object else array.astype(object)
