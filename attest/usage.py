@@ -89,18 +89,16 @@ class _Batch:
         self.index = np.array([s.place for s in statements], np.int64)
         self.first_bucket = np.array([s.start // bucket for s in statements], np.int64)
         self.last_bucket = np.array([(s.end - 1) // bucket for s in statements], np.int64)
-        self.sampled = self.cut.state == State.SAMPLED
+        self.sampled = self._where(State.SAMPLED)
         # Groups and classes are numbered within the batch: local numbers make dense keys.
         self.groups = max(len(s.layout.present) for s in statements)
         self.group = np.concatenate([s.layout.groups for s in statements])
         self.local = np.concatenate([s.layout.local for s in statements])
-        self.row = self.cut.statement * shape.devices + self.cut.device
-        self.begins = np.flatnonzero(np.diff(self.row, prepend=-1))  # where each device's segments begin
         self._runs(bodies)
         self._blocks()
 
     def _runs(self, bodies: Sequence[UsageBody]) -> None:
-        """Each segment's place in the run tables of all statements, which end with a row for no run."""
+        """Each span's place in the run tables of all statements, which end with a row for no run."""
         classes = [[r.label * CLASS_STEP + r.precision for r in b.runs] + [0] for b in bodies]
         counts = np.array([len(c) for c in classes])
         self.run_ends = np.cumsum(counts)
@@ -123,20 +121,25 @@ class _Batch:
                 continue
             if summed:
                 here = slice(self.cut.edges[number], self.cut.edges[number + 1])
-                found[:, here] = sums(columns.first(len(summed)), self.cut.local[here], self.cut.longest)
+                found[:, here] = sums(columns.first(len(summed)), self.cut.first[here], self.cut.longest)
         if found[:, ~self.sampled].any():
             raise EvidenceError("usage/value-in-gap", "a column has values where the statement sampled nothing")
         self.sums = dict(zip(summed, found, strict=True))
 
+    def _where(self, state: State) -> Any:
+        """Which segments have a state."""
+        return (self.cut.state == state)[self.cut.span]
+
     def _by_device(self, values: Any) -> Ints:
-        return np.add.reduceat(np.asarray(values, np.int64), self.begins)
+        return np.add.reduceat(np.asarray(values, np.int64), self.cut.begins)
 
     def cells(self) -> Table:
         """A row for each statement, bucket, group and class with any device-seconds."""
         present, local = np.unique(self.klass, return_inverse=True)
         buckets = self.shape.buckets
-        key = (self.cut.statement * buckets + self.cut.bucket) * self.groups + self.local[self.row]
-        key = key * len(present) + local[self.run]
+        grid = self.cut.grid
+        place = (grid.row // self.shape.devices * buckets + grid.bucket) * self.groups + self.local[grid.row]
+        key = (place * len(present))[self.cut.cell] + local[self.run][self.cut.span]
         size = len(self.statements) * buckets * self.groups * len(present)
         codes = np.arange(size)
         if size > _DENSE:  # a statement of a few kilobytes can name many buckets and classes, and few of both together
@@ -153,9 +156,8 @@ class _Batch:
         rows[:, Cell.BUCKET] = self.first_bucket[statement] + bucket
         rows[:, Cell.CLASS] = present[klass]
         for state in State:
-            there = self.cut.state == state
-            if there.any():
-                seconds = np.bincount(key, self.cut.length * there, size)[used]
+            if (self.cut.state == state).any():
+                seconds = np.bincount(key, self.cut.length * self._where(state), size)[used]
                 rows[:, Cell.SAMPLED + state] = seconds * self.interval
         rows[:, Cell.READINGS] = np.bincount(key, self.sampled, size)[used]
         for column, values in self.sums.items():
@@ -179,10 +181,11 @@ class _Batch:
 
     def gaps(self) -> Table:
         """Counters against sums, device by device; a row for each device with seconds that no interval measures."""
-        measured = self.sampled & ~self.lost[self.cut.statement] & (Column.ENERGY in self.sums)
-        unmeasured = ~measured & (self.cut.state != State.OFF)
+        state, lost = self.cut.state, self.lost[self.cut.statement]
+        measured = (state == State.SAMPLED) & ~lost & (Column.ENERGY in self.sums)
+        unmeasured = (~measured & (state != State.OFF))[self.cut.span]
         intervals = self._by_device(np.where(unmeasured, self.cut.length, 0))
-        reset = self._by_device(self.cut.state == State.RESET) > 0
+        reset = self._by_device(self._where(State.RESET)) > 0
         where = np.flatnonzero(intervals)
         statement = where // self.shape.devices
         rows = np.full((len(where), len(Gap)), -1, np.int64, "F")
@@ -225,8 +228,9 @@ class _Batch:
     def work(self) -> Table:
         """Device-seconds of each run by group; what is declared stands in the run's first row."""
         runs = [run for s in self.statements for run in s.body.runs]
-        busy = self.cut.run != NO_RUN
-        key, length = self.run[busy] * self.groups + self.local[self.row[busy]], self.cut.length[busy]
+        busy = (self.cut.run != NO_RUN)[self.cut.span]
+        key = self.run[self.cut.span[busy]] * self.groups + self.local[self.cut.grid.row[self.cut.cell[busy]]]
+        length = self.cut.length[busy]
         size = len(self.klass) * self.groups
         first = np.delete(np.arange(len(self.klass)), self.run_ends - 1) * self.groups
         if size > _DENSE:  # a statement can name many runs and groups, few of which have to do with each other

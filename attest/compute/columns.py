@@ -3,15 +3,17 @@
 A span is a run of device-intervals of one device with one state and one run; cut at the edges of the time buckets,
 spans become segments, the pieces over which columns are summed. Device-intervals are numbered device-major: device *
 intervals + interval. Neighbouring statements of one shape are cut in one go, which is what makes it fast: the
-statements of a table follow each other as the devices of a statement do.
+statements of a table follow each other as the devices of a statement do, in rows.
 
     >>> spans = format_spans([(0, State.SAMPLED, 0), (3, State.MISSING, NO_RUN), (4, State.SAMPLED, NO_RUN)])
     >>> shape = Shape(devices=2, intervals=4, phase=1, per_bucket=3)
     >>> s = segments([spans, spans], [1, 1], shape)
-    >>> s.first.tolist(), s.length.tolist(), s.state.tolist()
-    ([0, 2, 3, 4, 6, 8, 10, 11, 12, 14], [2, 1, 1, 2, 2, 2, 1, 1, 2, 2], [0, 0, 1, 0, 0, 0, 0, 1, 0, 0])
-    >>> s.statement.tolist(), s.device.tolist(), s.bucket.tolist()
-    ([0, 0, 0, 0, 0, 1, 1, 1, 1, 1], [0, 0, 0, 1, 1, 0, 0, 0, 1, 1], [0, 1, 1, 0, 1, 0, 1, 1, 0, 1])
+    >>> s.first.tolist(), s.length.tolist()
+    ([0, 2, 3, 4, 6, 0, 2, 3, 4, 6], [2, 1, 1, 2, 2, 2, 1, 1, 2, 2])
+    >>> s.state[s.span].tolist(), s.statement[s.span].tolist()
+    ([0, 0, 1, 0, 0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
+    >>> s.grid.row[s.cell].tolist(), s.grid.bucket[s.cell].tolist()
+    ([0, 0, 0, 1, 1, 2, 2, 2, 3, 3], [0, 1, 1, 0, 1, 0, 1, 1, 0, 1])
 """
 
 from collections.abc import Iterable, Sequence
@@ -53,24 +55,34 @@ class Shape(NamedTuple):
         return -(-(self.phase + self.intervals) // self.per_bucket)
 
 
+class Grid(NamedTuple):
+    """The cells of statements of one shape, one for each row (statement * devices + device) and bucket, counted from
+    that of the window's start; `twice` is the first device-interval of each, times two."""
+
+    twice: Ints
+    row: Ints
+    bucket: Ints
+
+
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Segments in order: first device-interval (counted through all statements) and length, and for each its
-    statement, device, bucket (from the bucket of the window's start), state and run.
+    """Segments in order: the first device-interval of each, counted from its statement's, and length; and its place
+    among spans and among cells, which are fewer.
 
-    `edges` are the places of each statement's first segment, and the end; `local` is `first` counted from there;
-    `longest` is the largest length.
+    Of spans `statement`, `state` and `run`; `grid` is of cells. `begins` are the places of each row's first segment,
+    `edges` those of each statement's, and the end; `longest` is the largest length.
     """
 
     first: Ints
     length: Ints
+    span: Ints
+    cell: Ints
     statement: Ints
-    device: Ints
-    bucket: Ints
     state: Ints
     run: Ints
+    grid: Grid
+    begins: Ints
     edges: list[int]
-    local: Ints
     longest: int
 
 
@@ -107,12 +119,10 @@ def segments(tables: Sequence[bytes], runs: Sequence[int], shape: Shape) -> Segm
     length = np.empty_like(first)
     np.subtract(first[1:], first[:-1], out=length[:-1])
     length[-1] = len(tables) * shape.size - first[-1]
-    statement = grid.statement[cell]
-    edges = first.searchsorted(np.arange(len(tables) + 1) * shape.size).tolist()
-    return Segments(
-        first, length, statement, grid.device[cell], grid.bucket[cell], state[span], run[span],
-        edges, first - statement * shape.size, int(length.max()),
-    )  # fmt: skip
+    begins = first.searchsorted(np.arange(len(tables) * shape.devices) * shape.intervals)
+    edges = [*begins[:: shape.devices].tolist(), len(first)]
+    first -= np.repeat(np.arange(len(tables)) * shape.size, np.diff(edges))
+    return Segments(first, length, span, cell, statement, state, run, grid, begins, edges, int(length.max()))
 
 
 def sums(columns: Values, first: Ints, longest: int) -> npt.NDArray[Any]:
@@ -122,22 +132,12 @@ def sums(columns: Values, first: Ints, longest: int) -> npt.NDArray[Any]:
     return np.add.reduceat(columns.values, first, axis=-1, dtype=width)
 
 
-class _Grid(NamedTuple):
-    """Where a device or a bucket begins, times two, and what lies there."""
-
-    twice: Ints
-    statement: Ints
-    device: Ints
-    bucket: Ints
-
-
 @lru_cache(_GRIDS)
-def _grid(statements: int, shape: Shape) -> _Grid:
+def _grid(statements: int, shape: Shape) -> Grid:
     within = np.concatenate(([0], np.arange(shape.per_bucket - shape.phase, shape.intervals, shape.per_bucket)))
     row = np.arange(statements * shape.devices)
     twice = 2 * (row[:, None] * shape.intervals + within).ravel()
-    each = np.repeat(row, len(within))
-    return _Grid(twice, each // shape.devices, each % shape.devices, np.tile(np.arange(len(within)), len(row)))
+    return Grid(twice, np.repeat(row, len(within)), np.tile(np.arange(len(within)), len(row)))
 
 
 def _require_spans(

@@ -168,4 +168,5 @@ def test_an_agreement_of_many_phases_is_held_a_phase_at_a_time() -> None:
         pact = replace(PACT, bucket="60 s", phases=tuple(each), meter={**METER, "clock": "1 d"})
         return peak_mb(lambda: judge(bundle, pact))
 
+    peak(1)  # what is made once for the process is no phase's
     assert peak(64) < 1.2 * peak(1)

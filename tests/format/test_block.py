@@ -254,6 +254,6 @@ def test_segments_say_what_the_spans_say(edits: list[tuple[int, int]]) -> None:
     spans = [(first, states[first], NO_RUN) for first in sorted(states)]
     found = segments([format_spans(spans)], [0], SHAPE)
     plain = [states[max(s for s in states if s <= i)] for i in range(8)]
-    assert np.repeat(found.state, found.length).tolist() == plain
-    assert np.repeat(found.device, found.length).tolist() == [0] * 4 + [1] * 4
-    assert np.repeat(found.bucket, found.length).tolist() == [0, 0, 1, 1] * 2
+    assert np.repeat(found.state[found.span], found.length).tolist() == plain
+    assert np.repeat(found.grid.row[found.cell], found.length).tolist() == [0] * 4 + [1] * 4
+    assert np.repeat(found.grid.bucket[found.cell], found.length).tolist() == [0, 0, 1, 1] * 2
