@@ -23,15 +23,16 @@ class Room:
     cost as much as a third of hashing it."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._room = memoryview(bytearray())
+        self._shown = self._room.toreadonly()
 
     def read(self, pack: Pack, begin: int, size: int) -> memoryview:
         """So many bytes of a pack from one place on, fewer where it ends before."""
         size = max(min(size, len(pack) - begin), 0)
-        if len(self._held) < size:
-            self._held = bytearray(size)
-        view = memoryview(self._held)[:size]
-        return view[: pack.readinto(begin, view)].toreadonly()
+        if len(self._room) < size:
+            self._room = memoryview(bytearray(size))
+            self._shown = self._room.toreadonly()
+        return self._shown[: pack.readinto(begin, self._room[:size])]
 
 
 def read_block(pack: Pack, begin: int, size: int) -> bytes:
