@@ -116,8 +116,8 @@ class Metered(IntEnum):
 
 @dataclass(slots=True)  # frozen ones take three times as long to make, and there is one for each statement
 class Link:
-    """A statement as a link of its source's chain. `counters` are the cumulative counters at its ends, with what
-    tells device lists apart."""
+    """A statement as a link of its source's chain. `counters` are the cumulative counters at its ends, by column,
+    and `uids` tell device lists apart."""
 
     index: int
     seq: int
@@ -127,8 +127,7 @@ class Link:
     end: int
     closes: bool = False
     uids: tuple[str, ...] = ()
-    before: bytes = b""
-    after: bytes = b""
+    counters: tuple[tuple[int, bytes, bytes], ...] = ()
 
 
 class Chain(NamedTuple):
@@ -161,7 +160,7 @@ def follows(source: Source, last: Link | None, link: Link) -> Fault | None:
         what = "overlaps" if link.start < last.end else "leaves a hole after"
         detail = f"the window begins at {link.start} and {what} the one that ends at {last.end}"
         return _fault(source, link, "chain/window", detail)
-    if link.uids and link.uids == last.uids and link.before != last.after:
+    if link.uids and link.uids == last.uids and not _goes_on(last, link):
         return _fault(source, link, "counter/discontinuous", "counters do not go on from where they ended")
     return None
 
@@ -247,6 +246,13 @@ def merge(left: Facts, right: Facts, sources: tuple[Source, ...]) -> Facts:
         table(Work, (left.work, right.work)),
         table(Metered, (left.metered, right.metered)),
     )
+
+
+def _goes_on(last: Link, link: Link) -> bool:
+    """Whether the counters of a statement are those with which the one before it ended."""
+    return [(column, before) for column, before, _ in link.counters] == [
+        (column, after) for column, _, after in last.counters
+    ]
 
 
 def _fault(source: Source, link: Link, code: str, detail: str) -> Fault:

@@ -8,7 +8,7 @@ inside and becomes a fault; a statement with a fault of its own adds nothing els
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -44,6 +44,7 @@ from attest.timeline import Timeline
 from attest.usage import MAX_CELLS, Usage, read_usage, shape_of
 
 NEVER: Final = -1  # no anchor proves anything
+_Waiting = tuple[Usage, Binding, bool]  # to be read with those like it; whose it is; whether a void has taken it back
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,6 @@ def gather(context: Context, first: int, last: int) -> Facts:
     return state.facts(first * WIDTH, min(last * WIDTH, context.size))
 
 
-class Place(NamedTuple):
-    """Where a statement stands in its source's chain; whether a void has taken it back."""
-
-    sub: str
-    seq: int
-    void: bool
-
-
 class _Gather:
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -90,7 +83,7 @@ class _Gather:
         self.absent = 0
         self.room = Room()
         self.pack: BlockAt = _no_block
-        self.pending: dict[tuple[Shape, int, tuple[int, ...]], list[tuple[Usage, Place]]] = {}
+        self.pending: dict[tuple[Shape, int, tuple[int, ...]], list[_Waiting]] = {}
         self.waiting = 0  # devices x buckets of what is pending
 
     def facts(self, begin: int, end: int) -> Facts:
@@ -190,10 +183,8 @@ class _Gather:
         if not isinstance(body, UsageBody):
             return Link(index, statement.seq, prev, leaf, statement.start, statement.end, closes)
         layout = self.context.layouts.layout(body.roster, record.source)
-        before = b"".join([before for _, before, _ in body.counters])
-        after = b"".join([after for _, _, after in body.counters])
         uids = layout.uids if layout is not None else ()
-        return Link(index, statement.seq, prev, leaf, statement.start, statement.end, closes, uids, before, after)
+        return Link(index, statement.seq, prev, leaf, statement.start, statement.end, closes, uids, body.counters)
 
     def contents(self, index: int, place: int, record: KeyRecord, statement: Statement, void: bool) -> None:
         body = statement.body
@@ -206,9 +197,8 @@ class _Gather:
         self, index: int, place: int, record: KeyRecord, statement: Statement, body: UsageBody, void: bool
     ) -> None:
         self.say(index, record, statement)
-        roster = self.context.layouts.in_force(statement.start)
-        last = self.context.layouts.in_force(statement.end - 1)
-        if roster is None or roster is not last or roster.block.digest != body.roster or roster.index > index:
+        roster = self.context.layouts.throughout(statement.start, statement.end)
+        if roster is None or roster.block.digest != body.roster or roster.index > index:
             raise TrustError("usage/roster", f"the roster {body.roster.hex()} was not in force for all of this window")
         if roster.roster is None:
             return
@@ -226,22 +216,22 @@ class _Gather:
         if self.waiting > MAX_CELLS:
             self.flush()
             self.waiting = shape.buckets * shape.devices
-        chained = Place(record.source.sub, statement.seq, void)
-        self.pending.setdefault((shape, body.interval, body.columns), []).append((usage, chained))
+        waiting = self.pending.setdefault((shape, body.interval, body.columns), [])
+        waiting.append((usage, binding, void))
 
     def flush(self) -> None:
         """Read the tile's usage statements, those that are alike together."""
         for waiting in self.pending.values():
             try:
-                self.keep([usage for usage, _ in waiting])
+                self.keep([usage for usage, _, _ in waiting])
             except EvidenceError:
-                for usage, place in waiting:
+                for usage, said_by, void in waiting:
                     try:
                         self.keep([usage])
                     except EvidenceError as error:
-                        if not place.void:
+                        if not void:
                             self.faults.append(
-                                Fault(usage.place, error.code, error.scope, error.detail, place.sub, place.seq)
+                                Fault(usage.place, error.code, error.scope, error.detail, said_by.sub, said_by.seq)
                             )
         self.pending.clear()
         self.waiting = 0

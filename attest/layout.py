@@ -92,6 +92,11 @@ class Layouts:
         place = bisect_right(self._starts, time) - 1
         return self._records[place] if place >= 0 else None
 
+    def throughout(self, start: int, end: int) -> RosterRecord | None:
+        """The one roster in force at all times between two; None where there is none, or more than one."""
+        places = self._places(start, end)
+        return self._records[places.start] if len(places) == 1 else None
+
     def metered(self, sub: str, feed: str, start: int, end: int) -> bool:
         """Whether every roster in force between two times has this source meter the feed."""
         places = self._places(start, end)
