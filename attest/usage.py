@@ -147,9 +147,9 @@ class _Batch:
             size = len(codes)
         # float64 adds these integers exactly: MAX_INTERVALS and the columns' maxima keep every sum below 2^53
         used = np.flatnonzero(np.bincount(key, self.cut.length, size))
-        place, klass = np.divmod(codes[used], len(present))
-        place, group = np.divmod(place, self.groups)
-        statement, bucket = np.divmod(place, buckets)
+        place, klass = _divided(codes[used], len(present))
+        place, group = _divided(place, self.groups)
+        statement, bucket = _divided(place, buckets)
         rows = np.zeros((len(used), len(Cell)), np.int64, "F")
         rows[:, Cell.INDEX] = self.index[statement]
         rows[:, Cell.GROUP] = self.present[statement, group]
@@ -242,7 +242,7 @@ class _Batch:
             used[first] = True
             codes = np.flatnonzero(used)
             seconds = seconds[codes]
-        place, group = np.divmod(codes, self.groups)
+        place, group = _divided(codes, self.groups)
         statement = self.run_ends.searchsorted(place, "right")
         lineage = np.array([r.lineage for r in runs], np.uint64).view(np.int64)
         declared = np.array([-1 if r.declared is None else r.declared for r in runs], np.int64)
@@ -256,6 +256,12 @@ class _Batch:
         rows[:, Work.SECONDS] = seconds * self.interval
         rows[:, Work.DECLARED] = np.where(group == 0, declared[run], -1)
         return rows
+
+
+def _divided(values: Ints, by: int) -> tuple[Ints, Ints]:
+    """Quotients and rests of what is not negative; numpy's own function for both takes five times as long."""
+    whole = values // by
+    return whole, values - whole * by
 
 
 def _pair(counters: Sequence[tuple[int, bytes, bytes]], column: int, none: bytes) -> tuple[bytes, bytes]:

@@ -84,18 +84,14 @@ def presence_ms(milliseconds: Amount, flop_per_s: int) -> Array:
 
 def widened(energy_mj: Amount, error_ppm: int, resolution_mj: int = 0, runs: Amount = 0) -> Array:
     """E+ = E (1 + e) + resolution x n, in mJ."""
-    return add(
-        scale(energy_mj, PPM + error_ppm, PPM, up=True),
-        scale(amounts(runs, "runs"), resolution_mj, 1, up=True),
-    )
+    energy = scale(energy_mj, PPM + error_ppm, PPM, up=True)
+    return add(energy, scale(amounts(runs, "runs"), resolution_mj, 1, up=True)) if resolution_mj else energy
 
 
 def narrowed(energy_mj: Amount, error_ppm: int, resolution_mj: int = 0, runs: Amount = 0) -> Array:
     """The least energy that can lie behind a reading: E (1 - e) - resolution x n, or 0."""
-    return minus(
-        scale(energy_mj, max(PPM - error_ppm, 0), PPM, up=False),
-        scale(amounts(runs, "runs"), resolution_mj, 1, up=True),
-    )
+    energy = scale(energy_mj, max(PPM - error_ppm, 0), PPM, up=False)
+    return minus(energy, scale(amounts(runs, "runs"), resolution_mj, 1, up=True)) if resolution_mj else energy
 
 
 def by_energy(widened_mj: Amount, pin: Pin) -> Array:
