@@ -4,10 +4,9 @@ import os
 
 import click
 
-from attest.cli.errors import complain
 from attest.cli.params import about, read, write
 from attest.cli.verb import Verb, Verbs, console
-from attest.errors import AgreementError, KeyFileError
+from attest.errors import KeyFileError
 
 
 @click.group(
@@ -44,11 +43,8 @@ def sign(text: str, keys: tuple[str, ...], passphrase_file: str | None, output: 
     from attest.sign.files import load_key
 
     data = read(text)
-    try:
+    with about(text):
         found = signable_text(data)
-    except AgreementError as error:
-        complain(f"{text}: {error}", error.hint or f"attest explain {error.code}")
-        click.get_current_context().exit(2)
     signed = data != found.text
     holders = {
         key.thumbprint: f"{holder.name} of {party.name}"

@@ -43,6 +43,8 @@ def key() -> None:
 @click.option("--passphrase-file", metavar="FILE", help="Encrypt with the first line of FILE; - is stdin.")
 def new(path: str, alg: str, name: str | None, passphrase_file: str | None) -> None:
     """Make a private key in the new file PATH, readable by its owner alone, and print the public key."""
+    if path == "-":
+        raise click.UsageError("a private key goes into a file, not to stdout", click.get_current_context())
     signer = new_key(path, ALGORITHMS[alg], passphrase_of(passphrase_file))
     click.echo(_public(signer.public_key(), name))
 

@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 import click
 
 from attest.errors import AttestError, MissingError
+from attest.format.bodies import MAX_BLOCK
 
 T = TypeVar("T")
+MAX_INPUT: Final = MAX_BLOCK  # bytes: nothing that is read whole is larger than a block
+_PART: Final = 1 << 20
 PRIVATE: Final = (b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN ENCRYPTED PRIVATE KEY-----")  # attest.sign.files
 
 
@@ -62,11 +65,25 @@ def KEY_FILE(what: str) -> Callable[[Callable[..., object]], Callable[..., objec
 
 
 def read(path: str) -> bytes:
-    """The bytes of a file, or of stdin for `-`. Raises MissingError."""
+    """The bytes of a file, or of stdin for `-`, MAX_INPUT at most. Raises MissingError."""
     try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        if path == "-":
+            return _bounded(sys.stdin.buffer, "standard input")
+        with Path(path).open("rb") as file:
+            return _bounded(file, path)
     except OSError as error:
         raise MissingError("input/missing", f"{path}: {error.strerror or error}") from error
+
+
+def _bounded(file: BinaryIO, name: str) -> bytes:
+    parts, size = [], 0
+    while part := file.read(_PART):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_INPUT:
+            hint = "nothing that is read whole is larger: name another file"
+            raise MissingError("input/too-large", f"{name} has more than {MAX_INPUT:,} bytes", hint=hint)
+    return b"".join(parts)
 
 
 def write(path: str, data: bytes) -> None:

@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from attest.errors import MissingError
 from attest.report.style import Style, style_for
 
 COMPLETE: Final = "_ATTEST_COMPLETE"  # set by the scripts of `attest completion`
@@ -169,7 +170,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
     try:
         tables = tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
-        raise click.UsageError(f"cannot read the configuration {path}: {error.strerror}", ctx) from error
+        raise MissingError("input/missing", f"{path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise click.UsageError(f"the configuration {path} is not TOML: {error}", ctx) from error
     ctx.default_map = _underscored(tables)

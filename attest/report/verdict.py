@@ -64,7 +64,8 @@ def _party(party: Data, style: Style) -> Iterator[str]:
     if terms:
         first, last = min(t["from"] for t in terms), max(t["until"] for t in terms)
         span = f" · {_day(first)} to {_day(last)} UTC"
-    devices = sum(site["devices"] for site in party["sites"])
+    of_log = {(site["origin"], site["devices"]) for site in party["sites"]}  # of which two copies may have been given
+    devices = sum(max(n for origin, n in of_log if origin == log) for log in {origin for origin, _ in of_log})
     name = " · ".join([party["name"], *phases]) + span + (f" · {devices:,} accelerators" if devices else "")
     yield f"{_outcome(party['outcome'], style)} {name}"
     for light, shown in party["lights"].items():

@@ -94,10 +94,12 @@ def finish(size: int, journal: Journal, pending: Sequence[Record], files: TileFi
 
 @contextlib.contextmanager
 def damage() -> Iterator[None]:
-    """Bad evidence in one's own log is damage."""
+    """Bad evidence in one's own log is damage; what this user may not read is none."""
     try:
         yield
     except (EvidenceError, MissingError) as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise LogError("log/denied", error.detail, hint="work as the user whose log it is") from error
         raise damaged(str(error)) from error
 
 

@@ -92,14 +92,14 @@ def test_a_key_of_nobody_does_not_sign(here: Path, capsys: pytest.CaptureFixture
     assert not Path("pact.agreement").exists()
 
 
-def test_a_faulty_text_is_wrong_usage_with_its_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_faulty_text_is_refused_with_its_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = Path("pact.toml").read_text("utf-8").replace('limit = "2e25 FLOP"', 'limit = "2e25 FLOPS"')
     Path("pact.toml").write_text(text, "utf-8")
     line = text[: text.index("FLOPS")].count("\n") + 1
     code, out, err = run(capsys, "agreement sign pact.toml --key ada.key -o pact.agreement")
-    assert (code, out) == (2, "")
+    assert (code, out) == (6, "")
     assert err == (
-        f"attest: error: pact.toml: quantity/unit: FLOPS is no unit of compute (line {line}, phase.term.limit)\n"
+        f"attest: error: quantity/unit: FLOPS is no unit of compute (line {line}, phase.term.limit), in pact.toml\n"
         "attest: hint: its units are FLOP, kFLOP, MFLOP, GFLOP, TFLOP, PFLOP, EFLOP, ZFLOP, YFLOP\n"
     )
 

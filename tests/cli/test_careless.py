@@ -211,3 +211,22 @@ def test_what_a_killed_init_left_is_no_obstacle(here: Path) -> None:
     assert run(init) == 0
     assert log_id(here / "dc9")
     shutil.rmtree(here / "dc9")
+
+
+def test_a_file_without_end_is_not_read_for_ever(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr("attest.cli.params.MAX_INPUT", 3 << 20)
+    assert run("agreement show /dev/zero") == 6
+    assert "input/too-large: /dev/zero has more than 3,145,728 bytes" in capsys.readouterr().err
+
+
+def test_a_private_key_is_not_written_to_stdout(here: Path, capsys: Captured) -> None:
+    assert run("key new -") == 2
+    assert "a private key goes into a file" in capsys.readouterr().err
+    assert not Path("-").exists()
+
+
+def test_accelerators_of_a_log_given_twice_count_once(here: Path, capsys: Captured) -> None:
+    assert run(CHECK) == 0
+    once = capsys.readouterr().out.splitlines()[0].partition("HOLDS")[2].strip()
+    assert run(CHECK.replace("demo/honest", "demo/honest demo/honest")) == 4
+    assert capsys.readouterr().out.splitlines()[0].endswith(once)

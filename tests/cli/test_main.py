@@ -229,8 +229,8 @@ def test_a_misspelt_configuration_is_refused(text: str, message: str, capsys: Ca
 
 
 def test_a_configuration_that_is_not_there_is_refused(capsys: Captured) -> None:
-    assert run("--config nope.toml explain key/weak") == 2
-    assert "cannot read the configuration nope.toml" in capsys.readouterr().err
+    assert run("--config nope.toml explain key/weak") == 6
+    assert "nope.toml: No such file or directory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -139,3 +139,18 @@ def test_a_directory_that_takes_no_new_files(lab: Lab, tmp_path: Path) -> None:
     with LogWriter.open(path) as log:
         log.seal(lab.sign)
     assert lab.read(path) == items
+
+
+def test_what_one_may_not_read_is_no_damage(
+    lab: Lab, tmp_path: Path, as_nobody: Callable[[Callable[[], object]], str]
+) -> None:
+    path = tmp_path / "log"
+    with LogWriter.create(path, lab.origin) as log:
+        log.extend(lab.items(3))
+        log.seal(lab.sign)
+    entries = path / "tile/entries/000.p/3"
+    entries.chmod(0)
+    assert as_nobody(lambda: LogWriter.open(path, read_only=True).entry(0)) == "log/denied"
+    entries.chmod(0o644)
+    entries.unlink()
+    assert as_nobody(lambda: LogWriter.open(path, read_only=True).entry(0)) == "log/damaged"
