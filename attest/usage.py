@@ -145,8 +145,9 @@ class _Batch:
         if size > _DENSE:  # a statement of a few kilobytes can name many buckets and classes, and few of both together
             codes, key = np.unique(key, return_inverse=True)
             size = len(codes)
-        # float64 adds these integers exactly: MAX_INTERVALS and the columns' maxima keep every sum below 2^53
-        used = np.flatnonzero(np.bincount(key, self.cut.length, size))
+        named = np.zeros(size, bool)
+        named[key] = True
+        used = np.flatnonzero(named)
         place, klass = _divided(codes[used], len(present))
         place, group = _divided(place, self.groups)
         statement, bucket = _divided(place, buckets)
@@ -155,6 +156,7 @@ class _Batch:
         rows[:, Cell.GROUP] = self.present[statement, group]
         rows[:, Cell.BUCKET] = self.first_bucket[statement] + bucket
         rows[:, Cell.CLASS] = present[klass]
+        # float64 adds these integers exactly: MAX_INTERVALS and the columns' maxima keep every sum below 2^53
         for state in State:
             if (self.cut.state == state).any():
                 seconds = np.bincount(key, self.cut.length * self._where(state), size)[used]

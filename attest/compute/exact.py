@@ -107,6 +107,10 @@ def _checked(value: Amount, name: str = "amount") -> tuple[Array, int]:
     """An amount as an array, and its largest element."""
     # numpy would make floats of a list that mixes int64 and uint64
     array = value if isinstance(value, np.ndarray) else np.asarray(value, object)
+    if array.dtype == np.int64 and array.size:
+        high = int(array.view(np.uint64).max())  # a negative number would be larger than all others
+        if high < LIMIT:
+            return array, high
     if array.dtype == object:
         if not all(type(v) is int for v in array.flat):
             raise TypeError(f"{name}: integers only")
