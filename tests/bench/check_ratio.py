@@ -41,7 +41,7 @@ from attest.trust.notes import find_signature
 from attest.trust.pins import Trust, parse_trust
 from attest.verdict import Outcome
 
-TURNS = 15
+TURNS = 40
 DEVICE_INTERVALS = 8 * 1_440  # of a host-day
 
 
