@@ -11,27 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from attest import __version__
-from attest.agreement import (
-    Agreement,
-    ComputeCap,
-    Coverage,
-    Freshness,
-    Inventory,
-    Party,
-    Phase,
-    PowerCap,
-    PowerOff,
-    SignedAgreement,
-    Term,
-    Witnessing,
-)
-from attest.caps import judge_off, judge_power
-from attest.compute_cap import judge_compute
-from attest.duties import judge_coverage, judge_freshness, judge_inventory, judge_witnessing
-from attest.errors import EvidenceError, Scope, UnsupportedError
+from attest.agreement import Agreement, Party, Phase, SignedAgreement, Term
+from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged
 from attest.format.fields import HIDDEN
 from attest.lights import Tally, lights, tally
+from attest.terms import Case, judge_term
 from attest.trust.pins import Trust
 from attest.verdict import (
     Finding,
@@ -157,39 +142,7 @@ def _term(
         for name in names
         if name not in readable
     )
-    try:
-        return _judged(term, phase, chosen, lost, at)
-    except EvidenceError as error:
-        return _unjudged(term, phase, chosen, lost, error)
-
-
-def _judged(term: Term, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...], at: int) -> TermResult:
-    if isinstance(term, ComputeCap):
-        return judge_compute(term, phase, views, lost)
-    if isinstance(term, PowerOff):
-        return judge_off(term, phase, views, lost)
-    if isinstance(term, PowerCap):
-        return judge_power(term, phase, views, lost)
-    if isinstance(term, Coverage):
-        return judge_coverage(term, phase, views, lost)
-    if isinstance(term, Freshness):
-        return judge_freshness(term, phase, views, lost, at)
-    if isinstance(term, Witnessing):
-        return judge_witnessing(term, phase, views, lost)
-    assert isinstance(term, Inventory)  # the union is closed
-    return judge_inventory(term, phase, views, lost)
-
-
-def _unjudged(
-    term: Term, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...], error: EvidenceError
-) -> TermResult:
-    """A term about evidence that cannot be added up: unproven, and nobody is accused, since sums have many authors."""
-    start, end = (views[0].start, views[0].end) if views else (phase.start, phase.end)
-    level = int(term.assurance) if isinstance(term, ComputeCap | PowerOff | PowerCap) else 0
-    findings = (*lost, Finding(error.code, Outcome.UNPROVEN, error.detail, start=start, end=end))
-    return TermResult(
-        phase.name, term.name, term.kind, Outcome.UNPROVEN, start, end, level, "not judged", findings=findings
-    )
+    return judge_term(Case(term, phase, chosen, lost, at))
 
 
 def _longest(evidence: Sequence[SiteEvidence]) -> list[SiteEvidence]:

@@ -7,7 +7,6 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from attest.caps import certain_of, most_of
 from attest.facts import MAX_FAULTS
 from attest.format.block import commit, format_meter
 from attest.format.bodies import Channel, CloseBody, MeterBody
@@ -18,6 +17,7 @@ from attest.simulate.lab import Lab
 from attest.simulate.pact import METER, Phase
 from attest.simulate.site import Event, Trouble
 from attest.simulate.telemetry import Instrument
+from attest.terms.power_cap import certain_of, most_of
 from attest.verdict import Outcome, Verdict
 from tests.attacks.vectors import EVENING, NOON, ran
 from tests.check.world import (

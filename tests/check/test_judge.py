@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from attest import judge
 from attest.account import Account
+from attest.agreement import Term
 from attest.errors import EvidenceError
 from attest.metering import Metering
+from attest.terms import JUDGES
 from attest.verdict import Outcome, Status, TermResult
 from tests.check.world import CAP, COVERAGE, TRAINING, TRAINING_CAP, honest, under
 from tests.check.world import judge as verdict_on
@@ -24,12 +25,12 @@ def _contradicted(*_: Any, **__: Any) -> Any:
     raise EvidenceError("meter/overlap", "a bucket of 3600 s is covered for 3600001 ms")
 
 
-@pytest.mark.parametrize("kind", ["compute", "off", "power", "coverage", "freshness", "witnessing", "inventory"])
-def test_an_error_of_one_term_is_its_own(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, f"judge_{kind}", _contradicted)
+@pytest.mark.parametrize("kind", list(JUDGES), ids=lambda kind: kind.kind)
+def test_an_error_of_one_term_is_its_own(kind: type[Term], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(JUDGES, kind, _contradicted)
     party = verdict_on(honest((TRAINING,)).bundle(), under(*TERMS)).parties[0]
     broken = [term for term in party.terms if term.findings and term.findings[0].code == "meter/overlap"]
-    assert broken and all(term.kind.endswith(kind) or term.kind.startswith(kind) for term in broken)
+    assert broken and all(term.kind == kind.kind for term in broken)
     assert all(term.outcome is Outcome.UNPROVEN and term.findings[0].scope is None for term in broken)
     assert len(party.terms) == len(TERMS)
     assert party.outcome is Outcome.BREACHED  # devices that must be off, or the cap on training

@@ -1,116 +1,19 @@
-"""Terms that meters prove: power-off and power-cap (schemas/agreement.md, "Terms")."""
-
-from collections.abc import Sequence
-from typing import Final
+"""The term power-cap: energy or power through feeds, by their meters (schemas/agreement.md, "Terms")."""
 
 import numpy as np
 
-from attest.agreement import Phase, PowerCap, PowerOff
+from attest.agreement import PowerCap
 from attest.compute.exact import Array, add, running
-from attest.declared import no_pin, undeclared
 from attest.evaluate import View
-from attest.facts import Cell, Table
-from attest.figures import INDEPENDENT
-from attest.metering import Metering
+from attest.terms.case import Case
+from attest.terms.declared import no_pin, undeclared
 from attest.verdict import Finding, Outcome, TermResult
 
-HOUR: Final = 3_600
 
-
-def judge_off(term: PowerOff, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...]) -> TermResult:
-    """Every accelerator is off in every bucket, and a meter of the asked level agrees."""
-    findings = [*lost, *undeclared(views)]
-    known = not findings
-    off_s = expected_s = on_s = 0
-    for view in views:
-        if view.unpinned:
-            findings += [no_pin(model) for model in view.unpinned]
-            continue
-        account = view.account
-        metering = account.metering(int(term.assurance))
-        off_s += int(account.declared(metering)[metering.off].sum())
-        expected_s += view.expected_s
-        admitted = account.worthy(account.cells, account.worth.admitted)
-        on = admitted[admitted[:, Cell.SAMPLED] > 0]
-        # A host's key alone does not switch on what an independent meter shows to be off.
-        shown = account.metering(INDEPENDENT)
-        row = shown.row_of[account.group_feed[on[:, Cell.GROUP]]]
-        denied = shown.off[row, on[:, Cell.BUCKET] - view.window[0]]
-        if denied.any():
-            known = False
-            findings.append(_crossed(view, on[denied]))
-        on = on[~denied]
-        on_s += int(on[:, Cell.SAMPLED].sum())
-        if len(on):
-            findings.append(_admits_on(view, on))
-        findings += _not_off(view, metering)
-    if on_s:
-        outcome = Outcome.BREACHED
-    else:
-        outcome = Outcome.HOLDS if expected_s and off_s == expected_s and known else Outcome.UNPROVEN
-    start, end = views[0].start if views else phase.start, views[0].end if views else phase.end
-    return TermResult(
-        phase.name, term.name, term.kind, outcome, start, end, int(term.assurance),
-        f"{off_s // HOUR:,} of {expected_s // HOUR:,} device-hours shown to be off",
-        "device-seconds", on_s, expected_s - off_s, 0, expected_s - off_s, {}, tuple(findings),
-    )  # fmt: skip
-
-
-def _admits_on(view: View, on: Table) -> Finding:
-    text = "the lab's own statements sampled {:,} device-seconds of devices that must be off"
-    return _sampled(view, on, "term/power-off", Outcome.BREACHED, text)
-
-
-def _crossed(view: View, on: Table) -> Finding:
-    text = "statements sampled {:,} device-seconds that an independent meter shows to be off"
-    return _sampled(view, on, "bounds/crossed", Outcome.UNPROVEN, text)
-
-
-def _sampled(view: View, on: Table, code: str, outcome: Outcome, text: str) -> Finding:
-    first = on[0]
-    group = view.layouts.groups[int(first[Cell.GROUP])]
-    bucket = view.agreement.bucket_s
-    seconds = int(on[:, Cell.SAMPLED].sum())
-    return Finding(
-        code,
-        outcome,
-        text.format(seconds),
-        index=int(first[Cell.INDEX]),
-        source=group.sub,
-        start=int(first[Cell.BUCKET]) * bucket,
-        end=int(on[-1][Cell.BUCKET] + 1) * bucket,
-        numbers={"device_seconds": seconds},
-    )
-
-
-def _not_off(view: View, metering: Metering) -> list[Finding]:
-    """One finding for each feed that is not shown to be off throughout."""
-    account = view.account
-    names = {number: name for name, number in view.layouts.feeds.items()}
-    findings = []
-    for feed, due in account.expected.due(account.group_feed):
-        missing = np.flatnonzero(due & ~metering.off[metering.row_of[feed]])
-        if not len(missing):
-            continue
-        bucket = view.agreement.bucket_s
-        findings.append(
-            Finding(
-                "power/not-shown-off",
-                Outcome.UNPROVEN,
-                f"{len(missing)} of {int(due.sum())} buckets are not shown to be off by a meter of this level",
-                feed=names[feed],
-                start=int(missing[0] + view.window[0]) * bucket,
-                end=int(missing[-1] + 1 + view.window[0]) * bucket,
-                numbers={"buckets": len(missing)},
-                settle=f"an independent meter's readings of {names[feed]} for {len(missing)} buckets",
-            )
-        )
-    return findings
-
-
-def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...]) -> TermResult:
+def judge_power(case: Case[PowerCap]) -> TermResult:
     """Energy or power through feeds against a limit, by their meters: mJ, or mW as the mean of any bucket."""
-    findings = [*lost, *undeclared(views)]
+    term, views = case.term, case.views
+    findings = [*case.lost, *undeclared(views)]
     high = low = 0
     window = term.window_s
     known = bool(views) and not findings
@@ -170,12 +73,16 @@ def judge_power(term: PowerCap, phase: Phase, views: Sequence[View], lost: tuple
         findings.append(
             Finding("bounds/too-wide", Outcome.UNPROVEN, f"at most {high:,} {unit}, limit {limit:,} {unit}")
         )
-    start, end = views[0].start if views else phase.start, views[0].end if views else phase.end
-    return TermResult(
-        phase.name, term.name, term.kind, outcome, start, end, int(term.assurance),
+    return case.result(
+        outcome,
         f"metered, by clocks good to {clock_s:,} s" if clock_s else "metered",
-        unit, low, high if known else None, limit, high if known else None, {}, tuple(findings),
-    )  # fmt: skip
+        findings,
+        unit=unit,
+        low=low,
+        high=high if known else None,
+        limit=limit,
+        tightest=high if known else None,
+    )
 
 
 def _feeds(term: PowerCap, view: View) -> set[int]:

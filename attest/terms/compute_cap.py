@@ -7,17 +7,17 @@ case itself. `low > high` is a contradiction of the evidence and proves neither.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import Final
 
 from attest.account import Account
 from attest.admitted import admission
-from attest.agreement import ComputeCap, Phase
+from attest.agreement import ComputeCap
 from attest.compute.exact import Array, add, total
-from attest.declared import no_pin, undeclared
 from attest.evaluate import View
 from attest.metering import Window
+from attest.terms.case import Case
+from attest.terms.declared import no_pin, undeclared
 from attest.verdict import Finding, Outcome, TermResult
 
 MFLOP: Final = 10**6
@@ -58,14 +58,13 @@ def compute(
     )
 
 
-def judge_compute(term: ComputeCap, phase: Phase, views: Sequence[View], lost: tuple[Finding, ...]) -> TermResult:
-    """A compute cap over sites. `lost` says which of the term's sites have no readable evidence."""
-    start, end = views[0].start if views else phase.start, views[0].end if views else phase.end
-    lost = (*lost, *(no_pin(model) for view in views for model in view.unpinned), *undeclared(views))
-    views = [view for view in views if not view.unpinned and view.layouts.feeds]
-    base = partial(TermResult, phase.name, term.name, term.kind, start=start, end=end, level=int(term.assurance))
+def judge_compute(case: Case[ComputeCap]) -> TermResult:
+    """A compute cap over sites."""
+    term = case.term
+    lost = (*case.lost, *(no_pin(model) for view in case.views for model in view.unpinned), *undeclared(case.views))
+    views = [view for view in case.views if not view.unpinned and view.layouts.feeds]
     if not views:
-        return base(outcome=Outcome.UNPROVEN, text="no bound", unit="FLOP", limit=term.limit, findings=lost)
+        return case.result(Outcome.UNPROVEN, "no bound", lost, unit="FLOP", limit=term.limit)
     windows = _days(views[0]) if term.window_s is None else _rolling(views[0], views[0].most_buckets(term.window_s))
     label = None if term.label is None else int(term.label)
     within = [views[0].window] if term.window_s is None else _rolling(views[0], views[0].fewest_buckets(term.window_s))
@@ -86,16 +85,16 @@ def judge_compute(term: ComputeCap, phase: Phase, views: Sequence[View], lost: t
         for site in found
         for feed in site.negative
     )
-    return base(
-        outcome=outcome,
-        text="any label" if term.label is None else f"label {term.label.name.lower().replace('_', '-')}",
+    return case.result(
+        outcome,
+        "any label" if term.label is None else f"label {term.label.name.lower().replace('_', '-')}",
+        (*lost, *findings, *negative),
         unit="FLOP",
         low=low * MFLOP,
         high=None if lost else high * MFLOP,
         limit=term.limit,
         tightest=None if lost else high * MFLOP,
         parts=parts,
-        findings=(*lost, *findings, *negative),
     )
 
 

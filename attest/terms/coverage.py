@@ -1,0 +1,104 @@
+"""The term coverage: every declared device-interval is accounted for (schemas/agreement.md, "Terms").
+
+Evidence is a duty. A hole is a breach once the party's own witnessed chain has gone past it by the grace period:
+whoever fell silent altogether is unproven, whoever reports again and leaves the hole admits it.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from attest.agreement import Coverage
+from attest.evaluate import View
+from attest.facts import Cell
+from attest.terms.case import Case
+from attest.terms.declared import undeclared
+from attest.verdict import Finding, Outcome, TermResult
+
+PPM: Final = 1_000_000
+HOUR: Final = 3_600
+MOST_HOLES: Final = 5  # named one by one; the rest are counted
+
+
+def judge_coverage(case: Case[Coverage]) -> TermResult:
+    """The share of device-seconds accounted for."""
+    term, views = case.term, case.views
+    lost = (*case.lost, *undeclared(views))
+    findings = list(lost)
+    expected = accounted = admitted_holes = 0
+    interval = views[0].agreement.interval_s if views else 1
+    for view in views:
+        if view.unpinned:
+            text = "no pin for " + ", ".join(view.unpinned)
+            lost = (*lost, Finding("pin/missing", Outcome.UNPROVEN, text))
+            findings.append(lost[-1])
+            continue
+        expected += view.expected_s
+        accounted += view.accounted_s
+        admitted_holes += admitted(view)
+        findings += holes(view)
+    outcome = Outcome.UNPROVEN
+    if expected and (expected - admitted_holes) * PPM < term.share_ppm * expected:
+        outcome = Outcome.BREACHED
+        text = f"{admitted_holes // interval:,} device-intervals are missing that the party's own chain has gone past"
+        findings.append(Finding("term/coverage", Outcome.BREACHED, text, numbers={"device_seconds": admitted_holes}))
+    elif expected and not lost and accounted * PPM >= term.share_ppm * expected:
+        outcome = Outcome.HOLDS
+    text = f"{accounted // interval:,} of {expected // interval:,} device-intervals"
+    share = accounted * PPM // expected if expected else None
+    return case.result(outcome, text, findings, unit="ppm", low=share, high=share, limit=term.share_ppm, tightest=share)
+
+
+def admitted(view: View) -> int:
+    """Device-seconds of holes for which the source's own witnessed chain went on for longer than the grace period."""
+    bucket = view.agreement.bucket_s
+    reach = view.witnessed_end()
+    edges = (np.arange(view.window[0], view.window[1]) + 1) * bucket
+    account = view.account
+    # What a statement accounts for, but its block does not show, or what came too late, may still turn up.
+    late = account.worthy(account.cells, ~view.worth.usable)
+    excuses = late[:, Cell.SAMPLED] + late[:, Cell.OFF] + late[:, Cell.LOST]
+    # What stands in a chain that contradicts itself is not the lab's admission.
+    disputed = {fault.source for fault in view.evidence.faults}
+    ends = np.array([0 if g.sub in disputed else reach.get(g.sub, 0) for g in view.layouts.groups], np.int64)
+    total = 0
+    for groups, seconds in view.unaccounted():
+        excused = account.by_group(late, excuses, groups)
+        excused += account.by_group(account.usable, account.usable[:, Cell.LOST], groups)
+        past = edges + view.agreement.grace_s <= ends[groups, None]
+        total += int(np.maximum(seconds - excused, 0)[past].sum())
+    return total
+
+
+def holes(view: View) -> list[Finding]:
+    """The largest holes, by group of devices, and one finding that counts the rest."""
+    by_group = view.holes.seconds
+    order = [int(g) for g in np.argsort(-by_group, kind="stable") if by_group[g]]
+    bucket = view.agreement.bucket_s
+    findings = []
+    for number in order[:MOST_HOLES]:
+        group = view.layouts.groups[number]
+        seconds = int(by_group[number])
+        peak = view.pins[group.model].peak_flop_per_s * seconds
+        findings.append(
+            Finding(
+                "coverage/gap",
+                Outcome.UNPROVEN,
+                f"no record for {device_time(seconds)} of {group.model} (up to {peak:.2e} FLOP at peak)",
+                source=group.sub,
+                start=int(view.holes.first[number] + view.window[0]) * bucket,
+                end=int(view.holes.last[number] + 1 + view.window[0]) * bucket,
+                numbers={"device_seconds": seconds, "flop_at_peak": peak},
+                settle=f"records or a metered power-off for {device_time(seconds)}",
+            )
+        )
+    if len(order) > MOST_HOLES:
+        rest = int(by_group[order[MOST_HOLES:]].sum())
+        text = f"and {device_time(rest)} in {len(order) - MOST_HOLES} more groups"
+        findings.append(Finding("coverage/gap", Outcome.UNPROVEN, text, numbers={"device_seconds": rest}))
+    return findings
+
+
+def device_time(seconds: int) -> str:
+    """Device-seconds in words: hours, or seconds where it is less than one."""
+    return f"{seconds // HOUR:,} device-hours" if seconds >= HOUR else f"{seconds:,} device-seconds"
