@@ -77,6 +77,16 @@ class Expected:
             out[chosen[:, None], bucket] += devices[:, None] * seconds
         return out
 
+    def at_once(self, row: Ints, rows: int) -> Array:
+        """The most devices that are declared at one time in each bucket, by the row that groups have, [row, bucket]."""
+        out = np.zeros((rows, self.buckets), np.int64)
+        for roster, (bucket, _) in zip(self.rosters, self._touched, strict=True):
+            chosen, at = np.unique(row[roster.groups], return_inverse=True)
+            devices = gathered(roster.devices, at, len(chosen))
+            here = np.ix_(chosen, bucket)
+            out[here] = np.maximum(out[here], devices[:, None])
+        return out
+
     def due(self, row: Ints) -> Iterator[tuple[int, Mask]]:
         """Of the rows that groups have, each in which any are declared, and in which buckets."""
         rows, at = np.unique(row, return_inverse=True)

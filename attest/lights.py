@@ -13,7 +13,7 @@ from attest.evaluate import View
 from attest.figures import INDEPENDENT
 from attest.verdict import Finding, Light, Outcome, Status, TermResult
 
-LIMITS = ("compute-cap", "power-cap", "power-off")
+LIMITS = ("compute-cap", "slowdown", "ramp", "run-cap", "scale-cap", "power-off", "idle", "power-cap")
 
 
 class Tally(NamedTuple):
@@ -34,7 +34,7 @@ def tally(view: View) -> Tally:
         return Tally(view, 0, 0, 0, 0)
     why, accounted, metered, off = "", None, None, 0
     try:
-        metered, off = _metered(view)
+        metered, off = metered_time(view)
         accounted = view.accounted_s
     except EvidenceError as error:
         why = f"{error.code}: {error.detail}"
@@ -95,7 +95,7 @@ def _corroborated(tallies: Sequence[Tally]) -> Light:
     return Light("corroborated", Status.PASS if metered == expected else Status.NOT_CHECKED, text)
 
 
-def _metered(view: View) -> tuple[int, int]:
+def metered_time(view: View) -> tuple[int, int]:
     """Device-seconds behind independent meters without a gap, and those of them that were off."""
     metering = view.account.metering(INDEPENDENT)
     full = metering.covered_ms() == view.agreement.bucket_s * 1_000

@@ -4,23 +4,28 @@ parse_agreement(text) -> Agreement             the text alone, whoever signed it
 verify_agreement(file) -> SignedAgreement      the file that travels: the text and its signatures
 """
 
-from attest.agreement.model import (
+from attest.agreement.kinds import (
     LABELS,
-    Agreement,
     Assurance,
+    AssuranceShare,
     ComputeCap,
     Coverage,
     Freshness,
+    Gap,
+    Idle,
     Inventory,
-    Meter,
-    Party,
-    Phase,
     PowerCap,
     PowerOff,
-    Site,
+    Ramp,
+    RunCap,
+    ScaleCap,
+    Slowdown,
+    Step,
     Term,
+    Timeliness,
     Witnessing,
 )
+from attest.agreement.model import Agreement, Meter, Party, Phase, Site
 from attest.agreement.parse import parse_agreement
 from attest.agreement.signed import CONTENT_TYPE, SignedAgreement, verify_agreement
 
@@ -29,18 +34,27 @@ __all__ = [
     "LABELS",
     "Agreement",
     "Assurance",
+    "AssuranceShare",
     "ComputeCap",
     "Coverage",
     "Freshness",
+    "Gap",
+    "Idle",
     "Inventory",
     "Meter",
     "Party",
     "Phase",
     "PowerCap",
     "PowerOff",
+    "Ramp",
+    "RunCap",
+    "ScaleCap",
     "SignedAgreement",
     "Site",
+    "Slowdown",
+    "Step",
     "Term",
+    "Timeliness",
     "Witnessing",
     "parse_agreement",
     "verify_agreement",

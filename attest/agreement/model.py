@@ -4,38 +4,20 @@ All numbers are integers: time in Unix s and durations in s, compute in FLOP, en
 shares in parts per million. What these types cannot say by themselves (names that exist, keys with one role, phases
 that do not overlap) holds of every agreement that `attest.agreement.parse_agreement` returns.
 
-A term is judged for each party it binds by itself: a cap of 1e22 FLOP allows every party 1e22. `parties` and
-`sites` of a term are written out, also where the text leaves them to mean all.
+Terms are in `attest.agreement.kinds`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import ClassVar, Final
 
+from attest.agreement.kinds import Term
 from attest.compute.accelerators import default_pin, lookup
 from attest.compute.pins import Pin
 from attest.errors import AgreementError, UnsupportedError
 from attest.format.note import Vkey
-from attest.format.vocabulary import Label
 from attest.trust.holders import Holders
 from attest.trust.keys import PublicKey
 from attest.trust.quorum import Policy
-
-
-class Assurance(IntEnum):
-    """By what a total is held up; derived from evidence, never set by a caller."""
-
-    L0 = 0  # unsigned
-    L1 = 1  # the lab's software key
-    L2 = 2  # a key proven to be held in hardware
-    L3 = 3  # an approved, measured agent bound to the statement
-    L4 = 4  # an independent party's measurement that agrees
-
-
-LABELS: Final[Mapping[str, Label]] = {
-    label.name.lower().replace("_", "-"): label for label in Label if label is not Label.NONE
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,87 +64,6 @@ class Party:
 
     def site(self, name: str) -> Site:
         return next(site for site in self.sites if site.name == name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Term:
-    """What every term has: its name, unique in its phase, and the parties and sites it binds."""
-
-    kind: ClassVar[str]
-    name: str
-    parties: tuple[str, ...]
-    sites: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComputeCap(_Term):
-    """At most `limit` FLOP, of one label or of anything, over the phase or any window of `window_s`."""
-
-    kind: ClassVar[str] = "compute-cap"
-    limit: int
-    label: Label | None
-    window_s: int | None
-    assurance: Assurance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerOff(_Term):
-    """Every accelerator is off, and a meter agrees."""
-
-    kind: ClassVar[str] = "power-off"
-    assurance: Assurance
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage(_Term):
-    """At least `share_ppm` of all device-intervals are accounted for."""
-
-    kind: ClassVar[str] = "coverage"
-    share_ppm: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freshness(_Term):
-    """The newest witnessed head is at most `max_age_s` old when it is judged."""
-
-    kind: ClassVar[str] = "freshness"
-    max_age_s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Witnessing(_Term):
-    """Every statement of the phase was witnessed by the agreement's quorum within `max_lag_s` of its window."""
-
-    kind: ClassVar[str] = "witnessing"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inventory(_Term):
-    """The inventory in force lists `minimum` to `maximum` accelerators, or is the one with digest `roster`."""
-
-    kind: ClassVar[str] = "inventory"
-    minimum: int | None
-    maximum: int | None
-    roster: bytes | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerCap(_Term):
-    """No bucket with a mean over `limit_mw`, or at most `limit_mj` over the phase or any window of `window_s`.
-
-    Of the meter with this sub, of one feed, or with neither of the sum of all feeds that come from outside.
-    """
-
-    kind: ClassVar[str] = "power-cap"
-    meter: str | None
-    feed: str | None
-    limit_mw: int | None
-    limit_mj: int | None
-    window_s: int | None
-    assurance: Assurance
-
-
-Term = ComputeCap | PowerOff | Coverage | Freshness | Witnessing | Inventory | PowerCap
 
 
 @dataclass(frozen=True, slots=True)

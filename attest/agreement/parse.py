@@ -10,8 +10,9 @@ from typing import Final
 
 from attest.agreement.model import Agreement, Meter, Party, Phase, Site
 from attest.agreement.pins import read_pins
+from attest.agreement.reading import MAX_NAME, Setting, quantity
 from attest.agreement.rules import require_bound, require_buckets, require_order, require_quorum
-from attest.agreement.terms import MAX_NAME, Setting, parse_terms, quantity
+from attest.agreement.terms import parse_terms
 from attest.agreement.units import (
     DURATION,
     ENERGY,
@@ -50,11 +51,12 @@ def parse_agreement(text: bytes) -> Agreement:
     if "interval" in root:
         interval_s = quantity(root, "interval", DURATION, low=1, high=MAX_INTERVAL_S)
     require_buckets(root, bucket_s, interval_s)  # 2
+    max_lag_s = quantity(root, "max_lag", DURATION, low=1, high=MAX_LAG_S)
     roles = KeyRoles()
     policy, tolerates = _witnesses(root, roles)  # 3
     parties = _parties(root, policy, tolerates, roles)  # 4, 5
     pins = read_pins(root)  # 6
-    phases = _phases(root, parties, bucket_s)  # 7, 8
+    phases = _phases(root, parties, bucket_s, max_lag_s)  # 7, 8
     require_bound(root, parties, phases)
     return Agreement(
         name=root.text("name", limit=MAX_NAME),
@@ -63,7 +65,7 @@ def parse_agreement(text: bytes) -> Agreement:
         text=text,
         bucket_s=bucket_s,
         interval_s=interval_s,
-        max_lag_s=quantity(root, "max_lag", DURATION, low=1, high=MAX_LAG_S),
+        max_lag_s=max_lag_s,
         grace_s=quantity(root, "grace", DURATION, high=MAX_LAG_S),
         tolerates=tolerates,
         policy=policy,
@@ -169,7 +171,7 @@ def _meter(table: Table, party: str, sites: tuple[Site, ...], roles: KeyRoles) -
     )
 
 
-def _phases(root: Table, parties: tuple[Party, ...], bucket_s: int) -> tuple[Phase, ...]:
+def _phases(root: Table, parties: tuple[Party, ...], bucket_s: int, max_lag_s: int) -> tuple[Phase, ...]:
     tables = root.tables("phase", MAX_PHASES)
     phases: list[Phase] = []
     for table in tables:
@@ -178,7 +180,7 @@ def _phases(root: Table, parties: tuple[Party, ...], bucket_s: int) -> tuple[Pha
         require_order(table, phases, start, end, bucket_s)
         if not table.values.get("term"):
             raise table.error("agreement/empty-phase", f"the phase {name} has no term")
-        setting = Setting(parties, end - start, bucket_s)
+        setting = Setting(parties, start, end, bucket_s, max_lag_s)
         phases.append(Phase(name, start, end, parse_terms(table.tables("term", MAX_TERMS), setting)))
     require_unique(tables, "name", "phase")
     return tuple(phases)

@@ -11,7 +11,7 @@ What is left out is the default of `attest.compute.accelerators`; a model that t
 from typing import Final
 
 from attest.agreement.model import canonical_model
-from attest.agreement.terms import MAX_NAME, quantity
+from attest.agreement.reading import MAX_NAME, quantity
 from attest.agreement.units import EFFICIENCY, ENERGY, FREQUENCY, POWER, RATE, SHARE, WORK, Dimension
 from attest.compute.accelerators import default_pin
 from attest.compute.pins import FIGURES, MAX_FIGURE, Pin

@@ -37,6 +37,7 @@ from attest.errors import AgreementError
 
 MAX_FLOP: Final = 10**30
 MAX_RATE: Final = 10**18  # of one device
+MAX_SPEED: Final = 10**27  # of a party: a billion of them
 MAX_EFFICIENCY: Final = 10**9
 MAX_WORK: Final = 10**9
 MAX_DURATION: Final = 36_525 * 86_400  # a century
@@ -101,6 +102,7 @@ def _si(base: str, first: int, prefixes: str) -> dict[str, int]:
 
 FLOP: Final = Dimension("compute", _si("FLOP", 1, " kMGTPEZY"), MAX_FLOP)
 RATE: Final = Dimension("speed", _si("FLOP/s", 1, " kMGTPEZY"), MAX_RATE)
+SPEED: Final = Dimension("speed", _si("FLOP/s", 1, " kMGTPEZY"), MAX_SPEED)
 EFFICIENCY: Final = Dimension("efficiency", {"GFLOP/J": 1, "TFLOP/J": 1_000}, MAX_EFFICIENCY)
 WORK: Final = Dimension("work", {"FLOP/cycle": 1}, MAX_WORK)
 DURATION: Final = Dimension("time", {"s": 1, "min": 60, "h": 3_600, "d": 86_400}, MAX_DURATION)

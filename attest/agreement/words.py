@@ -1,54 +1,13 @@
-"""An agreement in sentences: what `attest agreement show` prints, and what a report says of a term.
-
->>> term = ComputeCap(name="cap", parties=("https://acme.example",), sites=("dc1",), limit=10**22, label=None,
-...                   window_s=2_592_000, assurance=Assurance.L3)
->>> describe(term)
-'at most 1e22 FLOP of any kind in any 30 d, shown at L3 or better'
-"""
+"""An agreement in sentences: what `attest agreement show` prints."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Final
 
-from attest.agreement.model import (
-    LABELS,
-    Agreement,
-    Assurance,
-    ComputeCap,
-    Coverage,
-    Freshness,
-    Inventory,
-    Meter,
-    Party,
-    PowerCap,
-    PowerOff,
-    Term,
-)
+from attest.agreement.kinds import Term
+from attest.agreement.model import Agreement, Meter, Party
 from attest.agreement.pins import describe_pin
 from attest.agreement.signed import SignedAgreement
-from attest.agreement.units import DURATION, ENERGY, FLOP, POWER, SHARE
-
-_LABEL_WORDS: Final = {label: word for word, label in LABELS.items()}
-
-
-def describe(term: Term) -> str:
-    """What a term demands of each party it binds, in one clause with units."""
-    match term:
-        case ComputeCap():
-            what = "of any kind" if term.label is None else f"labelled {_LABEL_WORDS[term.label]}"
-            return f"at most {FLOP.format(term.limit)} {what} {_over(term.window_s)}, {_shown(term.assurance)}"
-        case PowerOff():
-            return f"every accelerator is off, {_shown(term.assurance)}"
-        case Coverage():
-            return f"at least {SHARE.format(term.share_ppm)} of device-intervals are accounted for"
-        case Freshness():
-            return f"the newest witnessed head is at most {DURATION.format(term.max_age_s)} old"
-        case Inventory():
-            return "the inventory " + " and ".join(_inventory(term))
-        case PowerCap():
-            return f"{_power(term)}, {_shown(term.assurance)}"
-        case _:
-            return "every statement is witnessed in time by the quorum"
+from attest.agreement.term_words import describe, utc
+from attest.agreement.units import DURATION, ENERGY, POWER, SHARE
 
 
 def lines(signed: SignedAgreement) -> Iterator[str]:
@@ -69,7 +28,7 @@ def lines(signed: SignedAgreement) -> Iterator[str]:
         yield f"pin {model}: {describe_pin(pin)}"
     for phase in agreement.phases:
         length = DURATION.format(phase.end - phase.start)
-        yield f"phase {phase.name}, {_utc(phase.start)} to {_utc(phase.end)} ({length})"
+        yield f"phase {phase.name}, {utc(phase.start)} to {utc(phase.end)} ({length})"
         for term in phase.terms:
             yield f"  {term.name}: {describe(term)}{_scope(term, agreement)}"
 
@@ -108,36 +67,6 @@ def _meter(meter: Meter) -> str:
     return ", ".join(parts)
 
 
-def _inventory(term: Inventory) -> Iterator[str]:
-    if term.minimum is not None and term.minimum == term.maximum:
-        yield f"lists exactly {term.minimum:,} accelerators"
-    else:
-        if term.minimum is not None:
-            yield f"lists at least {term.minimum:,} accelerators"
-        if term.maximum is not None:
-            yield f"at most {term.maximum:,}" if term.minimum else f"lists at most {term.maximum:,} accelerators"
-    if term.roster is not None:
-        yield f"is {term.roster.hex()}"
-
-
-def _power(term: PowerCap) -> str:
-    where = "all feeds from outside together"
-    if term.meter is not None or term.feed is not None:
-        where = f"meter {term.meter}" if term.feed is None else f"feed {term.feed}"
-    if term.limit_mw is not None:
-        return f"{where}: at most {POWER.format(term.limit_mw)} as the mean of any bucket"
-    assert term.limit_mj is not None  # a power cap has one of the two
-    return f"{where}: at most {ENERGY.format(term.limit_mj)} {_over(term.window_s)}"
-
-
-def _over(window_s: int | None) -> str:
-    return "over the phase" if window_s is None else f"in any {DURATION.format(window_s)}"
-
-
-def _shown(assurance: Assurance) -> str:
-    return f"shown at {assurance.name} or better"
-
-
 def _scope(term: Term, agreement: Agreement) -> str:
     """Whom the term binds, where that is not everybody."""
     if all(site.name in term.sites for party in agreement.parties for site in party.sites):
@@ -146,7 +75,3 @@ def _scope(term: Term, agreement: Agreement) -> str:
     if all(site.name in term.sites for party in bound for site in party.sites):
         return f" (binds {', '.join(party.name for party in bound)})"
     return f" (binds {', '.join(term.sites)})"
-
-
-def _utc(time: int) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -18,7 +18,7 @@ from attest.sign.signer import Signer
 from attest.simulate.cast import Identity, Witnesses
 from attest.trust.keys import format_key
 
-Value = str | int | bool | Sequence[str]
+Value = str | int | bool | datetime | Sequence[str] | Sequence[Mapping[str, str | datetime]]
 Table = Mapping[str, Value]
 
 METER: Final[Table] = {"error": "1 %", "clock": "1 s", "integrates": True}
@@ -128,7 +128,15 @@ def _value(value: Value) -> str:
         return str(value)
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%SZ}"
+    return "[" + ", ".join(_item(item) for item in value) + "]"
+
+
+def _item(value: str | Mapping[str, str | datetime]) -> str:
+    if isinstance(value, str):
+        return _value(value)
+    return "{ " + ", ".join(f"{key} = {_value(of)}" for key, of in value.items()) + " }"
 
 
 def _time(time: int) -> str:

@@ -1,10 +1,11 @@
-"""The term compute-cap: bounds of sites, and what they say of a limit (schemas/agreement.md, "Terms").
+"""The terms compute-cap, slowdown and ramp: bounds of sites against a limit (schemas/agreement.md, "Terms").
 
 A cap holds if the worst case is within it and is breached if the admission, clipped to every independent upper
 bound, exceeds it; between the two it is unproven, and the tightest cap that the evidence would prove is the worst
 case itself. `low > high` is a contradiction of the evidence and proves neither.
 """
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,16 +13,23 @@ from typing import Final
 
 from attest.account import Account
 from attest.admitted import admission
-from attest.agreement import ComputeCap
+from attest.agreement import Assurance, ComputeCap, Ramp, Slowdown
 from attest.compute.exact import Array, add, total
 from attest.evaluate import View
+from attest.format.vocabulary import Label
 from attest.metering import Window
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
-from attest.verdict import Finding, Outcome, TermResult
+from attest.verdict import Finding, Outcome, TermResult, utc, worst
 
 MFLOP: Final = 10**6
+PPM: Final = 10**6
 DAY: Final = 86_400
+BREACHES: Final[Mapping[str, str]] = {
+    "compute-cap": "term/compute-cap",
+    "slowdown": "term/slowdown",
+    "ramp": "term/ramp",
+}
 
 
 @dataclass(frozen=True)
@@ -61,82 +69,141 @@ def compute(
 def judge_compute(case: Case[ComputeCap]) -> TermResult:
     """A compute cap over sites."""
     term = case.term
+    return judge_limits(case, [Limit(term.limit, term.window_s)], term.label, term.assurance)
+
+
+def judge_slowdown(case: Case[Slowdown]) -> TermResult:
+    """A share of a baseline over sites."""
+    term = case.term
+    length = case.phase.end - case.phase.start if term.window_s is None else term.window_s
+    limit = Limit(term.baseline * length * term.share_ppm // PPM, term.window_s)
+    return judge_limits(case, [limit], term.label, term.assurance)
+
+
+def judge_ramp(case: Case[Ramp]) -> TermResult:
+    """Each step of a ramp over sites."""
+    term = case.term
+    limits = [Limit(step.limit, None, (step.start, step.end)) for step in term.steps]
+    return judge_limits(case, limits, term.label, term.assurance)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `flop` over a time (start, end) in Unix s, the phase if None, or over any window of `window_s` in it."""
+
+    flop: int
+    window_s: int | None
+    time: tuple[int, int] | None = None
+
+    def span(self, view: View) -> Window:
+        """What of it can be judged, in buckets; empty where that has not begun."""
+        bucket, (first, end) = view.agreement.bucket_s, view.window
+        if self.time is None:
+            return first, end
+        return max(first, self.time[0] // bucket), min(end, self.time[1] // bucket)
+
+
+def judge_limits(
+    case: Case[ComputeCap] | Case[Slowdown] | Case[Ramp],
+    limits: Sequence[Limit],
+    label: Label | None,
+    assurance: Assurance,
+) -> TermResult:
+    """Limits over sites, one after the other; the numbers are those of the most serious, or of the last that began."""
     lost = (*case.lost, *(no_pin(model) for view in case.views for model in view.unpinned), *undeclared(case.views))
     views = [view for view in case.views if not view.unpinned and view.layouts.feeds]
-    if not views:
-        return case.result(Outcome.UNPROVEN, "no bound", lost, unit="FLOP", limit=term.limit)
-    windows = _days(views[0]) if term.window_s is None else _rolling(views[0], views[0].most_buckets(term.window_s))
-    label = None if term.label is None else int(term.label)
-    within = [views[0].window] if term.window_s is None else _rolling(views[0], views[0].fewest_buckets(term.window_s))
-    found = [compute(view.account, windows, int(term.assurance), label, within) for view in views]
-    rolling = term.window_s is not None
-    high = int(add(*(c.high for c in found)).max()) if rolling else sum(c.total for c in found)
-    low = int(add(*(c.low for c in found)).max())
-    disputed = int(add(*(c.disputed for c in found)).max())
-    parts: dict[str, int] = {}
-    for site in found:
-        for name, value in site.parts.items():
-            parts[name] = parts.get(name, 0) + value
-    outcome, findings = _outcome(low * MFLOP, high * MFLOP, disputed * MFLOP, term.limit)
+    begun = [limit for limit in limits if views and operator.lt(*limit.span(views[0]))]
+    if not begun:
+        return case.result(Outcome.UNPROVEN, "no bound", lost, unit="FLOP", limit=limits[0].flop)
+    found = [bounds_of(views, limit, label, assurance) for limit in begun]
+    judged = [_outcome(case.term.kind, bounds, limit.flop) for bounds, limit in zip(found, begun, strict=True)]
+    outcome = worst(outcome for outcome, _ in judged)
+    place = max(number for number, (each, _) in enumerate(judged) if each is outcome)
+    bounds, limit = found[place], begun[place]
     if lost and outcome is not Outcome.BREACHED:  # what is intact may show a breach, and bounds nothing beyond itself
         outcome = Outcome.UNPROVEN
     negative = tuple(
         Finding("balance/negative", Outcome.UNPROVEN, "more energy came out of this feed than went in", feed=feed)
-        for site in found
-        for feed in site.negative
+        for feed in dict.fromkeys(feed for bounds in found for feed in bounds.negative)
     )
+    text = "any label" if label is None else f"label {label.name.lower().replace('_', '-')}"
     return case.result(
         outcome,
-        "any label" if term.label is None else f"label {term.label.name.lower().replace('_', '-')}",
-        (*lost, *findings, *negative),
+        text if limit.time is None else f"{text}, from {utc(limit.time[0])}",
+        (*lost, *(finding for _, findings in judged for finding in findings), *negative),
         unit="FLOP",
-        low=low * MFLOP,
-        high=None if lost else high * MFLOP,
-        limit=term.limit,
-        tightest=None if lost else high * MFLOP,
-        parts=parts,
+        low=bounds.low,
+        high=None if lost else bounds.high,
+        limit=limit.flop,
+        tightest=None if lost else bounds.high,
+        parts=bounds.parts,
     )
 
 
-def _days(view: View) -> list[Window]:
-    """The UTC days of the phase; a bucket longer than a day is a piece of its own."""
-    first, end = view.window
+@dataclass(frozen=True)
+class Bounds:
+    """Of all sites together, in FLOP; as in `Compute`."""
+
+    low: int
+    high: int
+    disputed: int
+    parts: Mapping[str, int]
+    negative: tuple[str, ...]
+
+
+def bounds_of(views: Sequence[View], limit: Limit, label: Label | None, assurance: Assurance) -> Bounds:
+    """The bounds that a limit is held against; all sites have the same buckets."""
+    span, window_s = limit.span(views[0]), limit.window_s
+    windows, within = _days(views[0], span), [span]
+    if window_s is not None:
+        windows = _rolling(span, views[0].most_buckets(window_s))
+        within = _rolling(span, views[0].fewest_buckets(window_s))
+    number = None if label is None else int(label)
+    found = [compute(view.account, windows, int(assurance), number, within) for view in views]
+    high = sum(c.total for c in found) if window_s is None else int(add(*(c.high for c in found)).max())
+    parts: dict[str, int] = {}
+    for site in found:
+        for name, value in site.parts.items():
+            parts[name] = parts.get(name, 0) + value
+    return Bounds(
+        int(add(*(c.low for c in found)).max()) * MFLOP,
+        high * MFLOP,
+        int(add(*(c.disputed for c in found)).max()) * MFLOP,
+        parts,
+        tuple(feed for site in found for feed in site.negative),
+    )
+
+
+def _days(view: View, span: Window) -> list[Window]:
+    """The UTC days of some buckets; a bucket longer than a day is a piece of its own."""
+    first, end = span
     bucket = view.agreement.bucket_s
     days = sorted({b * bucket // DAY for b in range(first, end)})
     edges = sorted({first, end, *(min(max(-(-d * DAY // bucket), first), end) for d in days)})
     return list(pairwise(edges))
 
 
-def _rolling(view: View, length: int) -> list[Window]:
+def _rolling(span: Window, length: int) -> list[Window]:
     """Every position of a window of so many buckets."""
-    first, end = view.window
+    first, end = span
     return [(b, b + length) for b in range(first, end - length + 1)]
 
 
-def _outcome(low: int, high: int, disputed: int, limit: int) -> tuple[Outcome, tuple[Finding, ...]]:
+def _outcome(kind: str, bounds: Bounds, limit: int) -> tuple[Outcome, tuple[Finding, ...]]:
+    low, high, disputed = bounds.low, bounds.high, bounds.disputed
     numbers = {"low": low, "high": high, "limit": limit}
     if low > high:
         text = f"admitted {low:.3e} is above the worst case {high:.3e}: the evidence contradicts itself"
         return Outcome.UNPROVEN, (Finding("bounds/crossed", Outcome.UNPROVEN, text, numbers=numbers),)
     if low > limit:
-        return Outcome.BREACHED, (
-            Finding(
-                "term/compute-cap",
-                Outcome.BREACHED,
-                f"admitted {low:.3e} over the limit {limit:.3e} FLOP",
-                numbers=numbers,
-            ),
-        )
+        text = f"admitted {low:.3e} over the limit {limit:.3e} FLOP"
+        return Outcome.BREACHED, (Finding(BREACHES[kind], Outcome.BREACHED, text, numbers=numbers),)
     if high <= limit:
         return Outcome.HOLDS, ()
     if disputed > limit:
         text = f"{disputed - low:.3e} FLOP over the limit rest on statements that a revocation disputes"
-        return Outcome.UNPROVEN, (
-            Finding("breach/disputed", Outcome.UNPROVEN, text, numbers={**numbers, "disputed": disputed}),
-        )
+        numbers["disputed"] = disputed
+        return Outcome.UNPROVEN, (Finding("breach/disputed", Outcome.UNPROVEN, text, numbers=numbers),)
     text = f"worst case {high:.3e} is over the limit {limit:.3e} FLOP, admitted {low:.3e}"
-    return Outcome.UNPROVEN, (
-        Finding(
-            "bounds/too-wide", Outcome.UNPROVEN, text, numbers=numbers, settle="evidence that narrows the parts listed"
-        ),
-    )
+    settle = "evidence that narrows the parts listed"
+    return Outcome.UNPROVEN, (Finding("bounds/too-wide", Outcome.UNPROVEN, text, numbers=numbers, settle=settle),)

@@ -4,11 +4,13 @@ Evidence is a duty. A hole is a breach once the party's own witnessed chain has 
 whoever fell silent altogether is unproven, whoever reports again and leaves the hole admits it.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
 from attest.agreement import Coverage
+from attest.compute.exact import Array
 from attest.evaluate import View
 from attest.facts import Cell
 from attest.terms.case import Case
@@ -51,6 +53,11 @@ def judge_coverage(case: Case[Coverage]) -> TermResult:
 
 def admitted(view: View) -> int:
     """Device-seconds of holes for which the source's own witnessed chain went on for longer than the grace period."""
+    return sum(int(seconds.sum()) for _, seconds in past_holes(view))
+
+
+def past_holes(view: View) -> Iterator[tuple[slice, Array]]:
+    """These device-seconds, [group, bucket], of some groups at a time."""
     bucket = view.agreement.bucket_s
     reach = view.witnessed_end()
     edges = (np.arange(view.window[0], view.window[1]) + 1) * bucket
@@ -61,13 +68,11 @@ def admitted(view: View) -> int:
     # What stands in a chain that contradicts itself is not the lab's admission.
     disputed = {fault.source for fault in view.evidence.faults}
     ends = np.array([0 if g.sub in disputed else reach.get(g.sub, 0) for g in view.layouts.groups], np.int64)
-    total = 0
     for groups, seconds in view.unaccounted():
         excused = account.by_group(late, excuses, groups)
         excused += account.by_group(account.usable, account.usable[:, Cell.LOST], groups)
         past = edges + view.agreement.grace_s <= ends[groups, None]
-        total += int(np.maximum(seconds - excused, 0)[past].sum())
-    return total
+        yield groups, np.where(past, np.maximum(seconds - excused, 0), 0)
 
 
 def holes(view: View) -> list[Finding]:

@@ -1,11 +1,22 @@
-"""The terms freshness and witnessing (schemas/agreement.md, "Terms").
+"""The terms freshness, witnessing and timeliness (schemas/agreement.md, "Terms").
 
-Old copies frame nobody: neither is ever breached.
+Old copies frame nobody: freshness and witnessing are never breached. Timeliness is a duty, judged by those heads alone
+that the log keeps as entries: whoever hands in an old copy can have its last head cosigned again whenever he likes.
+What an independent meter says late accuses nobody either.
 """
 
-from attest.agreement import Freshness, Witnessing
+from typing import Final
+
+import numpy as np
+
+from attest.agreement import Freshness, Timeliness, Witnessing
+from attest.evaluate import View
+from attest.facts import Mask
 from attest.terms.case import Case
+from attest.timeline import Timeline
 from attest.verdict import Finding, Outcome, TermResult, utc
+
+PPM: Final = 1_000_000
 
 
 def judge_freshness(case: Case[Freshness]) -> TermResult:
@@ -63,3 +74,42 @@ def judge_witnessing(case: Case[Witnessing]) -> TermResult:
     text = f"{statements - late:,} of {statements:,} statements witnessed in time"
     good = statements - late
     return case.result(outcome, text, findings, unit="statements", low=good, high=good, limit=statements, tightest=good)
+
+
+def judge_timeliness(case: Case[Timeliness]) -> TermResult:
+    """The share of statements that heads of the log show to have been witnessed in time."""
+    term = case.term
+    findings = list(case.lost)
+    statements = timely = missed = 0
+    for view in case.views:
+        here, good, late = _timely(view, term)
+        statements += int(here.sum())
+        timely += int((here & good).sum())
+        missed += int((here & late).sum())
+    outcome = Outcome.UNPROVEN
+    if not statements:
+        findings.append(Finding("log/no-statements", Outcome.UNPROVEN, "no statement is about this phase"))
+    elif (statements - missed) * PPM < term.share_ppm * statements:
+        outcome = Outcome.BREACHED
+        text = f"{missed:,} of {statements:,} statements were witnessed later than {term.max_lag_s:,} s and the grace"
+        findings.append(Finding("term/timeliness", Outcome.BREACHED, text, numbers={"statements": missed}))
+    elif timely * PPM >= term.share_ppm * statements:
+        outcome = Outcome.UNPROVEN if findings else Outcome.HOLDS
+    else:
+        text = f"{statements - timely:,} of {statements:,} statements are not shown to have been witnessed in time"
+        settle = f"heads that show {statements - timely:,} statements earlier"
+        numbers = {"statements": statements - timely}
+        findings.append(Finding("time/untimely", Outcome.UNPROVEN, text, numbers=numbers, settle=settle))
+    low, high = ((n * PPM // statements) if statements else None for n in (timely, statements - missed))
+    text = f"{timely:,} of {statements:,} statements witnessed within {term.max_lag_s:,} s"
+    return case.result(outcome, text, findings, unit="ppm", low=low, high=high, limit=term.share_ppm, tightest=low)
+
+
+def _timely(view: View, term: Timeliness) -> tuple[Mask, Mask, Mask]:
+    """Over statements: which are about the phase, which were in time, and which were not, the grace included."""
+    worth = view.worth
+    start, end = worth.windows[:, 0], worth.windows[:, 1]
+    kept = Timeline(view.agreement.policy, view.control.heads).uppers(worth.indices)
+    late = (kept > end + term.max_lag_s + view.agreement.grace_s) & ~worth.independent
+    good = worth.timely & (worth.upper <= end + term.max_lag_s)
+    return (end > view.start) & (start < view.end), good, np.asarray(late)

@@ -13,17 +13,27 @@ from attest.agreement import (
     LABELS,
     Agreement,
     Assurance,
+    AssuranceShare,
     ComputeCap,
     Coverage,
     Freshness,
+    Gap,
+    Idle,
     Inventory,
     PowerCap,
     PowerOff,
+    Ramp,
+    RunCap,
+    ScaleCap,
+    Slowdown,
+    Step,
+    Timeliness,
     Witnessing,
     parse_agreement,
     verify_agreement,
 )
-from attest.agreement.words import describe, lines
+from attest.agreement.term_words import describe
+from attest.agreement.words import lines
 from attest.compute.accelerators import default_pin
 from attest.errors import AgreementError, UnsupportedError
 from attest.format.vocabulary import Label
@@ -54,7 +64,7 @@ def test_numbers_are_in_base_units(agreement: Agreement, example: str) -> None:
 def test_terms_are_written_out(agreement: Agreement) -> None:
     both, sites = (ACME, BOREALIS), ("acme-dc1", "acme-dc2", "fjord")
     everywhere = {"parties": both, "sites": sites}
-    fading, sprint = agreement.phases[0].terms
+    fading, sprint, ramp, slowdown, run, scale = agreement.phases[0].terms
     assert fading == ComputeCap(
         name="training fades out", limit=10**25, label=Label.TRAINING, window_s=None,
         assurance=Assurance.L1, **everywhere,
@@ -63,6 +73,19 @@ def test_terms_are_written_out(agreement: Agreement) -> None:
         name="no last sprint", limit=2 * 10**24, label=None, window_s=86_400,
         assurance=Assurance.L1, **everywhere,
     )  # fmt: skip
+    begin = 1_793_577_600
+    assert ramp == Ramp(
+        name="ramp", label=Label.TRAINING, assurance=Assurance.L1, **everywhere,
+        steps=(
+            Step(begin, begin + 4 * 86_400, 7 * 10**24), Step(begin + 4 * 86_400, begin + 7 * 86_400, 10**24),
+        ),
+    )  # fmt: skip
+    assert slowdown == Slowdown(
+        name="slowdown", parties=(BOREALIS,), sites=("fjord",), baseline=2 * 10**19, share_ppm=500_000, label=None,
+        window_s=None, assurance=Assurance.L1,
+    )  # fmt: skip
+    assert run == RunCap(name="run-cap", limit=5 * 10**24, label=None, assurance=Assurance.L1, **everywhere)
+    assert scale == ScaleCap(name="scale-cap", devices=8_192, label=None, assurance=Assurance.L1, **everywhere)
     pause = agreement.phases[1]
     assert (pause.start, pause.end) == (1_794_182_400, 1_794_787_200)
     assert pause.terms[1:] == (
@@ -71,7 +94,14 @@ def test_terms_are_written_out(agreement: Agreement) -> None:
             feed=None, limit_mw=3 * 10**9, limit_mj=None, window_s=None, assurance=Assurance.L4,
         ),
         PowerOff(name="power-off", parties=(ACME,), sites=("acme-dc2",), assurance=Assurance.L4),
+        Idle(
+            name="idle", parties=(BOREALIS,), sites=("fjord",), power_mw=150_000, activity_ppm=10_000,
+            assurance=Assurance.L1,
+        ),
         Coverage(name="coverage", share_ppm=995_000, **everywhere),
+        Gap(name="gap", longest_s=10_800, outage_s=43_200, **everywhere),
+        Timeliness(name="timeliness", share_ppm=990_000, max_lag_s=21_600, **everywhere),
+        AssuranceShare(name="assurance", level=Assurance.L4, share_ppm=990_000, **everywhere),
         Freshness(name="freshness", max_age_s=86_400, **everywhere),
         Witnessing(name="witnessing", **everywhere),
         Inventory(
@@ -80,7 +110,8 @@ def test_terms_are_written_out(agreement: Agreement) -> None:
         ),
     )  # fmt: skip
     assert [term.kind for term in pause.terms] == [
-        "compute-cap", "power-cap", "power-off", "coverage", "freshness", "witnessing", "inventory",
+        "compute-cap", "power-cap", "power-off", "idle", "coverage", "gap", "timeliness", "assurance", "freshness",
+        "witnessing", "inventory",
     ]  # fmt: skip
 
 

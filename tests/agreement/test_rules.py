@@ -25,6 +25,13 @@ QUORUM = "group three-of-four 3 north south east acme-own\nquorum three-of-four\
 OFF = 'kind = "power-off"\nsites = ["acme-dc2"]\nassurance = "L4"\n'
 CAP = 'name = "no last sprint"\nlimit = "2e24 FLOP"\nwindow = "1 d"          # any 24 hours\n'
 POWER = 'meter = "https://grid.example/meters/acme-dc1"\nlimit = "3 MW"\n'
+RAMP = """step = [                # each lasts until the next
+    { start = 2026-11-02T00:00:00Z, limit = "7e24 FLOP" },
+    { start = 2026-11-06T00:00:00Z, limit = "1e24 FLOP" },
+]
+"""
+FIRST = RAMP.replace('"7e24 FLOP" },', '"7e24 FLOP" }, #!')
+SECOND = RAMP.replace('"1e24 FLOP" },', '"1e24 FLOP" }, #!')
 STOCK = 'parties = ["https://acme.example"]\nminimum = 18000\nmaximum = 18432\n'
 FLOOR = 'floor = "0 W"             # no credit for idle power\n'
 FJORD = 'sub = "https://grid.example/meters/fjord"\n'
@@ -219,6 +226,30 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "a window shorter than a bucket": (
         'window = "1 d"          #', 'window = "1 min" #! #', "quantity/range", "phase.term.window",
     ),
+    # the kinds of winding down
+    "a baseline that is no rate": ('"2e19 FLOP/s"', '"2e19 FLOP" #!', "quantity/unit", "phase.term.baseline"),
+    "a baseline of nothing": ('"2e19 FLOP/s"', '"0 FLOP/s" #!', "quantity/range", "phase.term.baseline"),
+    "a share of more than the baseline": ('share = "50 %"', 'share = "101 %" #!', "quantity/range", "phase.term.share"),
+    "a ramp without steps": (RAMP, "step = [] #!\n", "toml/empty", "phase.term.step"),
+    "a ramp that begins late": (
+        RAMP, FIRST.replace("11-02T00", "11-03T00"), "agreement/ramp", "phase.term.step.start",
+    ),
+    "a ramp off the edges": (RAMP, SECOND.replace("06T00:00", "06T00:30"), "agreement/edge", "phase.term.step.start"),
+    "a ramp that goes back": (RAMP, SECOND.replace("11-06", "11-01"), "agreement/ramp", "phase.term.step.start"),
+    "a ramp beyond its phase": (RAMP, SECOND.replace("11-06", "11-09"), "agreement/ramp", "phase.term.step.start"),
+    "a ramp that leads up": (RAMP, SECOND.replace("1e24", "5.3e24"), "agreement/ramp", "phase.term.step.limit"),
+    "a step in watts": (RAMP, SECOND.replace("1e24 FLOP", "1 MW"), "quantity/unit", "phase.term.step.limit"),
+    "a step with a name": (RAMP, SECOND.replace('1e24 FLOP"', '1e24 FLOP", name = "x"'), "toml/unknown-key",
+                           "phase.term.step.name"),
+    "less than no accelerator": ("devices = 8192 ", "devices = -1 #!", "toml/range", "phase.term.devices"),
+    "an envelope of nothing": ('power = "150 W" ', 'power = "0 W" #!', "quantity/range", "phase.term.power"),
+    "an envelope in joules": ('power = "150 W" ', 'power = "150 J" #!', "quantity/unit", "phase.term.power"),
+    "a gap of any length": ('longest = "3 h" ', "", "toml/missing-key", "phase.term.longest"),
+    "a longer lag than the agreement's": (
+        'kind = "timeliness"\n', 'kind = "timeliness"\nmax_lag = "7 h" #!\n', "quantity/range", "phase.term.max_lag",
+    ),
+    "a level beyond all": ('level = "L4"', 'level = "L9" #!', "agreement/assurance", "phase.term.level"),
+    "an assurance of no level": ('level = "L4"\n', "", "toml/missing-key", "phase.term.level"),
     "a share of nothing": ('share = "99.5 %"', 'share = "0 %" #!', "quantity/range", "phase.term.share"),
     "a share of more than all": ('share = "99.5 %"', 'share = "100.1 %" #!', "quantity/range", "phase.term.share"),
     "a share as a number": ('share = "99.5 %"', "share = 0.995 #!", "quantity/unit", "phase.term.share"),
@@ -269,6 +300,7 @@ def test_a_broken_rule_is_named_with_line_and_key(example: str, old: str, new: s
 def test_a_party_that_no_term_binds_is_in_error(example: str) -> None:
     text = re.sub(r'(kind = "[a-z-]+")', r'\1\nparties = ["https://acme.example"]', example)
     text = text.replace(STOCK, STOCK.replace('parties = ["https://acme.example"]\n', ""))
+    text = text.replace('parties = ["https://borealis.example"]\n', "")
     with pytest.raises(AgreementError) as raised:
         parse_agreement(text.encode())
     line = example[: example.index('iss = "https://borealis')].count("\n") + 1

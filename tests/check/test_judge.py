@@ -10,7 +10,7 @@ from attest.errors import EvidenceError
 from attest.metering import Metering
 from attest.terms import JUDGES
 from attest.verdict import Outcome, Status, TermResult
-from tests.check.world import CAP, COVERAGE, TRAINING, TRAINING_CAP, honest, under
+from tests.check.world import CAP, COVERAGE, TRAINING, TRAINING_CAP, WINDING_DOWN, honest, under
 from tests.check.world import judge as verdict_on
 
 OFF = {"kind": "power-off", "assurance": "L4"}
@@ -18,7 +18,7 @@ POWER = {"kind": "power-cap", "limit": "1 GW", "assurance": "L4"}
 FRESH = {"kind": "freshness", "max_age": "6 h"}
 WITNESSED = {"kind": "witnessing"}
 INVENTORY = {"kind": "inventory", "minimum": 16}
-TERMS = (CAP, TRAINING_CAP, OFF, POWER, COVERAGE, FRESH, WITNESSED, INVENTORY)
+TERMS = (CAP, TRAINING_CAP, OFF, POWER, COVERAGE, FRESH, WITNESSED, INVENTORY, *WINDING_DOWN)
 
 
 def _contradicted(*_: Any, **__: Any) -> Any:

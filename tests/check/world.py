@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 
 from attest.agreement import verify_agreement
@@ -26,6 +27,24 @@ CAP = {"kind": "compute-cap", "limit": "1e23 FLOP", "assurance": "L4"}
 TRAINING_CAP = {"kind": "compute-cap", "limit": "1e20 FLOP", "label": "training", "assurance": "L1", "name": "training"}
 COVERAGE = {"kind": "coverage", "share": "99 %"}
 TERMS: tuple[Table, ...] = (CAP, TRAINING_CAP, COVERAGE, {"kind": "witnessing"}, {"kind": "inventory", "minimum": 16})
+RAMP = {
+    "kind": "ramp",
+    "step": [
+        {"start": datetime.fromtimestamp(START, UTC), "limit": "1e22 FLOP"},
+        {"start": datetime.fromtimestamp(START + DAY // 2, UTC), "limit": "1e22 FLOP"},
+    ],
+    "assurance": "L4",
+}
+WINDING_DOWN: tuple[Table, ...] = (
+    {"kind": "slowdown", "baseline": "1e18 FLOP/s", "share": "50 %", "assurance": "L4"},
+    RAMP,
+    {"kind": "run-cap", "limit": "1e22 FLOP", "assurance": "L4"},
+    {"kind": "scale-cap", "devices": 16, "assurance": "L4"},
+    {"kind": "idle", "power": "150 W", "assurance": "L1"},
+    {"kind": "gap", "longest": "1 h", "outage": "2 h"},
+    {"kind": "timeliness", "share": "99 %"},
+    {"kind": "assurance", "level": "L4", "share": "99 %"},
+)
 PACT = Pact((ACME,), (Phase("pause", START, END, TERMS),))
 
 INFERENCE = Job("chat", Label.INFERENCE, Precision.BF16, (0,), START + 2 * HOUR, START + 20 * HOUR)

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from attest.agreement.model import Term
+from attest.agreement import Term
 from attest.format import vocabulary
 from attest.report.explain import Explanation, explanations
 from attest.verdict import Outcome

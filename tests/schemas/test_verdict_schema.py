@@ -9,11 +9,25 @@ import jsonschema
 import pytest
 
 from attest.agreement import verify_agreement
-from attest.agreement.terms import _KINDS
 from attest.check import check
 from attest.report.verdict import as_json
+from attest.terms import JUDGES
 from attest.verdict import Outcome, as_data
-from tests.check.world import CAP, COVERAGE, DAY, END, LATER, PACT, START, TRAINING, honest, judge, lab, under
+from tests.check.world import (
+    CAP,
+    COVERAGE,
+    DAY,
+    END,
+    LATER,
+    PACT,
+    START,
+    TRAINING,
+    WINDING_DOWN,
+    honest,
+    judge,
+    lab,
+    under,
+)
 from tests.schemas.example import world
 from tests.schemas.validate import SCHEMAS
 
@@ -30,6 +44,7 @@ EVERY_TERM = (
     {"kind": "freshness", "max_age": "1 h"},
     {"kind": "witnessing"},
     {"kind": "inventory", "minimum": 17, "maximum": 18},
+    *WINDING_DOWN,
 )
 
 
@@ -78,7 +93,7 @@ def test_a_verdict_is_valid(name: str) -> None:
 
 def test_the_verdicts_have_every_outcome_and_every_kind_of_term() -> None:
     assert {verdict.outcome for _, verdict in ALL} == set(Outcome)
-    assert {term.kind for _, v in ALL for p in v.parties for term in p.terms} == set(_KINDS)
+    assert {term.kind for _, v in ALL for p in v.parties for term in p.terms} == {kind.kind for kind in JUDGES}
     assert {str(f.scope) for _, v in ALL for p in v.parties for f in p.findings} >= {"None", "copy", "source"} - {
         "copy"
     }

@@ -1,0 +1,72 @@
+"""Terms about compute, read: compute-cap, slowdown, ramp, run-cap, scale-cap (schemas/agreement.md, "Terms")."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attest.agreement.kinds import ComputeCap, Ramp, RunCap, ScaleCap, Slowdown, Step, Term
+from attest.agreement.reading import MAX_DEVICES, Readers, Setting, assurance, label, quantity, window
+from attest.agreement.units import DURATION, FLOP, SHARE, SPEED
+from attest.format.toml_table import Table
+
+MAX_STEPS: Final = 64  # of one ramp
+
+
+def _compute_cap(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
+    return ComputeCap(
+        limit=quantity(table, "limit", FLOP),
+        label=label(table),
+        window_s=window(table, setting),
+        assurance=assurance(table),
+        **common,
+    )
+
+
+def _slowdown(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
+    return Slowdown(
+        baseline=quantity(table, "baseline", SPEED, low=1),
+        share_ppm=quantity(table, "share", SHARE),
+        label=label(table),
+        window_s=window(table, setting),
+        assurance=assurance(table),
+        **common,
+    )
+
+
+def _ramp(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
+    tables = [step.only("start", "limit") for step in table.tables("step", MAX_STEPS)]
+    starts = [step.time("start") for step in tables]
+    if starts[0] != setting.start:
+        raise tables[0].error("agreement/ramp", "the first step must begin with the phase", "start")
+    steps: list[Step] = []
+    for step, before, start in zip(tables, [setting.start - 1, *starts], starts, strict=False):
+        if start % setting.bucket_s:
+            detail = f"must lie on the edge of a bucket of {DURATION.format(setting.bucket_s)}"
+            raise step.error("agreement/edge", detail, "start")
+        if not before < start < setting.end:
+            raise step.error("agreement/ramp", "steps must rise in time and begin within the phase", "start")
+    for step, start, end in zip(tables, starts, [*starts[1:], setting.end], strict=True):
+        limit = quantity(step, "limit", FLOP)
+        if steps and limit * (steps[-1].end - steps[-1].start) > steps[-1].limit * (end - start):
+            detail = "allows more FLOP a second than the step before: a ramp leads down"
+            raise step.error("agreement/ramp", detail, "limit")
+        steps.append(Step(start, end, limit))
+    return Ramp(steps=tuple(steps), label=label(table), assurance=assurance(table), **common)
+
+
+def _run_cap(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
+    limit = quantity(table, "limit", FLOP)
+    return RunCap(limit=limit, label=label(table), assurance=assurance(table), **common)
+
+
+def _scale_cap(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
+    devices = table.integer("devices", 0, MAX_DEVICES)
+    return ScaleCap(devices=devices, label=label(table), assurance=assurance(table), **common)
+
+
+COMPUTE: Final[Readers] = {
+    "compute-cap": (("limit", "label", "window", "assurance"), _compute_cap),
+    "slowdown": (("baseline", "share", "label", "window", "assurance"), _slowdown),
+    "ramp": (("step", "label", "assurance"), _ramp),
+    "run-cap": (("limit", "label", "assurance"), _run_cap),
+    "scale-cap": (("devices", "label", "assurance"), _scale_cap),
+}

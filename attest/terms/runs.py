@@ -1,0 +1,93 @@
+"""Runs as statements name them: what the terms run-cap and scale-cap have in common (schemas/agreement.md, "Terms").
+
+A run is known by its lineage, a number that its restarts share over all sites of a party; statements whose run has
+lineage 0 stand alone. Which runs there are is the lab's word. So `low` is what it admits of one lineage, and `high`,
+above L1, is everything: any accelerator that was not shown to be off may have been part of one run.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from attest.agreement import RunCap, ScaleCap
+from attest.compute.columns import Ints
+from attest.evaluate import View
+from attest.facts import Mask, Table, Work
+from attest.terms.case import Case
+from attest.terms.declared import no_pin, undeclared
+from attest.usage import CLASS_STEP
+from attest.verdict import Finding, Outcome, TermResult
+
+ALONE: Final = 0  # the lineage of a run without one
+MAX_TRIED: Final = 256  # lineages that are gone through one by one
+
+Key = tuple[int, int]
+
+
+class Named(NamedTuple):
+    """What a site's statements say of runs in a phase: rows of `Work`, and the number of each row's lineage in `keys`:
+    (lineage, 0), or (0, a number of its own) for what stands alone."""
+
+    rows: Table
+    lineage: Ints
+    keys: list[Key]
+
+
+def named(number: int, view: View, mask: Mask, label: int | None) -> Named:
+    """What the statements of a mask say; `number` is the site's, so that what stands alone has a key of its own."""
+    account = view.account
+    first, last = account.reach(account.work[:, Work.INDEX])
+    here = account.worth.of(account.work[:, Work.INDEX], mask) & (first < account.end) & (last >= account.first)
+    rows = account.work[here]
+    if label is not None:
+        rows = rows[rows[:, Work.CLASS] // CLASS_STEP == label]
+    lineage = rows[:, Work.LINEAGE]
+    own = np.where(lineage == ALONE, rows[:, Work.INDEX] << 12 | rows[:, Work.RUN], -1)
+    found, at = np.unique(np.stack((lineage, own), axis=1), axis=0, return_inverse=True)
+    keys = [(of, 0) if of != ALONE else (ALONE, number << 52 | alone) for of, alone in found.tolist()]
+    return Named(rows, at.reshape(-1), keys)
+
+
+def intact(case: Case[RunCap] | Case[ScaleCap]) -> tuple[list[View], tuple[Finding, ...]]:
+    """The views that can be judged, and why others cannot."""
+    lost = (*case.lost, *(no_pin(model) for view in case.views for model in view.unpinned), *undeclared(case.views))
+    return [view for view in case.views if not view.unpinned and view.layouts.feeds], lost
+
+
+def result(
+    case: Case[RunCap] | Case[ScaleCap],
+    code: str,
+    lost: tuple[Finding, ...],
+    low: int,
+    high: int,
+    limit: int,
+    text: str,
+    breach: str,
+    unit: str,
+) -> TermResult:
+    """A term about the largest run; `breach` says what breaks it."""
+    numbers = {"low": low, "high": high, "limit": limit}
+    findings: tuple[Finding, ...] = ()
+    outcome = Outcome.UNPROVEN
+    if low > high:
+        why = "admitted is above the worst case: the evidence contradicts itself"
+        findings = (Finding("bounds/crossed", Outcome.UNPROVEN, why, numbers=numbers),)
+    elif low > limit:
+        outcome = Outcome.BREACHED
+        findings = (Finding(code, Outcome.BREACHED, breach, numbers=numbers),)
+    elif high > limit:
+        why = "whatever was not shown to be off may have been one run"
+        findings = (Finding("bounds/too-wide", Outcome.UNPROVEN, why, numbers=numbers),)
+    elif not lost:
+        outcome = Outcome.HOLDS
+    known = None if lost else high
+    return case.result(
+        outcome, text, (*lost, *findings), unit=unit, low=low, high=known, limit=limit, tightest=known
+    )  # fmt: skip
+
+
+def whose(low: int, lineage: int) -> str:
+    """A lineage in words."""
+    if not low:
+        return "no run admitted"
+    return "a run without lineage" if lineage == ALONE else f"lineage {lineage % (1 << 64)}"
