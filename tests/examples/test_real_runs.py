@@ -1,21 +1,40 @@
 """The real runs, end to end: readings in at one end, bounds with the truth inside at the other."""
 
+import csv
+from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "real_runs" / "run.py"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "examples" / "real_runs"
 
 
-@pytest.fixture(scope="module")
-def script() -> Any:
-    spec = spec_from_file_location("real_runs", SCRIPT)
+def loaded(name: str) -> Any:
+    spec = spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    return loaded("run")
+
+
+@pytest.fixture(scope="module")
+def terms(monkeypatch_module: pytest.MonkeyPatch) -> Any:
+    monkeypatch_module.syspath_prepend(str(FOLDER))
+    return loaded("terms")
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +63,21 @@ def test_the_inference_meters_clock_is_reported(rows: Any) -> None:
 
 def test_the_table_has_a_line_for_each_benchmark_and_machine(script: Any, rows: Any) -> None:
     assert len(script.table(rows).splitlines()) == 2 + 4 + 2 + 8
+
+
+def test_the_readme_has_the_table(script: Any, rows: Any) -> None:
+    assert script.table(rows) in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_truth_lies_within_every_kind_of_term(terms: Any, shared: Path, tmp_path: Path) -> None:
+    """`lines` fails where one does not."""
+    with (shared / "vectors" / "known-compute" / "real-runs.csv").open(newline="") as file:
+        known = {line["run"]: float(line["flop_executed"]) for line in csv.DictReader(file)}
+    runs = list(terms.first_runs(shared / "data"))
+    found = {run.name: list(terms.lines(run, known[run.name], tmp_path)) for run in runs}
+    assert len(found) == 9
+    assert {len(lines) for lines in found.values()} == {13}
+    head = terms.table([]) + "\n"
+    assert terms.table(found["llama2_70b_lora/0"]).replace(head, "") in (ROOT / "README.md").read_text("utf-8")
+    bounded = {line.term for line in found["llama2_70b_lora/0"] if line.high is not None}
+    assert bounded == {line.term for line in found["llama2_70b_lora/0"]}
