@@ -153,8 +153,8 @@ class Gap(_Term):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeliness(_Term):
-    """At least `share_ppm` of the statements were witnessed within `max_lag_s` of the end of their window, by heads
-    that the log keeps."""
+    """At least `share_ppm` of what statements tell of was witnessed within `max_lag_s` of the end of their windows, by
+    heads that the log keeps."""
 
     kind: ClassVar[str] = "timeliness"
     share_ppm: int

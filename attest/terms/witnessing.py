@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from attest.agreement import Freshness, Timeliness, Witnessing
+from attest.compute.columns import Ints
 from attest.evaluate import View
 from attest.facts import Mask
 from attest.terms.case import Case
@@ -77,39 +78,40 @@ def judge_witnessing(case: Case[Witnessing]) -> TermResult:
 
 
 def judge_timeliness(case: Case[Timeliness]) -> TermResult:
-    """The share of statements that heads of the log show to have been witnessed in time."""
+    """The share of what statements tell of, by the length of their windows, that heads show to be witnessed in time."""
     term = case.term
     findings = list(case.lost)
-    statements = timely = missed = 0
+    told = timely = missed = 0
     for view in case.views:
-        here, good, late = _timely(view, term)
-        statements += int(here.sum())
-        timely += int((here & good).sum())
-        missed += int((here & late).sum())
+        seconds, good, late = _timely(view, term)
+        told += int(seconds.sum())
+        timely += int(seconds[good].sum())
+        missed += int(seconds[late].sum())
     outcome = Outcome.UNPROVEN
-    if not statements:
+    if not told:
         findings.append(Finding("log/no-statements", Outcome.UNPROVEN, "no statement is about this phase"))
-    elif (statements - missed) * PPM < term.share_ppm * statements:
+    elif (told - missed) * PPM < term.share_ppm * told:
         outcome = Outcome.BREACHED
-        text = f"{missed:,} of {statements:,} statements were witnessed later than {term.max_lag_s:,} s and the grace"
-        findings.append(Finding("term/timeliness", Outcome.BREACHED, text, numbers={"statements": missed}))
-    elif timely * PPM >= term.share_ppm * statements:
+        text = f"of {missed:,} of {told:,} s statements were witnessed later than {term.max_lag_s:,} s and the grace"
+        findings.append(Finding("term/timeliness", Outcome.BREACHED, text, numbers={"seconds": missed}))
+    elif timely * PPM >= term.share_ppm * told:
         outcome = Outcome.UNPROVEN if findings else Outcome.HOLDS
     else:
-        text = f"{statements - timely:,} of {statements:,} statements are not shown to have been witnessed in time"
-        settle = f"heads that show {statements - timely:,} statements earlier"
-        numbers = {"statements": statements - timely}
+        text = f"of {told - timely:,} of {told:,} s statements are not shown to have been witnessed in time"
+        settle = f"heads that show statements of {-(-term.share_ppm * told // PPM) - timely:,} s earlier"
+        numbers = {"seconds": told - timely}
         findings.append(Finding("time/untimely", Outcome.UNPROVEN, text, numbers=numbers, settle=settle))
-    low, high = ((n * PPM // statements) if statements else None for n in (timely, statements - missed))
-    text = f"{timely:,} of {statements:,} statements witnessed within {term.max_lag_s:,} s"
+    low, high = ((n * PPM // told) if told else None for n in (timely, told - missed))
+    text = f"statements of {timely:,} of {told:,} s witnessed within {term.max_lag_s:,} s"
     return case.result(outcome, text, findings, unit="ppm", low=low, high=high, limit=term.share_ppm, tightest=low)
 
 
-def _timely(view: View, term: Timeliness) -> tuple[Mask, Mask, Mask]:
-    """Over statements: which are about the phase, which were in time, and which were not, the grace included."""
+def _timely(view: View, term: Timeliness) -> tuple[Ints, Mask, Mask]:
+    """Of statements: seconds of the phase that each tells of; which were in time; which were not, grace included."""
     worth = view.worth
     start, end = worth.windows[:, 0], worth.windows[:, 1]
+    seconds = np.maximum(np.minimum(end, view.end) - np.maximum(start, view.start), 0)
     kept = Timeline(view.agreement.policy, view.control.heads).uppers(worth.indices)
     late = (kept > end + term.max_lag_s + view.agreement.grace_s) & ~worth.independent
     good = worth.timely & (worth.upper <= end + term.max_lag_s)
-    return (end > view.start) & (start < view.end), good, np.asarray(late)
+    return seconds, np.asarray(good), np.asarray(late)

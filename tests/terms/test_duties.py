@@ -132,6 +132,19 @@ def test_an_old_copy_that_is_cosigned_again_frames_nobody() -> None:
     assert found.high == 1_000_000
 
 
+def test_many_short_statements_do_not_make_up_for_a_long_one() -> None:
+    """The second host and the meter report hourly and in time; the first tells of the whole day three days later."""
+    made = lab(end=LAST, window_s=HOUR)
+    made.run(mute=lambda sub, start, end: "n0000" in sub)
+    made.host(0).append(made.usage(0, END))
+    made.witness()
+    made.head()
+    share = {**TIMELY, "share": "90 %"}
+    found = of(made, share, START + 5 * DAY, replace(under(share), max_lag="12 h"))
+    assert found.outcome is Outcome.BREACHED
+    assert found.high == 666_666  # one of three sources
+
+
 def test_no_statement_is_timely() -> None:
     silent = lab()
     silent.run(mute=lambda sub, start, end: True)

@@ -162,3 +162,12 @@ def test_what_is_shown_is_in_whole_numbers() -> None:
     found = of(honest((RUN,)), cap())
     assert type(found.low) is int and type(found.high) is int
     assert np.int64 not in {type(value) for f in found.findings for value in f.numbers.values()}
+
+
+def test_a_stolen_host_key_adds_no_accelerators_that_a_meter_shows_off() -> None:
+    off = Event(Trouble.DOWN, 1, START, END)
+    framed = lab((RUN,), (off,))
+    framed.tales[1] = site((RUN._replace(nodes=(0, 1)),))
+    framed.run()
+    found = of(framed, scale(8))
+    assert (found.outcome, found.low) == (Outcome.UNPROVEN, 8)
