@@ -90,8 +90,9 @@ class Work(IntEnum):
     GROUP = 2
     CLASS = 3
     LINEAGE = 4
-    SECONDS = 5
-    DECLARED = 6
+    OWNER = 5
+    SECONDS = 6
+    DECLARED = 7
 
 
 class Metered(IntEnum):

@@ -246,7 +246,9 @@ class _Batch:
             seconds = seconds[codes]
         place, group = _divided(codes, self.groups)
         statement = self.run_ends.searchsorted(place, "right")
-        lineage = np.array([r.lineage for r in runs], np.uint64).view(np.int64)
+        lineage, owner = (
+            np.array([getattr(r, name) for r in runs], np.uint64).view(np.int64) for name in ("lineage", "owner")
+        )
         declared = np.array([-1 if r.declared is None else r.declared for r in runs], np.int64)
         run = place - statement  # each statement before has a row for no run
         rows = np.empty((len(codes), len(Work)), np.int64, "F")
@@ -255,6 +257,7 @@ class _Batch:
         rows[:, Work.GROUP] = self.present[statement, group]
         rows[:, Work.CLASS] = self.klass[place]
         rows[:, Work.LINEAGE] = lineage[run]
+        rows[:, Work.OWNER] = owner[run]
         rows[:, Work.SECONDS] = seconds * self.interval
         rows[:, Work.DECLARED] = np.where(group == 0, declared[run], -1)
         return rows

@@ -22,6 +22,7 @@ from attest.agreement.kinds import (
     Slowdown,
     Step,
     Term,
+    Tie,
     Timeliness,
     Witnessing,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Slowdown",
     "Step",
     "Term",
+    "Tie",
     "Timeliness",
     "Witnessing",
     "parse_agreement",

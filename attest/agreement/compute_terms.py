@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attest.agreement.kinds import ComputeCap, Ramp, RunCap, ScaleCap, Slowdown, Step, Term
+from attest.agreement.kinds import ComputeCap, Ramp, RunCap, ScaleCap, Slowdown, Step, Term, Tie
 from attest.agreement.reading import MAX_DEVICES, Readers, Setting, assurance, label, quantity, window
 from attest.agreement.units import DURATION, FLOP, SHARE, SPEED
 from attest.format.toml_table import Table
@@ -54,8 +54,12 @@ def _ramp(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
 
 
 def _run_cap(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
-    limit = quantity(table, "limit", FLOP)
-    return RunCap(limit=limit, label=label(table), assurance=assurance(table), **common)
+    per = table.text("per") if "per" in table else Tie.LINEAGE
+    if per not in list(Tie):
+        raise table.error("agreement/tie", f"{per[:40]} ties no runs together: lineage or owner does", "per")
+    return RunCap(
+        limit=quantity(table, "limit", FLOP), per=Tie(per), label=label(table), assurance=assurance(table), **common
+    )
 
 
 def _scale_cap(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
@@ -67,6 +71,6 @@ COMPUTE: Final[Readers] = {
     "compute-cap": (("limit", "label", "window", "assurance"), _compute_cap),
     "slowdown": (("baseline", "share", "label", "window", "assurance"), _slowdown),
     "ramp": (("step", "label", "assurance"), _ramp),
-    "run-cap": (("limit", "label", "assurance"), _run_cap),
+    "run-cap": (("limit", "per", "label", "assurance"), _run_cap),
     "scale-cap": (("devices", "label", "assurance"), _scale_cap),
 }

@@ -7,7 +7,7 @@ durations in s and shares in parts per million.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import ClassVar, Final, NamedTuple
 
 from attest.format.vocabulary import Label
@@ -62,6 +62,13 @@ class Slowdown(_Term):
     assurance: Assurance
 
 
+class Tie(StrEnum):
+    """What makes runs one."""
+
+    LINEAGE = "lineage"
+    OWNER = "owner"
+
+
 class Step(NamedTuple):
     """A step of a ramp: at most `limit` FLOP from `start` to `end`, Unix s."""
 
@@ -82,10 +89,11 @@ class Ramp(_Term):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCap(_Term):
-    """At most `limit` FLOP by any one run, summed over its lineage."""
+    """At most `limit` FLOP by any one run, summed over its lineage, or by all runs of any one owner."""
 
     kind: ClassVar[str] = "run-cap"
     limit: int
+    per: Tie
     label: Label | None
     assurance: Assurance
 

@@ -27,6 +27,7 @@ from attest.agreement.kinds import (
     ScaleCap,
     Slowdown,
     Term,
+    Tie,
     Timeliness,
 )
 from attest.agreement.units import DURATION, ENERGY, FLOP, POWER, SHARE, SPEED
@@ -49,7 +50,10 @@ def describe(term: Term) -> str:
             return f"at most, in FLOP {_kind(term.label)}: {steps}; {_shown(term.assurance)}"
         case RunCap():
             what = "run" if term.label is None else f"run labelled {_LABEL_WORDS[term.label]}"
-            return f"no {what} over {FLOP.format(term.limit)}, its lineage together, {_shown(term.assurance)}"
+            whole = f"no {what} over {FLOP.format(term.limit)}, its lineage together"
+            if term.per is Tie.OWNER:
+                whole = f"no owner's {what}s over {FLOP.format(term.limit)} together"
+            return f"{whole}, {_shown(term.assurance)}"
         case ScaleCap():
             what = "run" if term.label is None else f"run labelled {_LABEL_WORDS[term.label]}"
             return f"no {what} on more than {term.devices:,} accelerators at once, {_shown(term.assurance)}"

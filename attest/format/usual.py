@@ -37,7 +37,7 @@ _CUMULATIVE: Final = (int(Column.ENERGY), int(Column.CYCLES))
 _UINT: Final = rb"(?:[\x00-\x17]|\x18[\x18-\xff]|\x19(?!\0).{2}|\x1a(?!\0\0).{4}|\x1b(?!\0{4}).{8})"
 _HASH: Final = rb"\x58\x20(.{32})"
 _TIME: Final = rb"\x1a((?!\0\0).{4})"
-_RUN: Final = rb"\x85\x58\x20.{32}[\x00-\x17]{2}%b(?:\xf6|%b)" % (_UINT, _UINT)
+_RUN: Final = rb"\x86\x58\x20.{32}[\x00-\x17]{2}%b(?:\xf6|%b)%b" % (_UINT, _UINT, _UINT)
 _FRONT: Final = re.compile(
     rb"\xa9\x00\x01\x01%b" % re.escape(bytes((Kind.USAGE,)))
     + rb"\x02%b\x03(%b)\x04%b" % (_HASH, _UINT, _HASH)  # log, seq, prev

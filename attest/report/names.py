@@ -139,6 +139,7 @@ _BODIES: Final[dict[int, dict[Any, Name]]] = {
                     Name("precision", show=word(Precision)),
                     "lineage",
                     Name("declared", unit="MFLOP"),
+                    "owner",
                 ),
             ),
         ),

@@ -46,7 +46,8 @@ class Job(NamedTuple):
     """Work on all devices of some nodes from `start` to `end`.
 
     effort_ppm: of what such a job usually asks of a device. declared_ppm: what the lab declares as the size of the
-    run, of what it truly was; None for a lab that declares nothing. claimed: the label it is given, if another.
+    run, of what it truly was; None for a lab that declares nothing. claimed: the label it is given, if another. lineage
+    and owner: as in the run table.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Job(NamedTuple):
     effort_ppm: int = PPM
     declared_ppm: int | None = None
     claimed: Label | None = None
+    owner: int = 0
 
 
 class Trouble(Enum):

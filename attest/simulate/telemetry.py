@@ -69,7 +69,7 @@ def _run(site: Site, number: int, work: int) -> Run:
     job = site.plan.jobs[number]
     label: Label = job.label if job.claimed is None else job.claimed
     declared = None if job.declared_ppm is None else work * job.declared_ppm // PPM
-    return Run(named_bytes(f"run {site.plan.name} {job.name}"), label, job.precision, job.lineage, declared)
+    return Run(named_bytes(f"run {site.plan.name} {job.name}"), label, job.precision, job.lineage, declared, job.owner)
 
 
 def _spans(state: Ints, run: Ints) -> bytes:

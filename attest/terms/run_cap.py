@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from attest.admitted import active, shared
-from attest.agreement import RunCap
+from attest.agreement import RunCap, Tie
 from attest.compute import bounds
 from attest.compute.exact import Array, gathered, least, total
 from attest.evaluate import View
@@ -30,9 +30,9 @@ def judge_run(case: Case[RunCap]) -> TermResult:
         return case.result(Outcome.UNPROVEN, "no bound", lost, unit="FLOP", limit=term.limit)
     high = bounds_of(views, Limit(term.limit, None), None, term.assurance).high
     if term.assurance <= SOFTWARE:
-        high = min(high, _at_most(views, label))
-    low, largest = _largest(views, label)
-    text = whose(low, largest)
+        high = min(high, _at_most(views, label, term.per))
+    low, largest = _largest(views, label, term.per)
+    text = whose(low, largest, term.per)
     breach = f"admitted {low:.3e} FLOP of {text}, over the limit {term.limit:.3e}"
     return result(case, "term/run-cap", lost, low, high, term.limit, text, breach, "FLOP")
 
@@ -40,9 +40,9 @@ def judge_run(case: Case[RunCap]) -> TermResult:
 class _Admitted:
     """What a site admits of each lineage in whole buckets of the phase."""
 
-    def __init__(self, number: int, view: View, label: int | None) -> None:
+    def __init__(self, number: int, view: View, label: int | None, tie: Tie) -> None:
         self.account = account = view.account
-        self.named = named(number, view, account.worth.admitted, label)
+        self.named = named(number, view, account.worth.admitted, label, tie)
         rows, lineage = self.named.rows, self.named.lineage
         keyed = np.concatenate((rows[:, [Work.INDEX, Work.CLASS, Work.GROUP]], lineage[:, None]), axis=1)
         found, at = np.unique(keyed, axis=0, return_inverse=True)
@@ -104,10 +104,10 @@ class _Admitted:
         return metering.bound(behind[:, None], [(self.account.first, self.account.end)]).total
 
 
-def _largest(views: Sequence[View], label: int | None) -> tuple[int, int]:
+def _largest(views: Sequence[View], label: int | None, tie: Tie) -> tuple[int, int]:
     """The most that is admitted of one lineage over all sites, FLOP, and which it is. Of lineages without number the
     MAX_TRIED largest are held against meters, which is a lower `low` at worst."""
-    sites = [_Admitted(number, view, label) for number, view in enumerate(views)]
+    sites = [_Admitted(number, view, label, tie) for number, view in enumerate(views)]
     together: dict[Key, int] = {}
     for site in sites:
         for key, amount in site.sums():
@@ -122,14 +122,14 @@ def _largest(views: Sequence[View], label: int | None) -> tuple[int, int]:
     return most * MFLOP, largest
 
 
-def _at_most(views: Sequence[View], label: int | None) -> int:
+def _at_most(views: Sequence[View], label: int | None, tie: Tie) -> int:
     """The most that the lab's own word leaves any lineage, FLOP: the accelerators that it names at peak, and whatever
     is dark. What has no lineage is taken to be one."""
     sums: dict[int, int] = {}
     dark = 0
     for number, view in enumerate(views):
         account = view.account
-        found = named(number, view, account.worth.usable, label)
+        found = named(number, view, account.worth.usable, label, tie)
         did = account.presence(found.rows[:, Work.SECONDS], found.rows[:, Work.GROUP])
         amounts = gathered(did, found.lineage, len(found.keys))
         for (lineage, _), amount in zip(found.keys, amounts.tolist(), strict=True):

@@ -1,15 +1,16 @@
 """Runs as statements name them: what the terms run-cap and scale-cap have in common (schemas/agreement.md, "Terms").
 
 A run is known by its lineage, a number that its restarts share over all sites of a party; statements whose run has
-lineage 0 stand alone. Which runs there are is the lab's word. So `low` is what it admits of one lineage, and `high`,
-above L1, is everything: any accelerator that was not shown to be off may have been part of one run.
+lineage 0 stand alone. Likewise the runs of one owner. Which runs there are is the lab's word. So `low` is what it
+admits of one lineage, and `high`, above L1, is everything: any accelerator that was not shown to be off may have been
+part of one run.
 """
 
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from attest.agreement import RunCap, ScaleCap
+from attest.agreement import RunCap, ScaleCap, Tie
 from attest.compute.columns import Ints
 from attest.evaluate import View
 from attest.facts import Mask, Table, Work
@@ -33,7 +34,7 @@ class Named(NamedTuple):
     keys: list[Key]
 
 
-def named(number: int, view: View, mask: Mask, label: int | None) -> Named:
+def named(number: int, view: View, mask: Mask, label: int | None, tie: Tie = Tie.LINEAGE) -> Named:
     """What the statements of a mask say; `number` is the site's, so that what stands alone has a key of its own."""
     account = view.account
     first, last = account.reach(account.work[:, Work.INDEX])
@@ -41,7 +42,7 @@ def named(number: int, view: View, mask: Mask, label: int | None) -> Named:
     rows = account.work[here]
     if label is not None:
         rows = rows[rows[:, Work.CLASS] // CLASS_STEP == label]
-    lineage = rows[:, Work.LINEAGE]
+    lineage = rows[:, Work.LINEAGE if tie is Tie.LINEAGE else Work.OWNER]
     own = np.where(lineage == ALONE, rows[:, Work.INDEX] << 12 | rows[:, Work.RUN], -1)
     found, at = np.unique(np.stack((lineage, own), axis=1), axis=0, return_inverse=True)
     keys = [(of, 0) if of != ALONE else (ALONE, number << 52 | alone) for of, alone in found.tolist()]
@@ -86,8 +87,8 @@ def result(
     )  # fmt: skip
 
 
-def whose(low: int, lineage: int) -> str:
+def whose(low: int, lineage: int, tie: Tie = Tie.LINEAGE) -> str:
     """A lineage in words."""
     if not low:
         return "no run admitted"
-    return "a run without lineage" if lineage == ALONE else f"lineage {lineage % (1 << 64)}"
+    return f"a run without {tie}" if lineage == ALONE else f"{tie} {lineage % (1 << 64)}"

@@ -27,6 +27,7 @@ from attest.agreement import (
     ScaleCap,
     Slowdown,
     Step,
+    Tie,
     Timeliness,
     Witnessing,
     parse_agreement,
@@ -84,7 +85,9 @@ def test_terms_are_written_out(agreement: Agreement) -> None:
         name="slowdown", parties=(BOREALIS,), sites=("fjord",), baseline=2 * 10**19, share_ppm=500_000, label=None,
         window_s=None, assurance=Assurance.L1,
     )  # fmt: skip
-    assert run == RunCap(name="run-cap", limit=5 * 10**24, label=None, assurance=Assurance.L1, **everywhere)
+    assert run == RunCap(
+        name="run-cap", limit=5 * 10**24, per=Tie.LINEAGE, label=None, assurance=Assurance.L1, **everywhere
+    )
     assert scale == ScaleCap(name="scale-cap", devices=8_192, label=None, assurance=Assurance.L1, **everywhere)
     pause = agreement.phases[1]
     assert (pause.start, pause.end) == (1_794_182_400, 1_794_787_200)

@@ -241,6 +241,9 @@ CASES: dict[str, tuple[str, str, str, str]] = {
     "a step in watts": (RAMP, SECOND.replace("1e24 FLOP", "1 MW"), "quantity/unit", "phase.term.step.limit"),
     "a step with a name": (RAMP, SECOND.replace('1e24 FLOP"', '1e24 FLOP", name = "x"'), "toml/unknown-key",
                            "phase.term.step.name"),
+    "a run-cap over a team": (
+        'limit = "5e24 FLOP"', 'per = "team" #!\nlimit = "5e24 FLOP"', "agreement/tie", "phase.term.per",
+    ),
     "less than no accelerator": ("devices = 8192 ", "devices = -1 #!", "toml/range", "phase.term.devices"),
     "an envelope of nothing": ('power = "150 W" ', 'power = "0 W" #!', "quantity/range", "phase.term.power"),
     "an envelope in joules": ('power = "150 W" ', 'power = "150 J" #!', "quantity/unit", "phase.term.power"),

@@ -47,7 +47,7 @@ def tables(draw: st.DrawFn) -> Table:
         for run in range(draw(st.integers(0, 4))):
             klass, size = draw(st.sampled_from([*CLASSES, 250])), draw(SIZE)
             for group in range(draw(st.integers(1, 2))):
-                rows.append((index, run, group, klass, run, draw(st.integers(0, 8 * HOUR)), -1 if group else size))
+                rows.append((index, run, group, klass, run, 0, draw(st.integers(0, 8 * HOUR)), -1 if group else size))
     return np.array(rows, np.int64).reshape(len(rows), len(Work))
 
 
@@ -88,7 +88,7 @@ def test_of_one_label_the_others_sizes_do_not_count() -> None:
     def low(label: int) -> int:
         return int(admission(made, [DAY], label, made.worth.admitted)[0])
 
-    made.work = np.array([(index, 0, 0, klass, 0, 8 * 24 * HOUR, 1 << 62)], np.int64)
+    made.work = np.array([(index, 0, 0, klass, 0, 0, 8 * 24 * HOUR, 1 << 62)], np.int64)
     declared = [low(label) for label in range(8)]
     made.work = rows[:0]
     assert [label for label in range(8) if declared[label] > low(label)] == [klass // 16]
@@ -110,7 +110,9 @@ def test_what_is_declared_for_devices_stays_on_their_feeds() -> None:
     rows = made.work
     metering = made.metering(INDEPENDENT)
     without = behind(made, metering, [DAY], None, made.worth.admitted)
-    made.work = np.array([(index, 0, 0, klass, 0, 10, 1 << 62), (index, 0, 1, klass, 0, 8 * 24 * HOUR, -1)], np.int64)
+    made.work = np.array(
+        [(index, 0, 0, klass, 0, 0, 10, 1 << 62), (index, 0, 1, klass, 0, 0, 8 * 24 * HOUR, -1)], np.int64
+    )
     found = behind(made, metering, [DAY], None, made.worth.admitted) - without
     made.work = rows
     least, most = (int(capacity(s, default_pin("NVIDIA H100 SXM5 80GB"))) for s in (10, 8 * 24 * HOUR))

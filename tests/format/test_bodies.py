@@ -110,7 +110,7 @@ LIMITS: list[tuple[Kind, tuple[Any, ...], Any, Any]] = [
     (Kind.KEYS, (1, 3, 1), bytes(key_acts.MAX_DOCUMENT), bytes(key_acts.MAX_DOCUMENT + 1)),
     (Kind.USAGE, (1,), 1, 0),
     (Kind.USAGE, (1,), bodies.MAX_INTERVAL, bodies.MAX_INTERVAL + 1),
-    (Kind.USAGE, (6,), [[H, 0, 0, 0, None]] * runs.MAX_RUNS, [[H, 0, 0, 0, None]] * (runs.MAX_RUNS + 1)),
+    (Kind.USAGE, (6,), [[H, 0, 0, 0, None, 0]] * runs.MAX_RUNS, [[H, 0, 0, 0, None, 0]] * (runs.MAX_RUNS + 1)),
     (Kind.USAGE, (6, 0, 1), 5, 6),
     (Kind.USAGE, (6, 0, 2), 8, 9),
     (Kind.USAGE, (6, 0, 3), U64, U64 + 1),

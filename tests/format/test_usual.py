@@ -105,7 +105,7 @@ def test_counts_must_be_those_of_what_follows() -> None:
     payload = format_payload(TAKEN["counters"])
     for before, after in (
         (b"\x05\x82\x01\x02", b"\x05\x83\x01\x02"),
-        (b"\x06\x82\x85", b"\x06\x81\x85"),
+        (b"\x06\x82\x86", b"\x06\x81\x86"),
         (b"\x08\x82\x83", b"\x08\x81\x83"),
     ):
         assert payload.count(before) == 1

@@ -26,7 +26,7 @@ acts = st.one_of(
     st.builds(key_acts.Void, proofs),
 )
 declared = st.none() | st.integers(0, MAX_DECLARED)
-runs = st.builds(Run, hashes, st.sampled_from(Label), st.sampled_from(Precision), u64, declared)
+runs = st.builds(Run, hashes, st.sampled_from(Label), st.sampled_from(Precision), u64, declared, u64)
 
 
 @st.composite

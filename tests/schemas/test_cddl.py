@@ -212,7 +212,7 @@ UNSEEN: dict[str, tuple[Kind, Callable[[Any], None], str]] = {
     # what the CDDL says and pycddl does not look at
     "a close that says more": (Kind.CLOSE, put(BODY, {1: 0}), "statement/keys"),
     "257 acts": (Kind.KEYS, put(BODY, 1, [[3, H, 0]] * 257), "statement/array"),
-    "1,025 runs": (Kind.USAGE, put(BODY, 6, [[H, 0, 0, 0, None]] * 1_025), "statement/array"),
+    "1,025 runs": (Kind.USAGE, put(BODY, 6, [[H, 0, 0, 0, None, 0]] * 1_025), "statement/array"),
     "three counters": (Kind.USAGE, put(BODY, 8, [[1, bytes(16), bytes(16)]] * 3), "statement/array"),
     "1,025 channels": (Kind.METER, put(BODY, 5, [[f"f{i}", 0, 0] for i in range(1_025)]), "statement/array"),
 }

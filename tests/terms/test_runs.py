@@ -68,6 +68,17 @@ def test_runs_without_lineage_stand_alone_for_low() -> None:
     assert low(found) == pytest.approx(low(of(honest((RUN,)), cap())) / 2, rel=0.01)
 
 
+def test_the_runs_of_one_owner_are_one() -> None:
+    """Another lineage each, and of one owner."""
+    mine = tuple(job._replace(owner=3) for job in (RUN, OTHER))
+    found = of(honest(mine), cap(per="owner"))
+    assert found.text == "owner 3"
+    assert low(found) == sum(low(of(honest((job,)), cap())) for job in (RUN, OTHER))
+    assert low(of(honest(mine), cap())) < low(found)
+    nobody = of(honest((RUN, OTHER)), cap(per="owner"))
+    assert nobody.text == "a run without owner"
+
+
 def test_a_run_cap_breaks_on_what_one_lineage_admits() -> None:
     admitted = low(of(honest((RUN, AGAIN)), cap()))
     found = of(honest((RUN, AGAIN)), cap(f"{admitted - 1} FLOP"))
