@@ -68,7 +68,16 @@ def check(
             found.append((bundle, examine(bundle, signed, seen, map=map)))
         except MissingError as error:
             missing.append(f"{bundle.name}: {error}")
+    found.sort(key=_order)
     return replace(judge(signed, trust, _compared(found), at=at), missing=tuple(missing))
+
+
+def _order(found: tuple[Bundle, SiteEvidence]) -> tuple[str, int, bytes, tuple[Fault, ...], int]:
+    """By what a copy is and not by how it was given, so that the order of the copies does not show in the verdict."""
+    _, e = found
+    origin = "" if e.site is None else e.site.origin
+    size, note = (0, b"") if e.head is None else (e.head.size, e.head.note)
+    return origin, size, note, e.faults, 0 if e.facts is None else e.facts.absent_blocks
 
 
 def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = (), *, map: Map = map) -> SiteEvidence:

@@ -4,7 +4,7 @@ A phase that is still open is judged up to the last bucket that ends `max_lag` b
 is younger cannot have been witnessed yet.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, Self
@@ -26,6 +26,15 @@ from attest.timeline import Head, Timeline
 from attest.worth import Quality
 
 
+class Copied(NamedTuple):
+    """Statements of a log that have the energy of another log's: how many, the first by log index, and the other logs'
+    origins, sorted."""
+
+    statements: int
+    first: int
+    origins: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class SiteEvidence:
     """What steps 1 to 5 made of one bundle; what a step could not make is None, and a fault says why."""
@@ -42,6 +51,18 @@ class SiteEvidence:
     worth: Quality | None = None
     extra: tuple[str, ...] = ()
     colluders: int = 0
+    copied: Copied | None = None
+
+
+def longest(evidence: Sequence[SiteEvidence]) -> list[SiteEvidence]:
+    """Of several copies of one log the longest that could be read: what it admits is admitted once."""
+    chosen: dict[str, SiteEvidence] = {}
+    for e in evidence:
+        if e.site is not None and e.head is not None and e.worth is not None:
+            before = chosen.get(e.site.origin)
+            if before is None or before.head is None or before.head.size < e.head.size:
+                chosen[e.site.origin] = e
+    return list(chosen.values())
 
 
 class Holes(NamedTuple):

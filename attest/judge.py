@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from attest import __version__
+from attest.across import compared
 from attest.agreement import Agreement, Party, Phase, SignedAgreement, Term
 from attest.errors import Scope, UnsupportedError
-from attest.evaluate import SiteEvidence, View, judged
+from attest.evaluate import SiteEvidence, View, judged, longest
 from attest.format.fields import HIDDEN
+from attest.joint import about_all, about_parties
 from attest.lights import Tally, lights, tally
 from attest.terms import Case, judge_term
 from attest.trust.pins import Trust
@@ -40,14 +42,19 @@ def judge(signed: SignedAgreement, trust: Trust | None, evidence: Sequence[SiteE
     """The verdict over every party of the agreement, from the evidence that was given."""
     agreement = signed.agreement
     pinned = frozenset() if trust is None else trust.pinned(agreement)
+    evidence = compared(evidence, pinned - set(signed.unbound))
+    windows = {phase.name: window for phase in agreement.phases if (window := judged(phase, agreement, at))}
+    joint = about_parties(signed, pinned - set(signed.unbound), evidence, windows)
     strangers = [e for e in evidence if e.party is None]
     findings = [finding_of(fault) for e in strangers for fault in e.faults]
+    findings += about_all(agreement, windows)
     checks: list[Check] = []
     parties = []
     for party in agreement.parties:
         mine = [e for e in evidence if e.party is not None and e.party.iss == party.iss]
         bound = party.iss not in signed.unbound
-        parties.append(_party(agreement, party, mine, at, pinned=party.iss in pinned, bound=bound, checks=checks))
+        known = party.iss in pinned
+        parties.append(_party(agreement, party, mine, joint[party.iss], at, pinned=known, bound=bound, checks=checks))
     outcome = worst([*(p.outcome for p in parties), *(f.outcome for f in findings)])
     models = sorted({g.model for e in evidence if e.layouts is not None for g in e.layouts.groups})
     return Verdict(
@@ -69,6 +76,7 @@ def _party(
     agreement: Agreement,
     party: Party,
     evidence: Sequence[SiteEvidence],
+    joint: Sequence[Finding],
     at: int,
     *,
     pinned: bool,
@@ -76,7 +84,7 @@ def _party(
     checks: list[Check],
 ) -> PartyResult:
     findings = [finding_of(fault) for e in evidence for fault in e.faults]
-    findings += _evidence_findings(party, evidence)
+    findings += [*_evidence_findings(party, evidence), *joint]
     if not bound:
         text = f"fewer root holders of {party.name} signed the agreement than its threshold asks for"
         findings.append(Finding("agreement/unbound", Outcome.UNPROVEN, text))
@@ -92,7 +100,7 @@ def _party(
         if window is None:
             checks.append(("phase/not-begun", Status.NOT_CHECKED, f"{phase.name} begins at {utc(phase.start)}"))
             continue
-        of_phase = [view for e in _longest(evidence) if (view := View.of(e, agreement, window)) is not None]
+        of_phase = [view for e in longest(evidence) if (view := View.of(e, agreement, window)) is not None]
         for term in phase.terms:
             if party.iss in term.parties:
                 terms.append(_term(term, phase, party, of_phase, evidence, at))
@@ -145,17 +153,6 @@ def _term(
     return judge_term(Case(term, phase, chosen, lost, at))
 
 
-def _longest(evidence: Sequence[SiteEvidence]) -> list[SiteEvidence]:
-    """Of several copies of one log the longest that could be read: what it admits is admitted once."""
-    chosen: dict[str, SiteEvidence] = {}
-    for e in evidence:
-        if e.site is not None and e.head is not None and e.worth is not None:
-            before = chosen.get(e.site.origin)
-            if before is None or before.head is None or before.head.size < e.head.size:
-                chosen[e.site.origin] = e
-    return list(chosen.values())
-
-
 def _evidence_findings(party: Party, evidence: Sequence[SiteEvidence]) -> list[Finding]:
     findings = []
     origins = [e.site.origin for e in evidence if e.site is not None]
@@ -201,6 +198,7 @@ def _site(evidence: SiteEvidence) -> SiteResult:
         evidence.bundle,
         head.size,
         head.root,
+        head.note,
         0 if evidence.facts is None else evidence.facts.statements,
         tuple(sorted(head.times)),
         None if timeline is None else timeline.lower(head.note),

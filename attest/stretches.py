@@ -43,8 +43,8 @@ def copied_stretches(index: Ints, source: Ints, bucket: Ints, energy: Ints) -> I
         return np.empty(0, np.int64)
     source, bucket = source[first], bucket[first]
     sums, complete = np.add.reduceat(energy, first), np.maximum.reduceat(index, first)
-    starts = _starts(source, bucket, sums)
-    starts = starts[_unlikely(sums, starts)]
+    starts = recurring(source, bucket, sums)
+    starts = starts[unlikely(sums, starts)]
     copied = _copied(sums, complete, starts)[np.cumsum(begins) - 1]
     statements, place = np.unique(index, return_inverse=True)
     own = np.ones(len(statements), bool)
@@ -52,7 +52,7 @@ def copied_stretches(index: Ints, source: Ints, bucket: Ints, energy: Ints) -> I
     return statements[own]
 
 
-def _starts(source: Ints, bucket: Ints, sums: Ints) -> Ints:
+def recurring(source: Ints, bucket: Ints, sums: Ints) -> Ints:
     """Where stretches begin that may be like another: without a hole, not constant, and of a hash that recurs."""
     last = len(sums) - STRETCH + 1
     whole = source[:last] == source[STRETCH - 1 :]
@@ -66,11 +66,11 @@ def _starts(source: Ints, bucket: Ints, sums: Ints) -> Ints:
         hashes += words[at : at + last] * weight
     starts, hashes = np.flatnonzero(whole), hashes[whole]
     ordered = np.sort(hashes)
-    recurring: Mask = np.isin(hashes, ordered[1:][ordered[1:] == ordered[:-1]])
-    return starts[recurring]
+    again: Mask = np.isin(hashes, ordered[1:][ordered[1:] == ordered[:-1]])
+    return starts[again]
 
 
-def _unlikely(sums: Ints, starts: Ints) -> Mask:
+def unlikely(sums: Ints, starts: Ints) -> Mask:
     """Which stretches have so many different and rare sums that no other is like them by chance."""
     found = np.zeros(len(starts), bool)
     if not len(starts):

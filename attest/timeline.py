@@ -47,6 +47,11 @@ class Timeline:
         """The largest T such that witnesses with times >= T cosigned this note in quorum; None if unknown."""
         return self._lower.get(note)
 
+    @property
+    def newest(self) -> int | None:
+        """The largest `lower` of any head: what was published by then is in this copy. None if there is none."""
+        return max((time for time in self._lower.values() if time is not None), default=None)
+
     def upper(self, index: int) -> int | None:
         """The smallest T by which a quorum had cosigned heads that contain the entry; None if there is none."""
         place = bisect_right(self._sizes, index)

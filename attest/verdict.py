@@ -114,13 +114,18 @@ class TermResult:
 
 @dataclass(frozen=True, slots=True)
 class SiteResult:
-    """One log: its head, who witnessed it, and how many colluding witnesses could fork it."""
+    """One log: its head, who witnessed it, and how many colluding witnesses could fork it.
+
+    `note` is the SHA-256 of the checkpoint. `bundle` is what the copy is called where it lies; the data leaves it out,
+    so that whoever has the same copy makes the same verdict of it.
+    """
 
     name: str
     origin: str
     bundle: str
     size: int
     root: bytes
+    note: bytes
     statements: int
     witnesses: tuple[str, ...]
     witnessed_at: int | None
@@ -163,6 +168,11 @@ class Verdict:
         raise TypeError("compare verdict.outcome")
 
     @property
+    def decided_by(self) -> tuple[str, ...]:
+        """The parties, by `iss`, whose outcome is that of the whole."""
+        return tuple(party.iss for party in self.parties if party.outcome is self.outcome)
+
+    @property
     def exit_code(self) -> int:
         """The exit code for the outcome and for what could not be read; the most serious of 5, 3, 6, 4, 0."""
         codes = [EXIT_CODES[self.outcome], *([EXIT_MISSING] if self.missing else [])]
@@ -197,6 +207,7 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
         "at": utc(verdict.at),
         "outcome": str(verdict.outcome),
         "exit_code": verdict.exit_code,
+        "decided_by": list(verdict.decided_by),
         "agreement": {
             "sha256": verdict.agreement.hex(),
             "name": verdict.agreement_name,
@@ -222,9 +233,9 @@ def _party(party: PartyResult) -> dict[str, Any]:
             {
                 "name": site.name,
                 "origin": site.origin,
-                "bundle": site.bundle,
                 "size": site.size,
                 "root": site.root.hex(),
+                "checkpoint": site.note.hex(),
                 "statements": site.statements,
                 "witnesses": list(site.witnesses),
                 "witnessed_at": None if site.witnessed_at is None else utc(site.witnessed_at),

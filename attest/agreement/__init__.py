@@ -29,6 +29,7 @@ from attest.agreement.kinds import (
 from attest.agreement.model import Agreement, Meter, Party, Phase, Site
 from attest.agreement.parse import parse_agreement
 from attest.agreement.signed import CONTENT_TYPE, SignedAgreement, verify_agreement
+from attest.agreement.versions import together
 
 __all__ = [
     "CONTENT_TYPE",
@@ -59,5 +60,6 @@ __all__ = [
     "Timeliness",
     "Witnessing",
     "parse_agreement",
+    "together",
     "verify_agreement",
 ]

@@ -8,7 +8,7 @@ text gives to no holder, refuses the whole file: the file is not what was signed
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from attest.agreement.model import Agreement
 from attest.agreement.parse import parse_agreement
@@ -21,12 +21,21 @@ CONTENT_TYPE: Final = "application/vnd.attest.agreement+toml"
 _TAG: Final = b"\xd8\x62"  # COSE_Sign, RFC 9052 section 4.1
 
 
+class OtherText(NamedTuple):
+    """Another text of an agreement, by its version and digest."""
+
+    version: int
+    digest: bytes
+
+
 @dataclass(frozen=True)
 class SignedAgreement:
-    """An agreement and who signed it: names of root holders, sorted, by `iss` of their party."""
+    """An agreement and who signed it: names of root holders, sorted, by `iss` of their party. `others` are the other
+    texts of it that a party bound itself to (attest.agreement.versions)."""
 
     agreement: Agreement
     signers: Mapping[str, tuple[str, ...]] = field(hash=False)
+    others: Mapping[str, tuple[OtherText, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def unbound(self) -> tuple[str, ...]:

@@ -76,7 +76,8 @@ def check(bundles: Sequence[str], agreement: str, trust: str | None, at: int | N
     elif form == "lines":
         click.echo(as_lines(data), nl=False)
     else:
-        click.echo(as_text(data, console().style), nl=False)
+        copies = {site.origin: site.bundle for party in verdict.parties for site in party.sites}
+        click.echo(as_text(data, console().style, copies), nl=False)
     return verdict.exit_code
 
 

@@ -5,15 +5,17 @@ with its place and what would settle it. `lines` is for grep: code, place and te
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from attest.report.matrix import matrix
 from attest.report.style import PLAIN, Style
 
 Data = dict[str, Any]
 
 _LIGHT_MARK: Final = {"pass": "holds", "fail": "breached", "not checked": "unproven"}
 _SERIOUS: Final = ("invalid", "breached", "unproven", "holds")
+_NONE: Final[Mapping[str, str]] = {}
 MOST_FINDINGS: Final = 20  # of one party in text; JSON and lines have all
 
 
@@ -36,19 +38,21 @@ def as_lines(data: Data) -> str:
     return "".join("\t".join(_flat(cell) for cell in row) + "\n" for row in rows)
 
 
-def as_text(data: Data, style: Style = PLAIN) -> str:
-    """The verdict for people."""
-    return "\n".join(_lines(data, style)) + "\n"
+def as_text(data: Data, style: Style = PLAIN, copies: Mapping[str, str] = _NONE) -> str:
+    """The verdict for people; `copies` says by origin where a copy of the log lies, so that it can be looked into."""
+    return "\n".join(_lines(data, style, copies)) + "\n"
 
 
-def _lines(data: Data, style: Style) -> Iterator[str]:
+def _lines(data: Data, style: Style, copies: Mapping[str, str]) -> Iterator[str]:
     if len(data["parties"]) != 1 or data["findings"]:
         count = f"{len(data['parties'])} part{'y' if len(data['parties']) == 1 else 'ies'}"
         yield f"{_outcome(data['outcome'], style)} {data['agreement']['name']} · {count}"
+    if len(data["parties"]) > 1:
+        yield from matrix(data, style)
     for finding in data["findings"]:
         yield from _finding(finding, "")
     for party in data["parties"]:
-        yield from _party(party, style)
+        yield from _party(party, style, copies)
     for code, text in data["not_covered"].items():
         yield f"  not covered     {text} ({code})"
     agreement, trust = data["agreement"], data["trust"]
@@ -57,7 +61,7 @@ def _lines(data: Data, style: Style) -> Iterator[str]:
     yield f"  judged at       {data['at']}, by attest {data['version']}"
 
 
-def _party(party: Data, style: Style) -> Iterator[str]:
+def _party(party: Data, style: Style, copies: Mapping[str, str]) -> Iterator[str]:
     terms = party["terms"]
     phases = list(dict.fromkeys(term["phase"] for term in terms))
     span = ""
@@ -65,7 +69,8 @@ def _party(party: Data, style: Style) -> Iterator[str]:
         first, last = min(t["from"] for t in terms), max(t["until"] for t in terms)
         span = f" · {_day(first)} to {_day(last)} UTC"
     of_log = {(site["origin"], site["devices"]) for site in party["sites"]}  # of which two copies may have been given
-    devices = sum(max(n for origin, n in of_log if origin == log) for log in {origin for origin, _ in of_log})
+    logs = {origin for origin, _ in of_log}
+    devices = sum(max(n for origin, n in of_log if origin == log) for log in logs)
     name = " · ".join([party["name"], *phases]) + span + (f" · {devices:,} accelerators" if devices else "")
     yield f"{_outcome(party['outcome'], style)} {name}"
     for light, shown in party["lights"].items():
@@ -77,7 +82,7 @@ def _party(party: Data, style: Style) -> Iterator[str]:
             yield f"  {style.mark(term['outcome'])} term          {name}: {term_text(term)}"
     findings = sorted(_findings(party), key=lambda f: _SERIOUS.index(f["outcome"]))
     for finding in findings[:MOST_FINDINGS]:
-        yield from _finding(finding, party["sites"][0]["bundle"] if party["sites"] else "")
+        yield from _finding(finding, copies.get(next(iter(logs), ""), "") if len(logs) == 1 else "")
     if len(findings) > MOST_FINDINGS:
         yield f"  and {len(findings) - MOST_FINDINGS:,} more findings: --format lines shows them all"
 

@@ -12,7 +12,7 @@ from attest.sign.seeded import seeded_key
 from attest.simulate.cast import Witnesses
 from attest.simulate.lab import Lab
 from attest.simulate.pact import Pact, Phase, Table
-from attest.simulate.site import Event, Job, Trouble
+from attest.simulate.site import Event, Job, Plan, Site, Trouble
 from tests.attacks.vectors import (
     COPY,
     EVENING,
@@ -37,6 +37,8 @@ from tests.check.world import (
     ACME,
     CAP,
     COVERAGE,
+    END,
+    INFERENCE,
     PACT,
     START,
     TRAINING,
@@ -76,7 +78,8 @@ def both(*, rival: bool = True, honest_rival: bool = True) -> Callable[[], Case]
     """A pause that two parties agreed to."""
 
     def story() -> Case:
-        other = Lab(RIVAL, site((TRAINING,)) if not honest_rival else site())
+        jobs = (INFERENCE,) if honest_rival else (TRAINING,)
+        other = Lab(RIVAL, Site(Plan("rival", 2, START, END, jobs)))
         other.run()
         return Case([honest().bundle(), *([other.bundle()] if rival else [])], BOTH)
 

@@ -26,7 +26,7 @@ ON = {
     ),
     "verification.md": (
         "account.py", "caps.py", "channels.py", "check.py", "compute_cap.py", "declared.py", "duties.py",
-        "evaluate.py", "facts.py", "gather.py", "judge.py", "lights.py", "verdict.py",
+        "evaluate.py", "facts.py", "gather.py", "joint.py", "judge.py", "lights.py", "verdict.py",
     ),
     "bounds.md": (
         "compute/accelerators.py", "compute/bounds.py", "compute/exact.py", "compute/off.py", "compute/pins.py",
