@@ -76,12 +76,12 @@ class Header(NamedTuple):
     sub: str
 
 
-def parse_sign1(data: bytes) -> Sign1:
-    """Bytes to envelope, strict. Raises MalformedError."""
+def parse_sign1(data: bytes, max_size: int = MAX_ENVELOPE) -> Sign1:
+    """Bytes to envelope, strict; no more than `max_size`. Raises MalformedError."""
     fast = _parse_usual(data)
     if fast is not None:
         return fast
-    value = decode(data, max_size=MAX_ENVELOPE)
+    value = decode(data, max_size=max_size)
     if getattr(value, "tag", None) != 18:
         _bad("cose/tag", "not tagged 18, COSE_Sign1")
     fields = value.value  # type: ignore[union-attr]

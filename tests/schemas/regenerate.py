@@ -20,9 +20,11 @@ from attest.format.statement import Statement, format_payload, parse_statement
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash, root
 from attest.report.diagnostic import Name, diagnose
-from attest.report.names import DOCUMENT, STATEMENT
-from attest.report.verdict import as_text
+from attest.report.names import DOCUMENT, PROTECTED, STATEMENT
+from attest.report.verdict import as_json, as_text
+from attest.sign.verdicts import sign_verdict
 from attest.trust.keys import format_key
+from attest.trust.signed_verdict import MAX_VERDICT, verify_verdict
 from attest.verdict import as_data
 from tests.schemas.example import HOST, METER, START, all_acts, genesis_document, key, world
 
@@ -32,6 +34,19 @@ _FEED: Final = Name("feed", keys={0: Name("name"), 1: Name("parent"), 2: Name("m
 _DEVICE: Final = Name("device", keys={0: Name("uid"), 1: Name("model"), 2: Name("on feed")})
 _HOST: Final = Name("host", keys={0: Name("sub"), 1: Name("devices", each=_DEVICE)})
 _ROSTER: Final = Name("roster", keys={1: Name("feeds", each=_FEED), 2: Name("hosts", each=_HOST)})
+_SIGNED: Final = Name(
+    "COSE_Sign1",
+    keys={
+        "tagged": Name(
+            keys={
+                0: Name("protected", inner=lambda data: (decode(data), PROTECTED)),
+                1: Name("unprotected"),
+                2: Name("payload"),
+                3: Name("signature"),
+            }
+        )
+    },
+)
 _VOID: Final = Name(
     "act", keys={1: Name("act"), 2: Name("log"), 3: Name("number"), 4: Name("entries", each=Name("index, leaf hash"))}
 )
@@ -98,6 +113,20 @@ def roster() -> str:
     return diagnose(decode(world().roster), _ROSTER, whole=True)
 
 
+def signed_verdict() -> str:
+    return diagnose(decode(judged(), max_size=MAX_VERDICT), _SIGNED)
+
+
+def signed_payload() -> str:
+    text = verify_verdict(judged(), {key("judge").public_key().thumbprint: ("judge", key("judge").public_key())}).text
+    return "\n".join(text.decode().splitlines()[:16])
+
+
+def judged() -> bytes:
+    """The verdict on the world, signed."""
+    return sign_verdict(as_json(as_data(world().verdict())).encode(), key("judge"))
+
+
 def void_act() -> str:
     act = VoidAct(world().log, 1, ((4, leaf_hash(world().entries[4])),))
     return diagnose(decode(format_act(act)), _VOID, whole=True)
@@ -137,6 +166,8 @@ EXAMPLES: Final[dict[str, Callable[[], str]]] = {
     "meter-block": meter_block,
     "genesis-document": lambda: diagnose(decode(genesis_document()), DOCUMENT, whole=True),
     "void-act": void_act,
+    "signed-verdict": signed_verdict,
+    "signed-payload": signed_payload,
     "roster": roster,
     "roster-bytes": lambda: hexadecimal(world().roster),
     "log": log,

@@ -28,6 +28,7 @@ ON = {
         "account.py", "caps.py", "channels.py", "check.py", "compute_cap.py", "declared.py", "duties.py",
         "evaluate.py", "facts.py", "gather.py", "joint.py", "judge.py", "lights.py", "verdict.py",
     ),
+    "signed-verdict.md": ("trust/signed_verdict.py", "sign/verdicts.py"),
     "bounds.md": (
         "compute/accelerators.py", "compute/bounds.py", "compute/exact.py", "compute/off.py", "compute/pins.py",
         "compute/record.py", "compute/tree.py",

@@ -47,6 +47,7 @@ FORMATS = {
     "act": ("act", "common"),
     "roster": ("roster", "common"),
     "agreement": ("agreement", "common"),
+    "signed-verdict": ("signed-verdict", "common"),
 }
 
 
