@@ -20,8 +20,9 @@ Data = dict[str, Any]
 
 WIDTH: Final = 100  # characters of a line
 MOST_PARTIES: Final = 40  # of a table; JSON has all
-MOST_REASONS: Final = 4
 _NAME: Final = 20  # characters of a party's name, of a term's and of a phase's
+_REASON: Final = 40  # of a reason
+_DECIDED: Final = "  decided by      "
 _GAP: Final = "  "
 _SERIOUS: Final = ("invalid", "breached", "unproven", "holds")
 
@@ -38,7 +39,7 @@ def matrix(data: Data, style: Style) -> Iterator[str]:
         yield from _table(_cut(phase, style), terms, names, cells, style)
     if len(parties) > len(rows):
         yield f"  and {len(parties) - len(rows):,} more parties: --format json has them all"
-    yield from _decided(data)
+    yield from _decided(data, rows, style)
 
 
 def _table(
@@ -72,28 +73,33 @@ def _cell(outcome: str | None, style: Style) -> str:
     return "-" if outcome is None else f"{style.mark(outcome)} {outcome}"
 
 
-def _cut(name: str, style: Style) -> str:
+def _cut(name: str, style: Style, most: int = _NAME) -> str:
     end = ".." if style.ascii else "…"
-    return name if len(name) <= _NAME else name[: _NAME - len(end)] + end
+    return name if len(name) <= most else name[: most - len(end)] + end
 
 
-def _decided(data: Data) -> Iterator[str]:
+def _decided(data: Data, shown: Sequence[Data], style: Style) -> Iterator[str]:
     """Whose outcome is that of the whole, and by which terms or findings of it."""
     outcome = data["outcome"]
-    of_none = [f["code"] for f in data["findings"] if f["outcome"] == outcome]
     if outcome == "holds":
-        yield "  decided by      every party"
+        yield f"{_DECIDED}every party"
         return
-    for party in data["parties"]:
+    for party in shown:
         if party["iss"] in data["decided_by"]:
-            terms = [t["term"] for t in party["terms"] if t["outcome"] == outcome]
-            codes = [f["code"] for f in party["findings"] if f["outcome"] == outcome]
-            yield f"  decided by      {party['name']}: {_few([*terms, *codes])}"
-    if of_none:
-        yield f"  decided by      no party: {_few(of_none)}"
+            reasons = [t["term"] for t in party["terms"] if t["outcome"] == outcome]
+            reasons += [f["code"] for f in party["findings"] if f["outcome"] == outcome]
+            yield _few(f"{_DECIDED}{_cut(party['name'], style)}: ", reasons, style)
+    reasons = [f["code"] for f in data["findings"] if f["outcome"] == outcome]
+    if reasons:
+        yield _few(f"{_DECIDED}no party: ", reasons, style)
 
 
-def _few(reasons: Sequence[str]) -> str:
-    named = list(dict.fromkeys(reasons))
-    more = f" and {len(named) - MOST_REASONS} more" if len(named) > MOST_REASONS else ""
-    return ", ".join(named[:MOST_REASONS]) + more
+def _few(line: str, reasons: Sequence[str], style: Style) -> str:
+    """As many of the reasons as a line has room for, one at least, and how many there are more."""
+    named = [_cut(reason, style, _REASON) for reason in dict.fromkeys(reasons)]
+    for count in range(len(named), 0, -1):
+        more = f" and {len(named) - count} more" if count < len(named) else ""
+        full = line + ", ".join(named[:count]) + more
+        if len(full) <= WIDTH or count == 1:
+            return full
+    return line

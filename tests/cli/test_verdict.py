@@ -20,6 +20,7 @@ TERMS = "--agreement pact.agreement --trust trust.toml"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three logs of which Castor's tells what Acme's does, and everything needed to judge them."""
     folder = tmp_path_factory.mktemp("joint")
+    (folder / "logs").mkdir()
     for identity in EVERYBODY:
         log = lab(identity)
         if identity is CASTOR:
@@ -57,7 +58,7 @@ def test_another_verifier_with_the_same_copies_makes_the_same_bytes(
     out, err = capfd.readouterr()
     assert f"v was signed by {PUBLIC}, and judging again gives the same bytes" in err
     assert out.encode() in (folder / "v").read_bytes()
-    assert "elsewhere" not in out and "logs" not in out and str(folder) not in out
+    assert "elsewhere/" not in out and "logs/" not in out and str(folder) not in out
     assert json.loads(out)["decided_by"] == [CASTOR.iss]
 
 
