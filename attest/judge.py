@@ -7,15 +7,17 @@ accused, since the agreement would then vouch for itself; only what accuses nobo
 signed) stays invalid.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from attest import __version__
+from attest.acts import Paper, PartyActs, read_acts
 from attest.agreement import Agreement, Party, Phase, SignedAgreement, Term
 from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged
 from attest.format.fields import HIDDEN
 from attest.lights import Tally, lights, tally
+from attest.schedule import schedule
 from attest.terms import Case, judge_term
 from attest.trust.pins import Trust
 from attest.verdict import (
@@ -36,18 +38,30 @@ MOST_NAMED: Final = 3  # files of a bundle that no head needs
 Check = tuple[str, Status, str]
 
 
-def judge(signed: SignedAgreement, trust: Trust | None, evidence: Sequence[SiteEvidence], *, at: int) -> Verdict:
-    """The verdict over every party of the agreement, from the evidence that was given."""
+def judge(
+    signed: SignedAgreement,
+    trust: Trust | None,
+    evidence: Sequence[SiteEvidence],
+    *,
+    at: int,
+    papers: Sequence[Paper] = (),
+) -> Verdict:
+    """The verdict over every party of the agreement, from the evidence and the papers that were given."""
     agreement = signed.agreement
+    acts = read_acts(agreement, [*papers, *(paper for e in evidence for paper in _papers(e))])
     pinned = frozenset() if trust is None else trust.pinned(agreement)
     strangers = [e for e in evidence if e.party is None]
     findings = [finding_of(fault) for e in strangers for fault in e.faults]
+    findings += acts.findings
     checks: list[Check] = []
     parties = []
     for party in agreement.parties:
         mine = [e for e in evidence if e.party is not None and e.party.iss == party.iss]
         bound = party.iss not in signed.unbound
-        parties.append(_party(agreement, party, mine, at, pinned=party.iss in pinned, bound=bound, checks=checks))
+        binds = acts.parties[party.iss]
+        parties.append(
+            _party(agreement, party, mine, binds, at, pinned=party.iss in pinned, bound=bound, checks=checks)
+        )
     outcome = worst([*(p.outcome for p in parties), *(f.outcome for f in findings)])
     models = sorted({g.model for e in evidence if e.layouts is not None for g in e.layouts.groups})
     return Verdict(
@@ -69,6 +83,7 @@ def _party(
     agreement: Agreement,
     party: Party,
     evidence: Sequence[SiteEvidence],
+    acts: PartyActs,
     at: int,
     *,
     pinned: bool,
@@ -87,12 +102,15 @@ def _party(
         )
     terms: list[TermResult] = []
     tallies: list[Tally] = []
-    for phase in agreement.phases:
-        window = judged(phase, agreement, at)
+    life = schedule(agreement, acts, at)
+    findings += (*acts.findings, *life.findings)
+    for phase, start, end in life.slots:
+        window = judged(start, end, agreement, at)
         if window is None:
-            checks.append(("phase/not-begun", Status.NOT_CHECKED, f"{phase.name} begins at {utc(phase.start)}"))
+            checks.append(("phase/not-begun", Status.NOT_CHECKED, f"{phase.name} begins at {utc(start)}"))
             continue
-        of_phase = [view for e in _longest(evidence) if (view := View.of(e, agreement, window)) is not None]
+        views = (View.of(e, agreement, window, acts.relief) for e in _longest(evidence))
+        of_phase = [view for view in views if view is not None]
         for term in phase.terms:
             if party.iss in term.parties:
                 terms.append(_term(term, phase, party, of_phase, evidence, at))
@@ -121,6 +139,15 @@ def _party(
         tuple(terms),
         tuple(findings),
     )
+
+
+def _papers(evidence: SiteEvidence) -> Iterator[Paper]:
+    """The events that a log carries, each with the time by which it was witnessed there."""
+    if evidence.party is None or evidence.site is None or evidence.control is None or evidence.timeline is None:
+        return
+    for record in evidence.control.events:
+        upper = evidence.timeline.upper(record.index)
+        yield Paper(record.document, evidence.site.origin, evidence.party.iss, record.index, upper)
 
 
 def _term(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from attest.acts import Paper
 from attest.agreement import Agreement, SignedAgreement, verify_agreement
 from attest.check import check
 from attest.errors import Scope
@@ -32,7 +33,7 @@ COPY, SOURCE, PARTY = Scope.COPY, Scope.SOURCE, Scope.PARTY
 @dataclass(frozen=True)
 class Case:
     """What the verifier is given. `trust` is a trust file, None for none; `amend` changes the agreement as read, for
-    what no text of an agreement may say."""
+    what no text of an agreement may say; `papers` are events found beside the bundles."""
 
     bundles: Sequence[MemoryBundle]
     pact: Pact = PACT
@@ -40,13 +41,14 @@ class Case:
     trust: bytes | None = b"pinned"
     signed: bytes | None = None
     amend: Callable[[Agreement], Agreement] = lambda agreement: agreement
+    papers: Sequence[Paper] = ()
 
     def verdict(self) -> Verdict:
         """What the verifier makes of it."""
         pins = None if self.trust is None else parse_trust(self.pact.trust() if self.trust == b"pinned" else self.trust)
         signed = verify_agreement(self.pact.signed() if self.signed is None else self.signed)
         signed = SignedAgreement(self.amend(signed.agreement), signed.signers)
-        return check(list(self.bundles), signed, pins, at=self.at)
+        return check(list(self.bundles), signed, pins, at=self.at, papers=self.papers)
 
 
 Story = Callable[[], Lab | MemoryBundle | Case]
