@@ -75,7 +75,7 @@ def read_acts(agreement: Agreement, papers: Iterable[Paper]) -> Acts:
     notes[""] = []
     for paper in _once(papers):
         try:
-            acts.append(_read(agreement, paper))
+            acts.append(read_act(agreement, paper))
         except UnsupportedError as error:  # not understood, and signed by those who may restrict: nothing passes on it
             notes[paper.party].append(_note(paper, error.code, error.detail, Outcome.UNPROVEN))
         except EvidenceError as error:
@@ -98,28 +98,41 @@ def _once(papers: Iterable[Paper]) -> list[Paper]:
     return sorted(found.values(), key=lambda p: (p.party, p.name, p.entry))
 
 
-def _read(agreement: Agreement, paper: Paper) -> Act:
+def read_act(agreement: Agreement, paper: Paper) -> Act:
     """The act in a paper. Raises EvidenceError `event/...`, or UnsupportedError where its signers count."""
-    life = agreement.life
     try:
-        event = parse_event(parse_document(paper.document).payload or b"")
+        event = read_event(paper.document)
     except UnsupportedError:
-        _signed(paper, life.adjudicators)
+        _signed(paper, signers_of(agreement, None))
         raise
+    require_named(agreement, event)
+    return Act(event, _signed(paper, signers_of(agreement, event)), paper)
+
+
+def read_event(document: bytes) -> EventAct:
+    """What a document says, whoever signed it. Raises MalformedError `event/unreadable`, and UnsupportedError."""
+    try:
+        return parse_event(parse_document(document).payload or b"")
     except MalformedError as error:
         raise MalformedError("event/unreadable", str(error)) from error
-    _require_named(agreement, event)
-    if event.deed in BY_PARTY:
+
+
+def signers_of(agreement: Agreement, event: EventAct | None) -> Holders:
+    """Who must sign an event, adjudicators unless it is one of a party's own. Raises TrustError `event/not-allowed`."""
+    life = agreement.life
+    if event is not None and event.deed in BY_PARTY:
         party = agreement.party(event.party or "")
         assert party is not None  # such an act names one, and it is the agreement's
         allowed = life.outage_ppm > 0 if event.deed is Deed.OUTAGE else life.notice_s is not None
         if not allowed:
             raise TrustError("event/not-allowed", f"the agreement provides for no {event.deed.name.lower()}")
-        return Act(event, _signed(paper, party.holders), paper)
-    return Act(event, _signed(paper, life.adjudicators), paper)
+        return party.holders
+    if life.adjudicators is None:
+        raise TrustError("event/not-allowed", "the agreement names no adjudicators")
+    return life.adjudicators
 
 
-def _require_named(agreement: Agreement, event: EventAct) -> None:
+def require_named(agreement: Agreement, event: EventAct) -> None:
     """Raise TrustError unless the agreement, the party, the phase and the places of an event are this agreement's."""
     amends = agreement.life.amends
     if event.agreement != agreement.digest:
@@ -139,9 +152,7 @@ def _require_named(agreement: Agreement, event: EventAct) -> None:
             raise TrustError("event/other-party", f"the party has no site {strange[0]}")
 
 
-def _signed(paper: Paper, holders: Holders | None) -> tuple[str, ...]:
-    if holders is None:
-        raise TrustError("event/not-allowed", "the agreement names no adjudicators")
+def _signed(paper: Paper, holders: Holders) -> tuple[str, ...]:
     try:
         return verify_document(paper.document, holders, content_type=CONTENT_TYPE).signers
     except EvidenceError as error:

@@ -13,6 +13,7 @@ from typing import Final
 from attest import __version__
 from attest.acts import Paper, PartyActs, read_acts
 from attest.agreement import Agreement, Party, Phase, SignedAgreement, Term
+from attest.amendments import amended, is_agreement
 from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged
 from attest.format.fields import HIDDEN
@@ -48,17 +49,20 @@ def judge(
 ) -> Verdict:
     """The verdict over every party of the agreement, from the evidence and the papers that were given."""
     agreement = signed.agreement
-    acts = read_acts(agreement, [*papers, *(paper for e in evidence for paper in _papers(e))])
+    versions = amended(agreement, [paper for paper in papers if is_agreement(paper.document)])
+    events = [paper for paper in papers if not is_agreement(paper.document)]
+    acts = read_acts(agreement, [*events, *(paper for e in evidence for paper in _papers(e))])
     pinned = frozenset() if trust is None else trust.pinned(agreement)
     strangers = [e for e in evidence if e.party is None]
     findings = [finding_of(fault) for e in strangers for fault in e.faults]
-    findings += acts.findings
+    findings += (*acts.findings, *versions.findings)
     checks: list[Check] = []
     parties = []
     for party in agreement.parties:
         mine = [e for e in evidence if e.party is not None and e.party.iss == party.iss]
         bound = party.iss not in signed.unbound
         binds = acts.parties[party.iss]
+        binds = binds._replace(findings=(*binds.findings, *versions.parties[party.iss]))
         parties.append(
             _party(agreement, party, mine, binds, at, pinned=party.iss in pinned, bound=bound, checks=checks)
         )

@@ -7,6 +7,7 @@ import pytest
 
 from attest import replay
 from attest.acts import Paper
+from attest.agreement import CONTENT_TYPE as AGREEMENT_TYPE
 from attest.format.cbor import encode
 from attest.format.event import CONTENT_TYPE, Allowance, Deed, Place
 from attest.format.vocabulary import Role
@@ -39,6 +40,7 @@ ACT = replace(PACT, phases=(BASELINE, PAUSE), adjudicators=Adjudicators())
 RIVAL = replace(ACME, name="rival")
 BOTH = replace(ACT, parties=(ACME, RIVAL))
 NEXT = replace(ACT, version=2, life={"amends": {"sha256": sha256(ACT.text()).hexdigest(), "version": 1}})
+AFTER_NEXT = replace(ACT, version=2, life={"amends": {"sha256": "00" * 32, "version": 1}})
 LEAVING = replace(ACT, life={"withdrawal": {"notice": "3 h"}})
 FOREVER = START + 365 * DAY
 
@@ -128,7 +130,7 @@ VECTORS = [
     breach("a trigger in the lab's own log", beside(entries=((MORNING, trigger()),)), "term/compute-cap"),
     breach("a trigger in the rival's log", of_rival((MORNING, trigger(BOTH))), "term/compute-cap"),
     breach("a trigger for one party alone", beside(trigger(party=ACME.iss)), "term/compute-cap"),
-    holds("a trigger for the rival", lambda: for_rival(), "event/in-force"),
+    holds("a trigger for the rival", lambda: for_rival(trigger(BOTH, party=RIVAL.iss)), "event/in-force"),
     holds("a trigger by one adjudicator of two", beside(trigger(signers=[ONE])), "event/no-quorum"),
     holds("a trigger by the lab's rivals", beside(trigger(signers=RIVAL.holder_keys())), "event/no-quorum"),
     holds(
@@ -154,7 +156,6 @@ VECTORS = [
     holds("a file that is no event", beside(b"junk"), "event/unreadable"),
     holds("an event that is no map", beside(odd([1, 2, 3])), "event/unreadable"),
     holds("an entry that is no event", beside(entries=((MORNING, b"junk"),)), "event/unreadable"),
-    holds("an event of an agreement's type", lambda: told(ACT.signed()), "event/unreadable"),
     unproven("an event of a kind that nobody knows", beside(unknown_kind()), "unsupported/event"),
     holds("an unknown kind that nobody signed", beside(odd({1: 99}, [ONE])), "event/no-quorum"),
     holds("the pause is lifted before the work", paused((MORNING, lift())), "event/in-force"),
@@ -230,6 +231,12 @@ VECTORS = [
         lambda: told(no_adjudicators(), pact=PACT, jobs=()),
         "event/not-allowed",
     ),
+    unproven("an amendment that the party signed", beside(NEXT.signed(), jobs=()), "agreement/amended"),
+    breach("an amendment hides no breach", beside(trigger(), NEXT.signed()), "agreement/amended"),
+    holds("an amendment by one holder of two", beside(NEXT.signed([ACME.holder_keys()[0]])), "event/no-quorum"),
+    holds("an amendment of another agreement", beside(AFTER_NEXT.signed()), "event/other-agreement"),
+    holds("the agreement itself as an amendment", beside(ACT.signed()), "phase/not-triggered"),
+    holds("an amendment that cannot be read", beside(sign_document(b"?", AGREEMENT_TYPE, [ONE])), "event/unreadable"),
     invalid(
         "an adjudicator's key is a host's",
         lambda: Case([adjudicator_as_host().bundle()], ACT),
@@ -239,8 +246,8 @@ VECTORS = [
 ]  # fmt: skip
 
 
-def for_rival() -> Case:
-    return replace(of_rival()(), papers=[Paper(trigger(BOTH, party=RIVAL.iss), "a.event")])
+def for_rival(paper: bytes) -> Case:
+    return replace(of_rival()(), papers=[Paper(paper, "a.event")])
 
 
 def own_log(document: bytes) -> Case:
@@ -329,3 +336,10 @@ def test_a_log_has_so_many_events(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "MAX_EVENTS", 1)
     verdict = told(entries=((MORNING, lift()), (NOON, lift(number=3))), jobs=()).verdict()
     assert [f.scope for f in findings(verdict) if f.code == "event/too-many"] == [SOURCE]
+
+
+def test_an_amendment_concerns_those_who_signed_it() -> None:
+    amends = {"sha256": sha256(BOTH.text()).hexdigest(), "version": 1}
+    after = replace(BOTH, version=2, life={"amends": amends})
+    verdict = for_rival(after.signed(RIVAL.holder_keys())).verdict()
+    assert [str(party.outcome) for party in verdict.parties] == ["holds", "unproven"]

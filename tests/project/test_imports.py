@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "attest"
 CORE = [
     "errors", "format", "trust", "log", "compute", "evidence", "bundle", "agreement", "timeline", "control", "keyring",
     "replay", "facts", "layout", "packs", "scan", "usage", "channels", "gather", "figures", "metering", "stretches",
-    "repeated", "worth", "expected", "account", "admitted", "relief", "evaluate", "verdict", "acts", "schedule",
-    "lights", "terms", "judge", "check",
+    "repeated", "worth", "expected", "account", "admitted", "relief", "evaluate", "verdict", "acts", "amendments",
+    "schedule", "lights", "terms", "judge", "check",
 ]  # fmt: skip
 SHELL = {
     "store": set(),
