@@ -11,14 +11,16 @@ from typing import Any, Final
 
 import click
 
+from attest.acts import Paper, read_event
 from attest.agreement import verify_agreement
+from attest.amendments import is_agreement
 from attest.bundle import Bundle
 from attest.check import Map
 from attest.check import check as judge_bundles
 from attest.cli.errors import complain
 from attest.cli.params import TIME, parsed
 from attest.cli.verb import Verb, console
-from attest.errors import MissingError
+from attest.errors import MalformedError, MissingError
 from attest.report.verdict import as_json, as_lines, as_text
 from attest.store.directory import DirectoryBundle
 from attest.trust.pins import parse_trust
@@ -40,6 +42,13 @@ AHEAD: Final = 4  # ranges that wait for each process
     help="What you know from elsewhere: the agreement's digest or the parties' root holders. "
     "Without it no outcome is better than unproven.",
 )
+@click.option(
+    "--event",
+    "events",
+    multiple=True,
+    metavar="FILE",
+    help="A signed event or amendment of the agreement, found beside the bundles; repeatable.",
+)
 @click.option("--at", type=TIME, help="The time of judgement, echoed in the verdict; the default is now.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "lines"]), default="text", help="How the verdict is shown."
@@ -51,10 +60,19 @@ AHEAD: Final = 4  # ranges that wait for each process
     metavar="N",
     help="Processes that share the work on a large log; the verdict is the same.",
 )
-def check(bundles: Sequence[str], agreement: str, trust: str | None, at: int | None, form: str, jobs: int) -> int:
+def check(
+    bundles: Sequence[str],
+    agreement: str,
+    trust: str | None,
+    events: Sequence[str],
+    at: int | None,
+    form: str,
+    jobs: int,
+) -> int:
     """Judge each BUNDLE, a copy of a site's log, against an agreement: holds, breached, unproven or invalid."""
     signed = parsed(agreement, verify_agreement)
     pins = None if trust is None else parsed(trust, parse_trust)
+    papers = [Paper(parsed(path, _paper), path) for path in events]
     opened: list[Bundle] = []
     missing: list[str] = []
     for path in bundles:
@@ -66,7 +84,8 @@ def check(bundles: Sequence[str], agreement: str, trust: str | None, at: int | N
     if not opened:
         return EXIT_MISSING
     with workers(jobs) as map_:
-        verdict = judge_bundles(opened, signed, pins, at=int(time.time()) if at is None else at, map=map_)
+        when = int(time.time()) if at is None else at
+        verdict = judge_bundles(opened, signed, pins, at=when, map=map_, papers=papers)
     for text in verdict.missing:
         complain(text, "get another copy of the bundle")
     verdict = replace(verdict, missing=(*missing, *verdict.missing))
@@ -78,6 +97,16 @@ def check(bundles: Sequence[str], agreement: str, trust: str | None, at: int | N
     else:
         click.echo(as_text(data, console().style), nl=False)
     return verdict.exit_code
+
+
+def _paper(data: bytes) -> bytes:
+    """A file that a verifier gives for an event: one that was damaged on the way must not pass for none."""
+    if not is_agreement(data):
+        try:
+            read_event(data)
+        except MalformedError as error:
+            raise MissingError(error.code, error.detail, hint="get another copy of the event") from error
+    return data
 
 
 @contextmanager
