@@ -234,7 +234,7 @@ class _Party:
             return
         if event.deed is Deed.EXEMPTION and event.allowance is not None:
             budget = (event.allowance.budget or 0) * TFLOP
-            self.exemptions.append(Stretch(start, end, event.allowance.places, budget))
+            self.exemptions.append(Stretch(event.phase or "", start, end, event.allowance.places, budget))
         self.stand(act, start, start)
 
     def outage(self, act: Act, upper: int) -> None:
@@ -245,7 +245,7 @@ class _Party:
             self.say(act, "event/expired", text)
         elif event.allowance is not None:
             start, end = self.up(event.start), self.down(event.end)
-            self.outages.append(Stretch(start, end, event.allowance.places))
+            self.outages.append(Stretch(event.phase or "", start, end, event.allowance.places))
             self.stand(act, start, start)
 
     def stand(self, act: Act, start: int, witnessed: int | None) -> None:

@@ -113,7 +113,7 @@ def _party(
         if window is None:
             checks.append(("phase/not-begun", Status.NOT_CHECKED, f"{phase.name} begins at {utc(start)}"))
             continue
-        views = (View.of(e, agreement, window, acts.relief) for e in _longest(evidence))
+        views = (View.of(e, agreement, window, acts.relief.of(phase.name)) for e in _longest(evidence))
         of_phase = [view for view in views if view is not None]
         for term in phase.terms:
             if party.iss in term.parties:
