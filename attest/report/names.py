@@ -116,7 +116,8 @@ DOCUMENT: Final = _document_name(Name("payload", inner=_act))
 AGREEMENT: Final = _document_name(Name("payload", packed=_text))
 
 
-EVENT: Final = _document_name(Name("payload", inner=_inner(Name("event", keys=_EVENT_KEYS))))
+EVENT_ACT: Final = Name("event", keys=_EVENT_KEYS)
+EVENT: Final = _document_name(Name("payload", inner=_inner(EVENT_ACT)))
 
 
 def _event(data: bytes) -> tuple[Any, Name]:
