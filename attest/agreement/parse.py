@@ -71,7 +71,7 @@ def parse_agreement(text: bytes) -> Agreement:
     life = read_life(root, roles, version)  # 4, 9
     pins = read_pins(root)  # 6
     phases = _phases(root, parties, bucket_s, max_lag_s)  # 7, 8
-    require_adjudicators(root, phases, life)
+    require_adjudicators(root, phases, life)  # 9
     require_bound(root, parties, phases)
     return Agreement(
         name=root.text("name", limit=MAX_NAME),
