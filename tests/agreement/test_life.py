@@ -1,4 +1,4 @@
-"""The life of an agreement in its text: adjudicators, amendments, phases that events begin; what tolerances are worth."""
+"""The life of an agreement in its text: adjudicators, amendments, phases that events begin; and its tolerances."""
 
 from hashlib import sha256
 
