@@ -6,8 +6,9 @@ from hashlib import sha256
 import pytest
 
 from attest import replay
-from attest.acts import Paper
+from attest.acts import Paper, read_acts
 from attest.agreement import CONTENT_TYPE as AGREEMENT_TYPE
+from attest.agreement import parse_agreement
 from attest.format.cbor import encode
 from attest.format.event import CONTENT_TYPE, Allowance, Deed, Place
 from attest.format.vocabulary import Role
@@ -317,6 +318,27 @@ def test_times_off_an_edge_count_from_the_next_one() -> None:
 def test_a_pause_begins_again_after_its_lift() -> None:
     case = told(trigger(), trigger(number=3, start=EVENING), entries=((MORNING, lift()),), jobs=())
     assert hours(case, "pause") == [(2, 12), (18, 24)]
+
+
+def test_a_withdrawal_takes_its_notice_from_when_it_was_witnessed() -> None:
+    assert hours(leaving(MORNING), "pause") == [(2, 11)]  # seen at 07:01, three hours before 10:01
+
+
+def test_a_trigger_dated_before_the_agreement_counts_from_its_beginning() -> None:
+    assert hours(told(trigger(start=START - 5 * HOUR), jobs=()), "pause") == [(0, 24)]
+
+
+def test_of_several_logs_and_copies_the_earliest_counts() -> None:
+    agreement = parse_agreement(ACT.text())
+    papers = [
+        Paper(lift(), origin, ACME.iss, 7, None if seen is None else START + seen * HOUR)
+        for origin, seen in (("a", 18), ("a", 16), ("a", None), ("b", 15), ("c", 20))
+    ]
+    for given in (papers, papers[::-1]):
+        (standing,) = read_acts(agreement, given).parties[ACME.iss].standing[Deed.LIFT]
+        assert standing.start == START + 15 * HOUR
+    (standing,) = read_acts(agreement, papers[:3]).parties[ACME.iss].standing[Deed.LIFT]
+    assert standing.start == START + 16 * HOUR
 
 
 def test_what_a_party_is_let_go_from_goes_on_afterwards() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attest.format.event import TFLOP, Allowance, Deed, Place
+from attest.format.vocabulary import Label
 from attest.simulate.cast import Adjudicators
 from attest.simulate.pact import Pact, Phase
 from attest.simulate.site import Event, Job, Trouble
@@ -18,18 +19,26 @@ SPARE = replace(WATCHED, life={"outages": {"share": "15 %"}})
 SCARCE = replace(WATCHED, life={"outages": {"share": "5 %"}})
 HASTY = replace(SPARE, max_lag="2 h")
 CAPPED = replace(PACT, phases=(Phase("pause", START, END, (TRAINING_CAP,)),), adjudicators=Adjudicators())
+LATER_PHASE = replace(
+    replace(SPARE, life={"outages": {"share": "30 %"}}),
+    phases=(Phase("before", START, NOON, (COVERAGE,)), Phase("pause", NOON, END, (COVERAGE,))),
+)
+CHAT = WORK._replace(name="chat", label=Label.INFERENCE, nodes=(0,))
+ASIDE = WORK._replace(nodes=(1,), effort_ppm=600_000)
 DARK = (Event(Trouble.LOST, 0, MORNING, NOON),)  # six hours of half of the site: an eighth of the day
 SITE, NODE, OTHER = (Place("acme-dc1", feed) for feed in (None, "dc1-n0000", "dc1-n0001"))
 
 
-def outage(pact: Pact = SPARE, *, at: int = MORNING, place: Place = SITE, **fields: Any) -> Callable[[], Case]:
+def outage(
+    pact: Pact = SPARE, *, at: int = MORNING, start: int = MORNING, place: Place = SITE, **fields: Any
+) -> Callable[[], Case]:
     """Half of the site is dark from six to noon, and the office enters an act about it."""
     given = {"party": ACME.iss, "signers": ACME.holder_keys(), "allowance": Allowance((place,), None), **fields}
 
     def story() -> Case:
         made = lab((), DARK)
         made.run(until=at)
-        made.event(pact.event(Deed.OUTAGE, 1, MORNING, NOON, **given))
+        made.event(pact.event(Deed.OUTAGE, 1, start, NOON, **given))
         made.run()
         return Case([made.bundle()], pact)
 
@@ -51,6 +60,18 @@ def exempt(
     return lambda: Case([entered(((at, act),), jobs).bundle()], CAPPED)
 
 
+def disputed() -> Case:
+    """The exempt work was told with keys that were revoked afterwards."""
+    act = CAPPED.event(
+        Deed.EXEMPTION, 1, START + 2 * HOUR, END, party=ACME.iss, allowance=Allowance((SITE,), 10**26 // TFLOP)
+    )
+    made = entered(((START + HOUR, act),))
+    for host in made.hosts:
+        made.revoke(host.signer, 8)
+    made.witness()
+    return Case([made.bundle()], CAPPED)
+
+
 VECTORS = [
     breach("half of the site dark for six hours", dark, "term/coverage"),
     holds("an outage that was told", outage(), "event/in-force"),
@@ -60,6 +81,12 @@ VECTORS = [
     breach("an outage told after the lag", outage(HASTY, at=EVENING), "event/expired"),
     breach("an outage by one holder of two", outage(signers=ACME.holder_keys()[:1]), "event/no-quorum"),
     breach("an outage where the agreement excuses none", outage(WATCHED), "event/not-allowed"),
+    unproven("an outage too long, before the grace is over", outage(replace(SCARCE, grace="2 d")), "coverage/gap"),
+    breach("an outage that begins off the edge of a bucket", outage(start=MORNING + 1), "term/coverage"),
+    breach("an outage of another phase", outage(LATER_PHASE), "term/coverage"),
+    unproven("declared work in an exempt place", exempt(jobs=(WORK._replace(declared_ppm=2_000_000),)), "event/exempt"),
+    breach("work of another label in the exempt place", exempt(place=NODE, jobs=(CHAT, ASIDE)), "term/compute-cap"),
+    unproven("disputed work in an exempt place", disputed, "event/exempt"),
     unproven("work in an exempt place", exempt(), "event/exempt"),
     breach("work beyond the budget", exempt(10**18), "event/exempt"),
     breach("work beside the exempt place", exempt(place=NODE), "term/compute-cap"),
@@ -90,3 +117,7 @@ def test_an_outage_is_said() -> None:
 def test_an_exemption_is_in_the_worst_case() -> None:
     with_it, without = (term(case, "compute-cap") for case in (exempt()(), Case([entered(()).bundle()], CAPPED)))
     assert (with_it.low, with_it.high) == (without.low, without.high)
+
+
+def test_what_is_exempt_is_not_held_against_a_party_when_it_is_disputed() -> None:
+    assert [f.code for f in term(disputed(), "compute-cap").findings] == ["bounds/too-wide", "event/exempt"]
