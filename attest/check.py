@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from attest import scan
+from attest.acts import Paper
 from attest.agreement import Party, SignedAgreement, Site
 from attest.bundle import Bundle
 from attest.errors import EvidenceError, Fault, MissingError, Scope, TreeError
@@ -55,8 +56,9 @@ def check(
     *,
     at: int,
     map: Map = map,
+    papers: Sequence[Paper] = (),
 ) -> Verdict:
-    """Judge copies of logs against a signed agreement at a time (Unix s).
+    """Judge copies of logs against a signed agreement at a time (Unix s); `papers` are events found beside them.
 
     Bad evidence becomes findings of the verdict; a bundle of which a file cannot be read is named as missing.
     """
@@ -69,7 +71,7 @@ def check(
         except MissingError as error:
             missing.append(f"{bundle.name}: {error}")
     found.sort(key=_order)
-    return replace(judge(signed, trust, _compared(found), at=at), missing=tuple(missing))
+    return replace(judge(signed, trust, _compared(found), at=at, papers=papers), missing=tuple(missing))
 
 
 def _order(found: tuple[Bundle, SiteEvidence]) -> tuple[str, int, bytes, tuple[Fault, ...], int]:

@@ -1,4 +1,4 @@
-"""Control: keys, rosters, heads and voids of one log, replayed in index order (design section 3, "Keys").
+"""Control: keys, rosters, heads, events and voids of one log, replayed in index order (design section 3, "Keys").
 
 An entry is judged under the key state of the entries before it. The genesis (index 0) is the root holders'
 act and names the office; the office enrols hosts and the lab's own meters, and each new key proves possession; a
@@ -24,10 +24,10 @@ from attest.timeline import Head
 from attest.trust.keys import PublicKey
 
 FOREVER: Final = (1 << 63) - 1
-CONTROL_KINDS: Final = frozenset({Kind.GENESIS, Kind.INVENTORY, Kind.KEYS, Kind.HEAD})
+CONTROL_KINDS: Final = frozenset({Kind.GENESIS, Kind.INVENTORY, Kind.KEYS, Kind.EVENT, Kind.HEAD})
 
 MAY_SIGN: Final[Mapping[Role, frozenset[Kind]]] = {
-    Role.OFFICE: frozenset({Kind.GENESIS, Kind.INVENTORY, Kind.KEYS, Kind.HEAD, Kind.CLOSE}),
+    Role.OFFICE: frozenset({Kind.GENESIS, Kind.INVENTORY, Kind.KEYS, Kind.EVENT, Kind.HEAD, Kind.CLOSE}),
     Role.HOST: frozenset({Kind.USAGE, Kind.KEYS, Kind.CLOSE}),
     Role.METER: frozenset({Kind.METER, Kind.KEYS, Kind.CLOSE}),
 }
@@ -67,6 +67,14 @@ class RosterRecord:
     roster: Roster | None
 
 
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event that the office entered, as it was signed: what it is worth is for `attest.acts` to say."""
+
+    index: int
+    document: bytes
+
+
 @dataclass(frozen=True)
 class Control:
     """Who could say what, when."""
@@ -78,6 +86,7 @@ class Control:
     heads: tuple[Head, ...]
     voided: Mapping[int, bytes]
     faults: tuple[Fault, ...]
+    events: tuple[EventRecord, ...] = ()
 
 
 def authorise(keys: Mapping[bytes, KeyRecord], index: int, header: Header, kind: Kind) -> KeyRecord:

@@ -7,13 +7,13 @@ is younger cannot have been witnessed yet.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from attest.account import Account
-from attest.agreement import Agreement, Party, Phase, Site
+from attest.agreement import Agreement, Party, Site
 from attest.compute.exact import Array
 from attest.compute.pins import Pin
 from attest.control import Control
@@ -22,8 +22,11 @@ from attest.facts import Cell, Facts
 from attest.figures import INDEPENDENT, SOFTWARE
 from attest.layout import Layouts
 from attest.metering import Window
+from attest.relief import Relief
 from attest.timeline import Head, Timeline
 from attest.worth import Quality
+
+NONE: Final = Relief()
 
 
 class Copied(NamedTuple):
@@ -79,10 +82,10 @@ class Holes(NamedTuple):
         return cls(seconds.sum(axis=1), there.argmax(axis=1), there.shape[1] - 1 - there[:, ::-1].argmax(axis=1))
 
 
-def judged(phase: Phase, agreement: Agreement, at: int) -> Window | None:
-    """The buckets of a phase that can be judged at a time, or None if there are none yet."""
-    end = phase.end if at >= phase.end else min(phase.end, at - agreement.max_lag_s)
-    window = phase.start // agreement.bucket_s, end // agreement.bucket_s
+def judged(start: int, end: int, agreement: Agreement, at: int) -> Window | None:
+    """The buckets of [start, end) that can be judged at a time, or None if there are none yet."""
+    end = end if at >= end else min(end, at - agreement.max_lag_s)
+    window = start // agreement.bucket_s, end // agreement.bucket_s
     return window if window[0] < window[1] else None
 
 
@@ -101,17 +104,19 @@ class View:
     worth: Quality
     head: Head
     window: Window
+    relief: Relief = NONE
     _pins: dict[str, Pin] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, evidence: SiteEvidence, agreement: Agreement, window: Window) -> "View | None":
+    def of(cls, evidence: SiteEvidence, agreement: Agreement, window: Window, relief: Relief = NONE) -> "View | None":
         """A view, or None where the evidence could not be read so far."""
         e = evidence
         if e.party is None or e.site is None or e.control is None or e.layouts is None or e.head is None:
             return None
         if e.timeline is None or e.facts is None or e.worth is None:
             return None
-        return cls(e, agreement, e.party, e.site, e.control, e.layouts, e.timeline, e.facts, e.worth, e.head, window)
+        site = e, agreement, e.party, e.site, e.control, e.layouts, e.timeline, e.facts, e.worth, e.head
+        return cls(*site, window, relief)
 
     @property
     def start(self) -> int:

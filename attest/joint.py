@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from attest.across import sound
 from attest.agreement import Agreement, SignedAgreement
-from attest.agreement.signed import OtherText
+from attest.agreement.signed import NOBODY, OtherText
 from attest.control import FOREVER
 from attest.evaluate import SiteEvidence, longest
 from attest.layout import Layouts
@@ -26,7 +26,7 @@ from attest.metering import Window
 from attest.timeline import Timeline
 from attest.verdict import Finding, Outcome, utc
 
-Windows = Mapping[str, Window]  # of each phase that can be judged, in buckets
+Windows = Mapping[str, Sequence[tuple[str, Window]]]  # by party: phases and the buckets that can be judged of each
 _NEVER: Final = FOREVER - 1  # what no quorum witnessed; still before what is not credited at all
 
 
@@ -40,7 +40,8 @@ def about_parties(
     for e in logs:
         if e.party is not None and e.copied is not None:
             found[e.party.iss].append(_series(e))
-    for iss, texts in signed.others.items():
+    for iss in found.keys() & signed.others.keys():
+        texts = signed.others[iss]
         found[iss] += [_version(agreement, text) for text in texts]
     for iss, finding in _devices(agreement, credible, logs, windows):
         found[iss].append(finding)
@@ -50,12 +51,17 @@ def about_parties(
     return found
 
 
-def about_all(agreement: Agreement, windows: Windows) -> list[Finding]:
+def about_all(signed: SignedAgreement, windows: Windows) -> list[Finding]:
     """Findings about the agreement as a whole."""
+    agreement = signed.agreement
+    begun = {name for of_party in windows.values() for name, _ in of_party}
     found = []
+    for text in signed.others.get(NOBODY, ()):
+        what = f"no party bound itself to version {text.version}, SHA-256 {text.digest.hex()}"
+        found.append(Finding("event/no-quorum", Outcome.HOLDS, what))
     for phase in agreement.phases:
         free = [p.name for p in agreement.parties if all(p.iss not in term.parties for term in phase.terms)]
-        if phase.name in windows and free:
+        if phase.name in begun and free:
             text = f"no term of {phase.name} binds {', '.join(free)}: over this window not all parties are judged"
             found.append(Finding("joint/unequal", Outcome.HOLDS, text))
     return found
@@ -79,6 +85,9 @@ def _series(evidence: SiteEvidence) -> Finding:
 
 
 def _version(agreement: Agreement, text: OtherText) -> Finding:
+    if text.amends:
+        what = f"bound itself to version {text.version}, SHA-256 {text.digest.hex()}, which amends this one"
+        return Finding("agreement/amended", Outcome.UNPROVEN, what, settle=f"--agreement with version {text.version}")
     earlier = text.version < agreement.version
     what = f"bound itself to version {text.version} of {agreement.name}, too, SHA-256 {text.digest.hex()}"
     if earlier:
@@ -106,7 +115,8 @@ def _devices(
         made = {} if e.layouts is None or e.timeline is None else _claims(e.layouts, e.timeline, shared)
         counts = iss in credible and sound(e)
         claims.append(made if counts else {uid: [c._replace(seen=FOREVER) for c in of] for uid, of in made.items()})
-    times = [(first * agreement.bucket_s, last * agreement.bucket_s) for first, last in windows.values()]
+    buckets = {window for of_party in windows.values() for _, window in of_party}
+    times = [(first * agreement.bucket_s, last * agreement.bucket_s) for first, last in sorted(buckets)]
     for number, other in permutations(range(len(known)), 2):
         (origin, iss, _), (first, owner, _) = known[number], known[other]
         mine, theirs = claims[number], claims[other]
@@ -160,7 +170,7 @@ def _short(agreement: Agreement, logs: Sequence[SiteEvidence], windows: Windows)
             continue
         iss = e.party.iss
         bound = [p.name for p in agreement.phases if any(iss in term.parties for term in p.terms)]
-        end = max((windows[name][1] * agreement.bucket_s for name in bound if name in windows), default=0)
+        end = max((last * agreement.bucket_s for name, (_, last) in windows[iss] if name in bound), default=0)
         newest = e.timeline.newest
         if newest is None or newest < end:
             reach = "was never witnessed" if newest is None else f"was last witnessed at {utc(newest)}"

@@ -7,17 +7,19 @@ accused, since the agreement would then vouch for itself; only what accuses nobo
 signed) stays invalid.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 from attest import __version__
 from attest.across import compared
+from attest.acts import Paper, PartyActs, read_acts
 from attest.agreement import Agreement, Party, Phase, SignedAgreement, Term
 from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged, longest
 from attest.format.fields import HIDDEN
 from attest.joint import about_all, about_parties
 from attest.lights import Tally, lights, tally
+from attest.schedule import Schedule, schedule
 from attest.terms import Case, judge_term
 from attest.trust.pins import Trust
 from attest.verdict import (
@@ -38,23 +40,36 @@ MOST_NAMED: Final = 3  # files of a bundle that no head needs
 Check = tuple[str, Status, str]
 
 
-def judge(signed: SignedAgreement, trust: Trust | None, evidence: Sequence[SiteEvidence], *, at: int) -> Verdict:
-    """The verdict over every party of the agreement, from the evidence that was given."""
+def judge(
+    signed: SignedAgreement,
+    trust: Trust | None,
+    evidence: Sequence[SiteEvidence],
+    *,
+    at: int,
+    papers: Sequence[Paper] = (),
+) -> Verdict:
+    """The verdict over every party of the agreement, from the evidence and the papers that were given."""
     agreement = signed.agreement
+    acts = read_acts(agreement, [*papers, *(paper for e in evidence for paper in _papers(e))])
+    lives = {party.iss: schedule(agreement, acts.parties[party.iss], at) for party in agreement.parties}
     pinned = frozenset() if trust is None else trust.pinned(agreement)
     evidence = compared(evidence, pinned - set(signed.unbound))
-    windows = {phase.name: window for phase in agreement.phases if (window := judged(phase, agreement, at))}
+    windows = {
+        iss: [(slot.phase.name, w) for slot in life.slots if (w := judged(slot.start, slot.end, agreement, at))]
+        for iss, life in lives.items()
+    }
     joint = about_parties(signed, pinned - set(signed.unbound), evidence, windows)
     strangers = [e for e in evidence if e.party is None]
     findings = [finding_of(fault) for e in strangers for fault in e.faults]
-    findings += about_all(agreement, windows)
+    findings += (*acts.findings, *about_all(signed, windows))
     checks: list[Check] = []
     parties = []
     for party in agreement.parties:
         mine = [e for e in evidence if e.party is not None and e.party.iss == party.iss]
         bound = party.iss not in signed.unbound
         known = party.iss in pinned
-        parties.append(_party(agreement, party, mine, joint[party.iss], at, pinned=known, bound=bound, checks=checks))
+        found = _Given(mine, acts.parties[party.iss], lives[party.iss], joint[party.iss])
+        parties.append(_party(agreement, party, found, at, pinned=known, bound=bound, checks=checks))
     outcome = worst([*(p.outcome for p in parties), *(f.outcome for f in findings)])
     models = sorted({g.model for e in evidence if e.layouts is not None for g in e.layouts.groups})
     return Verdict(
@@ -72,19 +87,28 @@ def judge(signed: SignedAgreement, trust: Trust | None, evidence: Sequence[SiteE
     )
 
 
+class _Given(NamedTuple):
+    """Of one party: its logs, the acts that bind it, when its phases do, and what other parties' logs say of them."""
+
+    evidence: Sequence[SiteEvidence]
+    acts: PartyActs
+    life: Schedule
+    joint: Sequence[Finding]
+
+
 def _party(
     agreement: Agreement,
     party: Party,
-    evidence: Sequence[SiteEvidence],
-    joint: Sequence[Finding],
+    given: _Given,
     at: int,
     *,
     pinned: bool,
     bound: bool,
     checks: list[Check],
 ) -> PartyResult:
+    evidence, acts, life = given.evidence, given.acts, given.life
     findings = [finding_of(fault) for e in evidence for fault in e.faults]
-    findings += [*_evidence_findings(party, evidence), *joint]
+    findings += [*_evidence_findings(party, evidence), *given.joint, *acts.findings, *life.findings]
     if not bound:
         text = f"fewer root holders of {party.name} signed the agreement than its threshold asks for"
         findings.append(Finding("agreement/unbound", Outcome.UNPROVEN, text))
@@ -95,12 +119,13 @@ def _party(
         )
     terms: list[TermResult] = []
     tallies: list[Tally] = []
-    for phase in agreement.phases:
-        window = judged(phase, agreement, at)
+    for phase, start, end in life.slots:
+        window = judged(start, end, agreement, at)
         if window is None:
-            checks.append(("phase/not-begun", Status.NOT_CHECKED, f"{phase.name} begins at {utc(phase.start)}"))
+            checks.append(("phase/not-begun", Status.NOT_CHECKED, f"{phase.name} begins at {utc(start)}"))
             continue
-        of_phase = [view for e in longest(evidence) if (view := View.of(e, agreement, window)) is not None]
+        views = (View.of(e, agreement, window, acts.relief.of(phase.name)) for e in longest(evidence))
+        of_phase = [view for view in views if view is not None]
         for term in phase.terms:
             if party.iss in term.parties:
                 terms.append(_term(term, phase, party, of_phase, evidence, at))
@@ -129,6 +154,15 @@ def _party(
         tuple(terms),
         tuple(findings),
     )
+
+
+def _papers(evidence: SiteEvidence) -> Iterator[Paper]:
+    """The events that a log carries, each with the time by which it was witnessed there."""
+    if evidence.party is None or evidence.site is None or evidence.control is None or evidence.timeline is None:
+        return
+    for record in evidence.control.events:
+        upper = evidence.timeline.upper(record.index)
+        yield Paper(record.document, evidence.site.origin, evidence.party.iss, record.index, upper)
 
 
 def _term(

@@ -10,11 +10,11 @@ from hashlib import sha256
 from typing import Final
 
 from attest.agreement import Agreement, Party, Site
-from attest.control import Control, KeyRecord, RosterRecord, authorise
+from attest.control import Control, EventRecord, KeyRecord, RosterRecord, authorise
 from attest.errors import EvidenceError, Fault, ForkError, MalformedError, Scope, TrustError
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, parse_act
 from attest.format.block import require_digest
-from attest.format.bodies import Block, GenesisBody, HeadBody, InventoryBody
+from attest.format.bodies import Block, EventBody, GenesisBody, HeadBody, InventoryBody
 from attest.format.cose import verify_sign1
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.roster import Roster, parse_roster
@@ -28,6 +28,7 @@ from attest.trust.notes import public_key
 from attest.trust.quorum import cosignature_times
 
 MAX_HEADS: Final = 1 << 16  # one an hour for seven years
+MAX_EVENTS: Final = 1_024  # of one log: each has up to a hundred signatures
 
 Entry = tuple[int, bytes, bytes]  # log index, leaf hash, bytes
 BodyOf = Callable[[int, Block, bool], bytes | None]
@@ -80,6 +81,7 @@ class _Replay:
         self.heads: list[Head] = []
         self.voided: dict[int, bytes] = {}
         self.void_number = 0
+        self.events: list[EventRecord] = []
         self.faults: list[tuple[bytes, Fault]] = []
 
     def result(self) -> Control:
@@ -92,6 +94,7 @@ class _Replay:
             self.voided,
             # No act of the root holders takes back what two signatures of the log's key prove.
             tuple(f for leaf, f in self.faults if f.scope is not Scope.SOURCE or self.voided.get(f.index) != leaf),
+            tuple(self.events),
         )
 
     def apply(self, index: int, leaf: bytes, entry: bytes) -> None:
@@ -107,6 +110,8 @@ class _Replay:
             self.inventory(index, statement, body)
         elif isinstance(body, HeadBody):
             self.head(index, body)
+        elif isinstance(body, EventBody):
+            self.event(index, body)
         elif isinstance(body, KeysBody):
             for act in body.acts:
                 try:  # an act that fails takes none of the others with it, least of all a revocation
@@ -202,6 +207,11 @@ class _Replay:
             raise TrustError("head/too-many", f"more than {MAX_HEADS} heads")
         self.heads.append(head)
 
+    def event(self, index: int, body: EventBody) -> None:
+        if len(self.events) >= MAX_EVENTS:
+            raise TrustError("event/too-many", f"more than {MAX_EVENTS} events")
+        self.events.append(EventRecord(index, body.document))
+
 
 def _parsed(body: bytes) -> Roster | MalformedError:
     try:
@@ -223,9 +233,10 @@ def head_of(index: int, note_bytes: bytes, agreement: Agreement, party: Party, s
 
 
 def _agreed(agreement: Agreement) -> frozenset[bytes]:
-    """Thumbprints of root holders, meters, logs and witnesses, of any party: such a key has no other role."""
+    """Thumbprints of adjudicators, root holders, meters, logs and witnesses: such a key has no other role."""
     keys = [witness.vkey for witness in agreement.policy.witnesses]
-    found: set[bytes] = set()
+    adjudicators = agreement.life.adjudicators
+    found = set(() if adjudicators is None else adjudicators.by_kid)
     for party in agreement.parties:
         found.update(party.holders.by_kid)
         found.update(meter.key.thumbprint for meter in party.meters)

@@ -26,7 +26,8 @@ from attest.agreement.kinds import (
     Timeliness,
     Witnessing,
 )
-from attest.agreement.model import Agreement, Meter, Party, Phase, Site
+from attest.agreement.life import Amends, Life
+from attest.agreement.model import Agreement, Meter, On, Party, Phase, Site
 from attest.agreement.parse import parse_agreement
 from attest.agreement.signed import CONTENT_TYPE, SignedAgreement, verify_agreement
 from attest.agreement.versions import together
@@ -35,6 +36,7 @@ __all__ = [
     "CONTENT_TYPE",
     "LABELS",
     "Agreement",
+    "Amends",
     "Assurance",
     "AssuranceShare",
     "ComputeCap",
@@ -43,7 +45,9 @@ __all__ = [
     "Gap",
     "Idle",
     "Inventory",
+    "Life",
     "Meter",
+    "On",
     "Party",
     "Phase",
     "PowerCap",

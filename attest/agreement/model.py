@@ -9,8 +9,10 @@ Terms are in `attest.agreement.kinds`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from attest.agreement.kinds import Term
+from attest.agreement.life import Life
 from attest.compute.accelerators import default_pin, lookup
 from attest.compute.pins import Pin
 from attest.errors import AgreementError, UnsupportedError
@@ -66,14 +68,22 @@ class Party:
         return next(site for site in self.sites if site.name == name)
 
 
+class On(StrEnum):
+    """What a phase begins on, where that is no time: a trigger, or the lifting of the phase listed before it."""
+
+    TRIGGER = "trigger"
+    LIFT = "lift"
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A window [start, end) in which its terms apply."""
+    """A window [start, end) in which its terms apply; with `on`, `start` is the earliest that it can begin."""
 
     name: str
     start: int
     end: int
     terms: tuple[Term, ...]
+    on: On | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,11 @@ class Agreement:
     parties: tuple[Party, ...]
     pins: Mapping[str, Pin] = field(hash=False)
     phases: tuple[Phase, ...]
+    life: Life = field(default_factory=Life, hash=False)
+
+    def phase(self, name: str) -> Phase | None:
+        """The phase of this name, if the agreement has it."""
+        return next((phase for phase in self.phases if phase.name == name), None)
 
     def party(self, iss: str) -> Party | None:
         """The party of this `iss`, if the agreement has it."""

@@ -8,10 +8,11 @@ import re
 from hashlib import sha256
 from typing import Final
 
-from attest.agreement.model import Agreement, Meter, Party, Phase, Site
+from attest.agreement.life import LIFE, MAX_VERSION, read_life
+from attest.agreement.model import Agreement, Meter, On, Party, Phase, Site
 from attest.agreement.pins import read_pins
 from attest.agreement.reading import MAX_NAME, Setting, quantity
-from attest.agreement.rules import require_bound, require_buckets, require_order, require_quorum
+from attest.agreement.rules import require_adjudicators, require_bound, require_buckets, require_order, require_quorum
 from attest.agreement.terms import parse_terms
 from attest.agreement.units import (
     DURATION,
@@ -32,7 +33,6 @@ MAX_LOG_KEYS: Final = 4  # of one site
 MAX_METERS: Final = 2_048  # of one party; one meter may speak for a thousand feeds
 MAX_PHASES: Final = 64
 MAX_TERMS: Final = 64  # of one phase
-MAX_VERSION: Final = 10**6
 MAX_URI: Final = 512  # characters, as in statements
 DEFAULT_BUCKET_S: Final = 3_600
 DEFAULT_INTERVAL_S: Final = 60
@@ -40,7 +40,19 @@ MAX_INTERVAL_S: Final = 86_400
 MAX_LAG_S: Final = 366 * 86_400
 MAX_CLOCK_S: Final = 86_400  # as in meter statements; a clock that is worse is one of which nothing is known
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+")
-_ROOT: Final = ("name", "version", "bucket", "interval", "max_lag", "grace", "witnesses", "party", "pin", "phase")
+_ROOT: Final = (
+    "name",
+    "version",
+    "bucket",
+    "interval",
+    "max_lag",
+    "grace",
+    "witnesses",
+    "party",
+    "pin",
+    "phase",
+    *LIFE,
+)
 
 
 def parse_agreement(text: bytes) -> Agreement:
@@ -55,12 +67,15 @@ def parse_agreement(text: bytes) -> Agreement:
     roles = KeyRoles()
     policy, tolerates = _witnesses(root, roles)  # 3
     parties = _parties(root, policy, tolerates, roles)  # 4, 5
+    version = root.integer("version", 1, MAX_VERSION)
+    life = read_life(root, roles, version)  # 4, 9
     pins = read_pins(root)  # 6
     phases = _phases(root, parties, bucket_s, max_lag_s)  # 7, 8
+    require_adjudicators(root, phases, life)  # 9
     require_bound(root, parties, phases)
     return Agreement(
         name=root.text("name", limit=MAX_NAME),
-        version=root.integer("version", 1, MAX_VERSION),
+        version=version,
         digest=sha256(text).digest(),
         text=text,
         bucket_s=bucket_s,
@@ -72,6 +87,7 @@ def parse_agreement(text: bytes) -> Agreement:
         parties=parties,
         pins=pins,
         phases=phases,
+        life=life,
     )
 
 
@@ -175,15 +191,30 @@ def _phases(root: Table, parties: tuple[Party, ...], bucket_s: int, max_lag_s: i
     tables = root.tables("phase", MAX_PHASES)
     phases: list[Phase] = []
     for table in tables:
-        table.only("name", "start", "end", "term")
-        name, start, end = table.text("name", limit=MAX_NAME), table.time("start"), table.time("end")
-        require_order(table, phases, start, end, bucket_s)
+        table.only("name", "start", "on", "end", "term")
+        name, end, on = table.text("name", limit=MAX_NAME), table.time("end"), _on(table, phases)
+        start = table.time("start") if on is None else phases[-1].start
+        require_order(table, phases, start, end, bucket_s, on)
         if not table.values.get("term"):
             raise table.error("agreement/empty-phase", f"the phase {name} has no term")
         setting = Setting(parties, start, end, bucket_s, max_lag_s)
-        phases.append(Phase(name, start, end, parse_terms(table.tables("term", MAX_TERMS), setting)))
+        phases.append(Phase(name, start, end, parse_terms(table.tables("term", MAX_TERMS), setting), on))
     require_unique(tables, "name", "phase")
     return tuple(phases)
+
+
+def _on(table: Table, before: list[Phase]) -> On | None:
+    """What a phase begins on; None where it has a start."""
+    if "on" not in table:
+        return None
+    word = table.text("on")
+    if word not in list(On) or "start" in table:
+        detail = 'a phase has a start, or begins on "trigger" or on "lift"'
+        raise table.error("agreement/event-phase", detail, "on")
+    if not before:
+        detail = "the first phase has a start: what an event begins, begins no earlier than the phase before it"
+        raise table.error("agreement/event-phase", detail, "on")
+    return On(word)
 
 
 def _uri(table: Table, key: str) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from attest.agreement.model import Party, Phase
+from attest.agreement.life import Life
+from attest.agreement.model import On, Party, Phase
 from attest.agreement.units import DURATION
 from attest.errors import TrustError
 from attest.format.toml_table import Table
@@ -38,20 +39,34 @@ def require_quorum(table: Table, policy: Policy, party: Party, tolerates: int) -
         raise table.error("agreement/quorum", detail, key, hint=hint)
 
 
-def require_order(table: Table, before: Sequence[Phase], start: int, end: int, bucket_s: int) -> None:
-    """Phases lie on bucket edges, last some time, come one after the other, and have not too many buckets in all."""
+def require_order(
+    table: Table, before: Sequence[Phase], start: int, end: int, bucket_s: int, on: On | None = None
+) -> None:
+    """Phases lie on bucket edges, last some time, come one after the other, and have not too many buckets in all. One
+    that an event begins may cut the one before it short, and ends no earlier than that would."""
     for key, value in (("start", start), ("end", end)):
         if value < 0 or value % bucket_s:
             detail = f"must lie on the edge of a bucket of {DURATION.format(bucket_s)}"
             raise table.error("agreement/edge", detail, key)
     if end <= start:
         raise table.error("agreement/edge", "must be later than the start", "end")
-    if before and start < before[-1].end:
+    if on is not None and end < before[-1].end:
+        detail = f"the phase ends before the phase {before[-1].name}, listed before it"
+        raise table.error("agreement/overlap", detail, "end")
+    if on is None and before and start < before[-1].end:
         detail = f"the phase begins before the phase {before[-1].name}, listed before it, ends"
         raise table.error("agreement/overlap", detail, "start")
     if (end - start + sum(phase.end - phase.start for phase in before)) // bucket_s > MAX_BUCKETS:
         detail = f"the phases up to here have more than {MAX_BUCKETS:,} buckets"
         raise table.error("agreement/edge", detail, "end", hint="take longer buckets")
+
+
+def require_adjudicators(root: Table, phases: Sequence[Phase], life: Life) -> None:
+    """Somebody can begin the phases that an event begins."""
+    for phase, table in zip(phases, root.tables("phase", len(phases)), strict=True):
+        if phase.on is not None and life.adjudicators is None:
+            detail = "nobody can begin this phase: the agreement names no [adjudicators]"
+            raise table.error("agreement/event-phase", detail, "on")
 
 
 def require_bound(root: Table, parties: Sequence[Party], phases: Sequence[Phase]) -> None:

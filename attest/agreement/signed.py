@@ -21,17 +21,21 @@ CONTENT_TYPE: Final = "application/vnd.attest.agreement+toml"
 _TAG: Final = b"\xd8\x62"  # COSE_Sign, RFC 9052 section 4.1
 
 
+NOBODY: Final = ""  # bound itself to a text
+
+
 class OtherText(NamedTuple):
-    """Another text of an agreement, by its version and digest."""
+    """Another text of an agreement, by version and digest; `amends` if it names the judged one as that before it."""
 
     version: int
     digest: bytes
+    amends: bool
 
 
 @dataclass(frozen=True)
 class SignedAgreement:
     """An agreement and who signed it: names of root holders, sorted, by `iss` of their party. `others` are the other
-    texts of it that a party bound itself to (attest.agreement.versions)."""
+    texts of it that a party, or NOBODY, bound itself to (attest.agreement.versions)."""
 
     agreement: Agreement
     signers: Mapping[str, tuple[str, ...]] = field(hash=False)

@@ -4,7 +4,8 @@ Parties sign on different machines, and each may show a file of its own. Files o
 signatures of all of them count. A file of another text, under the same name, is another version:
 
     Borealis shows   A pause, version 2, signed by 2 of its 3 root holders
-    judged is        A pause, version 1                 -> Borealis bound itself to both: `joint/version`
+    judged is        A pause, version 1                 -> Borealis bound itself to both: `joint/version`,
+                                                           or `agreement/amended` if version 2 names version 1
 
 Who is bound to the other text is counted by the keys that the judged text gives to a party's root holders, and by its
 threshold: a rival can write any text, with any keys in it, and that binds nobody else.
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from attest.agreement.model import Party
-from attest.agreement.signed import OtherText, SignedAgreement, verify_agreement
+from attest.agreement.signed import NOBODY, OtherText, SignedAgreement, verify_agreement
 from attest.errors import AgreementError
 from attest.format.cose import parse_document
 
@@ -39,12 +40,14 @@ def together(signed: SignedAgreement, files: Sequence[bytes]) -> SignedAgreement
 
 def _with(signed: SignedAgreement, other: SignedAgreement, data: bytes) -> dict[str, tuple[OtherText, ...]]:
     """Whom the other text binds, added to those known to be bound elsewhere."""
-    text = OtherText(other.agreement.version, other.agreement.digest)
+    amends, judged = other.agreement.life.amends, signed.agreement
+    after = amends is not None and (amends.digest, amends.version) == (judged.digest, judged.version)
+    text = OtherText(other.agreement.version, other.agreement.digest, after)
     kids = {signature.protected[-32:] for signature in parse_document(data).signatures}
     names = {party.iss for party in other.agreement.parties}
     bound = {p.iss for p in signed.agreement.parties if p.iss in names and _signed(p, kids) >= p.holders.threshold}
     known = dict(signed.others)
-    for iss in bound:
+    for iss in bound or {NOBODY}:
         known[iss] = tuple(sorted({*known.get(iss, ()), text}))
     return known
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from attest.agreement.kinds import Term
+from attest.agreement.life import Life
 from attest.agreement.model import Agreement, Meter, Party
 from attest.agreement.pins import describe_pin
 from attest.agreement.signed import SignedAgreement
 from attest.agreement.term_words import describe, utc
+from attest.agreement.tolerances import tolerance_lines
 from attest.agreement.units import DURATION, ENERGY, POWER, SHARE
 
 
@@ -22,15 +24,33 @@ def lines(signed: SignedAgreement) -> Iterator[str]:
     )
     policy = agreement.policy
     yield f"  witnesses  quorum {policy.quorum} of {', '.join(w.name for w in policy.witnesses)}"
+    yield from _life(agreement.life)
     for party in agreement.parties:
         yield from _party(party, signed)
     for model, pin in agreement.pins.items():
         yield f"pin {model}: {describe_pin(pin)}"
     for phase in agreement.phases:
         length = DURATION.format(phase.end - phase.start)
-        yield f"phase {phase.name}, {utc(phase.start)} to {utc(phase.end)} ({length})"
+        if phase.on is None:
+            yield f"phase {phase.name}, {utc(phase.start)} to {utc(phase.end)} ({length})"
+        else:
+            at = f"at the earliest {utc(phase.start)}"
+            yield f"phase {phase.name}, from a {phase.on} on ({at}) to {utc(phase.end)}"
         for term in phase.terms:
             yield f"  {term.name}: {describe(term)}{_scope(term, agreement)}"
+    yield from tolerance_lines(agreement)
+
+
+def _life(life: Life) -> Iterator[str]:
+    if life.amends is not None:
+        yield f"  amends     version {life.amends.version}, SHA-256 {life.amends.digest.hex()}"
+    if life.adjudicators is not None:
+        names = "; ".join(holder.name for holder in life.adjudicators.holders)
+        yield f"  adjudicate {names} ({life.adjudicators.threshold} of {len(life.adjudicators.holders)} bind)"
+    if life.outage_ppm:
+        yield f"  outages    may excuse {SHARE.format(life.outage_ppm)} of declared device-time from coverage"
+    if life.notice_s is not None:
+        yield f"  withdrawal takes {DURATION.format(life.notice_s)} of notice"
 
 
 def _party(party: Party, signed: SignedAgreement) -> Iterator[str]:

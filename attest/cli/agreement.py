@@ -4,7 +4,7 @@ import os
 
 import click
 
-from attest.cli.params import about, read, write
+from attest.cli.params import about, parsed, read, write
 from attest.cli.verb import Verb, Verbs, console
 from attest.errors import KeyFileError
 
@@ -74,10 +74,15 @@ def sign(text: str, keys: tuple[str, ...], passphrase_file: str | None, output: 
 
 @agreement.command(cls=Verb, example="attest agreement show pact.agreement")
 @click.argument("file")
-def show(file: str) -> None:
-    """Print what FILE says, who signed it and whom it binds; a text that nobody signed is shown as that."""
+@click.option("--event", "events", multiple=True, metavar="FILE", help="A signed event to show beside it; repeatable.")
+def show(file: str, events: tuple[str, ...]) -> None:
+    """Print what FILE says, who signed it and whom it binds; a text that nobody signed is shown as that.
+
+    At the end stands what each tolerance is worth: the compute that it can hide.
+    """
     from attest.agreement.signed import SignedAgreement, signable_text, verify_agreement
     from attest.agreement.words import lines
+    from attest.report.events import event_lines
 
     data = read(file)
     with about(file):
@@ -88,3 +93,6 @@ def show(file: str) -> None:
             signed = verify_agreement(data)
     for line in lines(signed):
         click.echo(line)
+    for path in events:
+        for line in parsed(path, lambda data: list(event_lines(data, found))):
+            click.echo(line)

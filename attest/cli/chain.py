@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from attest.control import KeyRecord, Source
+from attest.control import MAY_SIGN, KeyRecord, Source
 from attest.errors import EvidenceError, KeyFileError, LogError, MissingError
 from attest.format.act import GenesisAct, parse_act
 from attest.format.bodies import Body, GenesisBody
@@ -146,6 +146,9 @@ def sign_next(log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int, b
     it did until now is told by its usage or readings, and a keys statement must leave no hole between them.
     """
     source = key_record(log, keyring(log), signer.public_key()).source
+    if kind not in MAY_SIGN[source.role]:
+        detail = f"{source.sub} is a {source.role.name.lower()}, which does not sign {kind.name.lower()} statements"
+        raise KeyFileError("key/role", detail, hint="sign with the office's key")
     seq, prev, until = place(log, source)
     start = at if until is None else until
     end = max(at, start) if source.role is Role.OFFICE else start

@@ -15,6 +15,7 @@ from typing import Any, Final
 import click
 
 from attest import __version__
+from attest.acts import Paper, read_event
 from attest.agreement import SignedAgreement, together, verify_agreement
 from attest.bundle import Bundle
 from attest.check import Map
@@ -23,7 +24,7 @@ from attest.cli.chain import signer_of
 from attest.cli.errors import complain
 from attest.cli.params import PASSPHRASE, TIME, about, parsed, read, write
 from attest.cli.verb import Verb, console
-from attest.errors import AttestError, MissingError
+from attest.errors import AttestError, MalformedError, MissingError
 from attest.report.verdict import as_json, as_lines, as_text
 from attest.sign.verdicts import sign_verdict
 from attest.store.directory import DirectoryBundle
@@ -62,6 +63,13 @@ AHEAD: Final = 4  # ranges that wait for each process
     help="What you know from elsewhere: the agreement's digest or the parties' root holders. "
     "Without it no outcome is better than unproven.",
 )
+@click.option(
+    "--event",
+    "events",
+    multiple=True,
+    metavar="FILE",
+    help="A signed event of the agreement, found beside the bundles; repeatable.",
+)
 @click.option("--at", type=TIME, help="The time of judgement, echoed in the verdict; the default is now.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "lines"]), default="text", help="How the verdict is shown."
@@ -92,6 +100,7 @@ def check(
     agreement: str,
     others: Sequence[str],
     trust: str | None,
+    events: Sequence[str],
     at: int | None,
     form: str,
     key_path: str | None,
@@ -111,6 +120,7 @@ def check(
     pins = None if trust is None else parsed(trust, parse_trust)
     key = None if key_path is None else signer_of(key_path, passphrase_file)
     said = None if claimed is None else _claimed(claimed, signer, signed, pins)
+    papers = [Paper(parsed(path, _paper), path) for path in events]
     opened: list[Bundle] = []
     missing: list[str] = []
     for path in bundles:
@@ -123,7 +133,7 @@ def check(
         return EXIT_MISSING
     time_ = said.claims.at if said is not None else int(time.time()) if at is None else at
     with workers(jobs) as map_:
-        verdict = judge_bundles(opened, signed, pins, at=time_, map=map_)
+        verdict = judge_bundles(opened, signed, pins, at=time_, map=map_, papers=papers)
     for text in verdict.missing:
         complain(text, "get another copy of the bundle")
     verdict = replace(verdict, missing=(*missing, *verdict.missing))
@@ -184,6 +194,15 @@ def _claimed(path: str, signer: str | None, agreement: SignedAgreement, trust: T
         digest = None if trust is None else trust.digest
         require_inputs(found.claims, version=__version__, agreement=agreement.agreement.digest, trust=digest)
     return found
+
+
+def _paper(data: bytes) -> bytes:
+    """A file that a verifier gives for an event: one that was damaged on the way must not pass for none."""
+    try:
+        read_event(data)
+    except MalformedError as error:
+        raise MissingError(error.code, error.detail, hint="get another copy of the event") from error
+    return data
 
 
 @contextmanager

@@ -96,11 +96,17 @@ class HeadBody(NamedTuple):
     note: bytes
 
 
+class EventBody(NamedTuple):
+    """`document` is the COSE_Sign of those who must sign an event of the agreement (attest.format.event)."""
+
+    document: bytes
+
+
 class CloseBody(NamedTuple):
     """The source says that it ends here; nothing of it may follow."""
 
 
-Body = GenesisBody | InventoryBody | KeysBody | UsageBody | MeterBody | HeadBody | CloseBody
+Body = GenesisBody | InventoryBody | KeysBody | UsageBody | MeterBody | EventBody | HeadBody | CloseBody
 
 
 def parse_body(kind: Kind, value: Any) -> Body:
@@ -212,6 +218,11 @@ def _channel(value: Any) -> Channel:
     )
 
 
+def _event(value: Any) -> EventBody:
+    (document,) = map_(value, 1, "event")
+    return EventBody(bytes_(document, "event.document", 1, MAX_DOCUMENT))
+
+
 def _head(value: Any) -> HeadBody:
     (note,) = map_(value, 1, "head")
     return HeadBody(bytes_(note, "head.note", 1, MAX_DOCUMENT))
@@ -228,6 +239,7 @@ _PARSE: Final[dict[Kind, Callable[[Any], Body]]] = {
     Kind.KEYS: parse_keys,
     Kind.USAGE: _usage,
     Kind.METER: _meter,
+    Kind.EVENT: _event,
     Kind.HEAD: _head,
     Kind.CLOSE: _close,
 }
@@ -254,6 +266,7 @@ _FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
         5: [list(c) for c in b.channels],
         6: list(b.block),
     },
+    EventBody: lambda b: {1: b.document},
     HeadBody: lambda b: {1: b.note},
     CloseBody: lambda b: {},
 }

@@ -4,13 +4,14 @@ from enum import IntEnum
 
 
 class Kind(IntEnum):
-    """What a statement says; 6, 8 and 9 (event, evidence, rollup) are reserved and so far unsupported."""
+    """What a statement says; 8 and 9 (evidence, rollup) are reserved and so far unsupported."""
 
     GENESIS = 1
     INVENTORY = 2
     KEYS = 3
     USAGE = 4
     METER = 5
+    EVENT = 6
     HEAD = 7
     CLOSE = 10
 

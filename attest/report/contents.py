@@ -22,7 +22,7 @@ from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
 from attest.packs import block_after
 from attest.report.blocks import block_data, block_text
 from attest.report.diagnostic import Name, diagnose, named
-from attest.report.names import AGREEMENT, DOCUMENT, STATEMENT
+from attest.report.names import AGREEMENT, DOCUMENT, EVENT, STATEMENT
 from attest.report.style import utc
 
 FORMAT: Final = "attest-open/1"
@@ -206,6 +206,8 @@ def _recognise(data: bytes) -> tuple[str, Any, Name | None]:
     if data[:2] == b"\xd8\x62":
         value = decode(data, max_size=1 << 20)
         kind, name = ("agreement", AGREEMENT) if b"agreement" in data[:100] else ("document", DOCUMENT)
+        if b"vnd.attest.event+cbor" in data[:100]:
+            kind, name = "event", EVENT
         return kind, value, name
     if b"\n\n\xe2\x80\x94 " in data:
         note = parse_note(data)

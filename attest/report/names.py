@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from attest.format.bodies import SPAN_SIZE
 from attest.format.cbor import decode
+from attest.format.event import Deed
 from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Act, Column, Kind, Label, Precision, Quantity, Role, State
 from attest.report.diagnostic import Name, word
@@ -61,6 +62,19 @@ PROTECTED: Final = Name(
     },
 )
 
+_EVENT_KEYS: Final = {
+    1: Name("event", show=word(Deed)),
+    2: Name("agreement"),
+    3: Name("party"),
+    4: Name("phase"),
+    5: Name("number"),
+    6: Name("from", show=_when),
+    7: Name("until", show=_when),
+    8: Name(
+        "allowance",
+        keys=_record(Name("places", each=Name("place", keys=_record("site", "feed"))), Name("budget", unit="TFLOP")),
+    ),
+}
 _ACTS: Final = {
     1: {
         1: Name("act"),
@@ -100,6 +114,14 @@ def _document_name(payload: Name) -> Name:
 
 DOCUMENT: Final = _document_name(Name("payload", inner=_act))
 AGREEMENT: Final = _document_name(Name("payload", packed=_text))
+
+
+EVENT_ACT: Final = Name("event", keys=_EVENT_KEYS)
+EVENT: Final = _document_name(Name("payload", inner=_inner(EVENT_ACT)))
+
+
+def _event(data: bytes) -> tuple[Any, Name]:
+    return decode(data), EVENT
 
 
 def _document(data: bytes) -> tuple[Any, Name]:
@@ -163,6 +185,7 @@ _BODIES: Final[dict[int, dict[Any, Name]]] = {
         5: Name("channels", each=Name("channel", keys=_record("feed", "readings", "irregular"))),
         6: Name("block", keys=_BLOCK),
     },
+    Kind.EVENT: {1: Name("document", inner=_event)},
     Kind.HEAD: {1: Name("note", packed=_text)},
 }
 

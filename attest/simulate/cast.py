@@ -18,7 +18,7 @@ from attest.sign.signer import Signer
 from attest.trust.keys import Alg
 from attest.trust.notes import log_vkey, witness_vkey
 
-__all__ = ["Identity", "Witness", "Witnesses", "replace"]
+__all__ = ["Adjudicators", "Identity", "Witness", "Witnesses", "replace"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,19 @@ class Identity:
     def log_vkeys(self) -> tuple[Vkey, ...]:
         """Their verifier keys."""
         return tuple(log_vkey(self.origin, key.public_key()) for key in self.log_keys())
+
+
+@dataclass(frozen=True)
+class Adjudicators:
+    """Who decides between parties; `seed` makes their keys others."""
+
+    names: tuple[str, ...] = ("Uma", "Vic", "Wes")
+    threshold: int = 2
+    seed: str = "simulation"
+
+    def keys(self) -> tuple[Signer, ...]:
+        """Their keys, in the order of their names."""
+        return tuple(seeded_key(f"{self.seed}, adjudicator {name}") for name in self.names)
 
 
 @dataclass(frozen=True)

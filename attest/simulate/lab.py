@@ -25,7 +25,16 @@ from typing import Any
 
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, possession
 from attest.format.block import Binding, commit, format_meter, format_usage
-from attest.format.bodies import Channel, CloseBody, GenesisBody, HeadBody, InventoryBody, MeterBody, UsageBody
+from attest.format.bodies import (
+    Channel,
+    CloseBody,
+    EventBody,
+    GenesisBody,
+    HeadBody,
+    InventoryBody,
+    MeterBody,
+    UsageBody,
+)
 from attest.format.key_acts import Enrol, KeyAct, KeysBody, Revoke, Rotate, Void
 from attest.format.roster import Device, Feed, Host, Roster, format_roster
 from attest.format.vocabulary import Role
@@ -175,6 +184,10 @@ class Lab(Ledger):
     def keys(self, *acts: KeyAct) -> int:
         """A keys statement of the office."""
         return self.office.say(KeysBody(acts))
+
+    def event(self, document: bytes) -> int:
+        """What adjudicators or holders signed in the life of an agreement, as an entry of the office."""
+        return self.office.say(EventBody(document))
 
     def close(self, source: Source) -> int:
         """A source says that it ends."""

@@ -12,10 +12,12 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from attest.agreement.signed import CONTENT_TYPE
+from attest.format.event import CONTENT_TYPE as EVENT_TYPE
+from attest.format.event import Allowance, Deed, EventAct, format_event
 from attest.format.note import format_vkey
 from attest.sign.documents import sign_document
 from attest.sign.signer import Signer
-from attest.simulate.cast import Identity, Witnesses
+from attest.simulate.cast import Adjudicators, Identity, Witnesses
 from attest.trust.keys import format_key
 
 Value = str | int | bool | datetime | Sequence[str] | Sequence[Mapping[str, str | datetime]]
@@ -25,18 +27,20 @@ METER: Final[Table] = {"error": "1 %", "clock": "1 s", "integrates": True}
 
 
 class Phase(NamedTuple):
-    """A phase and its terms, each as the keys and values of its table."""
+    """A phase and its terms, each as the keys and values of its table; with `on` no start counts."""
 
     name: str
     start: int
     end: int
     terms: tuple[Table, ...]
+    on: str | None = None
 
 
 @dataclass(frozen=True)
 class Pact:
     """An agreement. `meter` has the figures of every lab's independent meter, None for no such meter; `pins` are
-    tables of accelerator pins; `affiliated` are witnesses, by word, of a party by its name."""
+    tables of accelerator pins; `affiliated` are witnesses, by word, of a party by its name; `life` are the tables
+    `amends`, `outages` and `withdrawal`, by name."""
 
     parties: tuple[Identity, ...]
     phases: tuple[Phase, ...]
@@ -52,6 +56,8 @@ class Pact:
     meter: Table | None = field(default_factory=lambda: METER)
     pins: tuple[Table, ...] = ()
     affiliated: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    adjudicators: Adjudicators | None = None
+    life: Mapping[str, Table] = field(default_factory=dict)
 
     def text(self) -> bytes:
         """The TOML text that the parties sign."""
@@ -67,6 +73,12 @@ class Pact:
             },
         )
         lines += ["", "[witnesses]", f"tolerates = {self.tolerates}", f'policy = """\n{self.witnesses.policy()}"""']
+        if self.adjudicators is not None:
+            lines += ["", "[adjudicators]", f"threshold = {self.adjudicators.threshold}"]
+            for name, holder in zip(self.adjudicators.names, self.adjudicators.keys(), strict=True):
+                lines += _table("[adjudicators.holder]", {"name": name, "keys": [format_key(holder.public_key())]})
+        for word, table in self.life.items():
+            lines += ["", f"[{word}]", *_table(None, table)]
         for party in self.parties:
             lines += _table("[party]", {"iss": party.iss, "name": party.name, **self._affiliated(party)})
             lines += _holders(party)
@@ -82,7 +94,8 @@ class Pact:
         for pin in self.pins:
             lines += _table("[pin]", pin)
         for phase in self.phases:
-            lines += [*_table("[phase]", {"name": phase.name}), f"start = {_time(phase.start)}"]
+            lines += _table("[phase]", {"name": phase.name})
+            lines += [f"start = {_time(phase.start)}" if phase.on is None else f'on = "{phase.on}"']
             lines += [f"end = {_time(phase.end)}"]
             for term in phase.terms:
                 lines += _table("[phase.term]", term)
@@ -92,6 +105,23 @@ class Pact:
         """The file that travels: the text with the signatures of all root holders, or of these signers."""
         chosen = signers or [key for party in self.parties for key in party.holder_keys()]
         return sign_document(self.text(), CONTENT_TYPE, chosen)
+
+    def event(
+        self,
+        deed: Deed,
+        number: int,
+        start: int,
+        end: int,
+        *,
+        party: str | None = None,
+        phase: str | None = "pause",
+        allowance: Allowance | None = None,
+        signers: Sequence[Signer] | None = None,
+    ) -> bytes:
+        """An event of the agreement, signed by the adjudicators or by these signers."""
+        chosen = signers or (() if self.adjudicators is None else self.adjudicators.keys())
+        act = EventAct(deed, sha256(self.text()).digest(), party, phase, number, start, end, allowance)
+        return sign_document(format_event(act), EVENT_TYPE, chosen)
 
     def trust(self) -> bytes:
         """A trust file that pins the text by its digest."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from attest.format.block import commit
-from attest.format.bodies import Body, CloseBody, GenesisBody, HeadBody, InventoryBody, MeterBody, UsageBody
+from attest.format.bodies import Body, CloseBody, EventBody, GenesisBody, HeadBody, InventoryBody, MeterBody, UsageBody
 from attest.format.key_acts import KeysBody
 from attest.format.statement import Anchor, Statement
 from attest.format.vocabulary import Kind
@@ -24,6 +24,7 @@ _KINDS: Final[dict[type, Kind]] = {
     KeysBody: Kind.KEYS,
     UsageBody: Kind.USAGE,
     MeterBody: Kind.METER,
+    EventBody: Kind.EVENT,
     HeadBody: Kind.HEAD,
     CloseBody: Kind.CLOSE,
 }

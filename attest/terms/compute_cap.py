@@ -20,6 +20,7 @@ from attest.format.vocabulary import Label
 from attest.metering import Window
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
+from attest.terms.relieved import forgiven
 from attest.verdict import Finding, Outcome, TermResult, utc, worst
 
 MFLOP: Final = 10**6
@@ -116,7 +117,12 @@ def judge_limits(
     if not begun:
         return case.result(Outcome.UNPROVEN, "no bound", lost, unit="FLOP", limit=limits[0].flop)
     found = [bounds_of(views, limit, label, assurance) for limit in begun]
-    judged = [_outcome(case.term.kind, bounds, limit.flop) for bounds, limit in zip(found, begun, strict=True)]
+    number = None if label is None else int(label)
+    exempt = [forgiven(views, limit.span(views[0]), number) for limit in begun]
+    judged = [
+        _outcome(case.term.kind, bounds, limit.flop, *free)
+        for bounds, limit, free in zip(found, begun, exempt, strict=True)
+    ]
     outcome = worst(outcome for outcome, _ in judged)
     place = max(number for number, (each, _) in enumerate(judged) if each is outcome)
     bounds, limit = found[place], begun[place]
@@ -189,18 +195,26 @@ def _rolling(span: Window, length: int) -> list[Window]:
     return [(b, b + length) for b in range(first, end - length + 1)]
 
 
-def _outcome(kind: str, bounds: Bounds, limit: int) -> tuple[Outcome, tuple[Finding, ...]]:
+def _outcome(
+    kind: str, bounds: Bounds, limit: int, free: int, exempt: tuple[Finding, ...]
+) -> tuple[Outcome, tuple[Finding, ...]]:
+    """What a limit and bounds make of each other; `free` FLOP of what is admitted are exempt, as `exempt` says."""
+    outcome, findings = _compared(kind, bounds, limit, free)
+    return outcome, (*findings, *exempt)
+
+
+def _compared(kind: str, bounds: Bounds, limit: int, free: int) -> tuple[Outcome, tuple[Finding, ...]]:
     low, high, disputed = bounds.low, bounds.high, bounds.disputed
     numbers = {"low": low, "high": high, "limit": limit}
     if low > high:
         text = f"admitted {low:.3e} is above the worst case {high:.3e}: the evidence contradicts itself"
         return Outcome.UNPROVEN, (Finding("bounds/crossed", Outcome.UNPROVEN, text, numbers=numbers),)
-    if low > limit:
+    if low - free > limit:
         text = f"admitted {low:.3e} over the limit {limit:.3e} FLOP"
         return Outcome.BREACHED, (Finding(BREACHES[kind], Outcome.BREACHED, text, numbers=numbers),)
     if high <= limit:
         return Outcome.HOLDS, ()
-    if disputed > limit:
+    if disputed - free > limit:
         text = f"{disputed - low:.3e} FLOP over the limit rest on statements that a revocation disputes"
         numbers["disputed"] = disputed
         return Outcome.UNPROVEN, (Finding("breach/disputed", Outcome.UNPROVEN, text, numbers=numbers),)

@@ -15,6 +15,7 @@ from attest.evaluate import View
 from attest.facts import Cell
 from attest.terms.case import Case
 from attest.terms.declared import undeclared
+from attest.terms.relieved import allowance, excused
 from attest.verdict import Finding, Outcome, TermResult
 
 PPM: Final = 1_000_000
@@ -27,7 +28,7 @@ def judge_coverage(case: Case[Coverage]) -> TermResult:
     term, views = case.term, case.views
     lost = (*case.lost, *undeclared(views))
     findings = list(lost)
-    expected = accounted = admitted_holes = 0
+    expected = accounted = admitted_holes = out_of_order = 0
     interval = views[0].agreement.interval_s if views else 1
     for view in views:
         if view.unpinned:
@@ -37,17 +38,21 @@ def judge_coverage(case: Case[Coverage]) -> TermResult:
             continue
         expected += view.expected_s
         accounted += view.accounted_s
-        admitted_holes += admitted(view)
+        most = allowance(view)
+        out_of_order += min(excused(view, view.unaccounted()), most)
+        admitted_holes += admitted(view) - min(excused(view, past_holes(view)), most)
         findings += holes(view)
     outcome = Outcome.UNPROVEN
     if expected and (expected - admitted_holes) * PPM < term.share_ppm * expected:
         outcome = Outcome.BREACHED
         text = f"{admitted_holes // interval:,} device-intervals are missing that the party's own chain has gone past"
         findings.append(Finding("term/coverage", Outcome.BREACHED, text, numbers={"device_seconds": admitted_holes}))
-    elif expected and not lost and accounted * PPM >= term.share_ppm * expected:
+    elif expected and not lost and (accounted + out_of_order) * PPM >= term.share_ppm * expected:
         outcome = Outcome.HOLDS
     text = f"{accounted // interval:,} of {expected // interval:,} device-intervals"
-    share = accounted * PPM // expected if expected else None
+    if out_of_order:
+        text += f", and {out_of_order // interval:,} in outages that are excused"
+    share = (accounted + out_of_order) * PPM // expected if expected else None
     return case.result(outcome, text, findings, unit="ppm", low=share, high=share, limit=term.share_ppm, tightest=share)
 
 

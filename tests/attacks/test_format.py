@@ -161,7 +161,7 @@ def spoken_for_later() -> Lab:
     made = ran()
     host, office = made.host(0), made.office
     payload = cbor2.loads(format_payload(office.draft(KeysBody((Void(b"x"),)), made.now).statement))
-    payload[1] = 6
+    payload[1] = 8
     written(made, office, encoded(payload))
     office.until = made.now
     assert host.seq

@@ -3,6 +3,8 @@
 Whoever was witnessed first loses nothing, and nobody is accused.
 """
 
+from hashlib import sha256
+
 import pytest
 
 from attest.agreement import CONTENT_TYPE, together, verify_agreement
@@ -239,7 +241,7 @@ def test_a_copy_hides_no_breach() -> None:
     assert "joint/series" in about(verdict, CASTOR)
 
 
-OTHER = replace(pact({**CAP, "limit": "9e24 FLOP"}), version=2)
+OTHER = replace(pact({**CAP, "limit": "9e24 FLOP"}), version=2, life={"amends": {"sha256": "00" * 32, "version": 1}})
 OWNER = {identity: identity.holder_keys() for identity in EVERYBODY}
 
 
@@ -259,8 +261,16 @@ def test_a_party_that_bound_itself_to_a_later_text_too_is_unproven() -> None:
     verdict = shown(OTHER.signed(OWNER[CASTOR]))
     assert outcomes(verdict) == [HOLDS, HOLDS, UNPROVEN]
     assert about(verdict, CASTOR)["joint/version"].text.startswith("bound itself to version 2 of A pause, too, SHA-256")
-    verdict = shown(replace(OTHER, version=1).signed(OWNER[CASTOR]))
+    verdict = shown(replace(OTHER, version=1, life={}).signed(OWNER[CASTOR]))
     assert outcomes(verdict) == [HOLDS, HOLDS, UNPROVEN]
+    nobody_is_accused(verdict)
+
+
+def test_a_text_that_amends_the_judged_one_is_to_be_judged_by() -> None:
+    amends = {"sha256": sha256(pact().text()).hexdigest(), "version": 1}
+    verdict = shown(replace(OTHER, life={"amends": amends}).signed(OWNER[CASTOR]))
+    assert outcomes(verdict) == [HOLDS, HOLDS, UNPROVEN]
+    assert about(verdict, CASTOR)["agreement/amended"].settle == "--agreement with version 2"
     nobody_is_accused(verdict)
 
 
@@ -269,7 +279,7 @@ def test_fewer_holders_than_bind_a_party_bind_it_to_nothing() -> None:
 
 
 def test_an_earlier_version_is_a_remark() -> None:
-    new = replace(pact(), version=2)
+    new = replace(pact(), version=2, life={"amends": {"sha256": sha256(pact().text()).hexdigest(), "version": 1}})
     signed = together(verify_agreement(new.signed()), [pact().signed()])
     verdict = check([told(identity) for identity in EVERYBODY], signed, parse_trust(new.trust()), at=LATER)
     assert outcomes(verdict) == [HOLDS] * 3

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from attest.agreement import Agreement, SignedAgreement, verify_agreement
+from attest.acts import Paper
+from attest.agreement import Agreement, SignedAgreement, together, verify_agreement
 from attest.check import check
 from attest.errors import Scope
 from attest.simulate.lab import Lab
@@ -32,7 +33,8 @@ COPY, SOURCE, PARTY = Scope.COPY, Scope.SOURCE, Scope.PARTY
 @dataclass(frozen=True)
 class Case:
     """What the verifier is given. `trust` is a trust file, None for none; `amend` changes the agreement as read, for
-    what no text of an agreement may say."""
+    what no text of an agreement may say; `papers` are events found beside the bundles, and
+    `others` more files of the agreement."""
 
     bundles: Sequence[MemoryBundle]
     pact: Pact = PACT
@@ -40,13 +42,15 @@ class Case:
     trust: bytes | None = b"pinned"
     signed: bytes | None = None
     amend: Callable[[Agreement], Agreement] = lambda agreement: agreement
+    papers: Sequence[Paper] = ()
+    others: Sequence[bytes] = ()
 
     def verdict(self) -> Verdict:
         """What the verifier makes of it."""
         pins = None if self.trust is None else parse_trust(self.pact.trust() if self.trust == b"pinned" else self.trust)
         signed = verify_agreement(self.pact.signed() if self.signed is None else self.signed)
-        signed = SignedAgreement(self.amend(signed.agreement), signed.signers)
-        return check(list(self.bundles), signed, pins, at=self.at)
+        signed = together(SignedAgreement(self.amend(signed.agreement), signed.signers), self.others)
+        return check(list(self.bundles), signed, pins, at=self.at, papers=self.papers)
 
 
 Story = Callable[[], Lab | MemoryBundle | Case]

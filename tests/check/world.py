@@ -52,9 +52,15 @@ TRAINING = Job("run", Label.TRAINING, Precision.BF16, (0, 1), START + 3 * HOUR, 
 
 
 @cache
-def site(jobs: tuple[Job, ...] = (INFERENCE,), events: tuple[Event, ...] = (), nodes: int = 2, end: int = END) -> Site:
+def site(
+    jobs: tuple[Job, ...] = (INFERENCE,),
+    events: tuple[Event, ...] = (),
+    nodes: int = 2,
+    end: int = END,
+    name: str = "world",
+) -> Site:
     """What truly happened; by default one job that every term allows."""
-    return Site(Plan("world", nodes, START, end, jobs, events))
+    return Site(Plan(name, nodes, START, end, jobs, events))
 
 
 def lab(jobs: tuple[Job, ...] = (INFERENCE,), events: tuple[Event, ...] = (), end: int = END, **options: object) -> Lab:

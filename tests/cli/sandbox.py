@@ -24,12 +24,20 @@ ISS = "https://acme.example"
 HOST = f"{ISS}/dc1/n1"
 KEYS = {
     **dict.fromkeys(
-        ("office", "root", "root2", "log", "witness", "n1", "n1-2", "n2", "ada", "bob", "cleo"), Alg.ED25519
+        ("office", "root", "root2", "log", "witness", "n1", "n1-2", "n2", "ada", "bob", "cleo", "uma", "vic"),
+        Alg.ED25519,
     ),
     "log-pq": Alg.ML_DSA_44,
     "dan": Alg.ML_DSA_65,
 }
 
+PAUSE = """\
+kind = "trigger"
+phase = "halt"
+number = 1
+from = 2026-11-16T00:00:00Z
+until = 2026-12-01T00:00:00Z
+"""
 ROSTER = f"""\
 [[feed]]
 name = "dc1"
@@ -129,12 +137,13 @@ def exposition(number: int, stamp: int | None = None) -> str:
 
 
 def _agreement(folder: Path) -> None:
-    """The example of schemas/agreement.md with the test keys of its holders."""
-    example = re.search(r"```toml\n(.*?)```", (ROOT / "schemas" / "agreement.md").read_text("utf-8"), re.DOTALL)
-    assert example
-    text = example[1]
+    """The examples of schemas/agreement.md, its life too, with the test keys of its holders, and an event."""
+    page = (ROOT / "schemas" / "agreement.md").read_text("utf-8")
+    text = "\n".join(re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
     published = re.findall(r'\[\[party.holder\]\]\nname = "[^"]*"\nkeys = \["([^"]*)"\]', text)
     for name, old in zip(("ada", "bob", "cleo", "dan"), published, strict=True):
         text = text.replace(old, format_key(seeded_key(name, KEYS[name]).public_key()))
     (folder / "pact.toml").write_text(text, "utf-8")
     done("agreement sign pact.toml --key ada.key -o pact.agreement")
+    (folder / "pause.toml").write_text(PAUSE, "utf-8")
+    done("event sign pause.toml --agreement pact.agreement --key uma.key --key vic.key -o pause.event")

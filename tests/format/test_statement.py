@@ -158,7 +158,7 @@ FAULTS = [
     ("another version", b"\xa9\x00\x02" + format_payload(CLOSE)[3:], "unsupported/version"),
     ("another version that means something else", encode({0: 7, "kind": "close"}), "unsupported/version"),
     ("an unknown kind", b"\xa9\x00\x01\x01\x0b" + format_payload(CLOSE)[5:], "unsupported/kind"),
-    ("the reserved event", b"\xa9\x00\x01\x01\x06" + format_payload(CLOSE)[5:], "unsupported/kind"),
+    ("the reserved evidence", b"\xa9\x00\x01\x01\x08" + format_payload(CLOSE)[5:], "unsupported/kind"),
     ("the reserved evidence", b"\xa9\x00\x01\x01\x08" + format_payload(CLOSE)[5:], "unsupported/kind"),
     ("the reserved roll-up", b"\xa9\x00\x01\x01\x09" + format_payload(CLOSE)[5:], "unsupported/kind"),
     ("kind in two bytes", b"\xa9\x00\x01\x01\x18\x0a" + format_payload(CLOSE)[5:], "statement/not-canonical"),

@@ -66,6 +66,7 @@ BODIES: dict[Kind, st.SearchStrategy[Body]] = {
     Kind.KEYS: st.builds(key_acts.KeysBody, st.lists(acts, min_size=1, max_size=3).map(tuple)),
     Kind.USAGE: usages(),
     Kind.METER: meters,
+    Kind.EVENT: st.builds(bodies.EventBody, proofs),
     Kind.HEAD: st.builds(bodies.HeadBody, proofs),
     Kind.CLOSE: st.just(bodies.CloseBody()),
 }

@@ -25,6 +25,8 @@ from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, pos
 from attest.format.block import Binding, commit, format_meter, format_usage
 from attest.format.bodies import Body, Channel, CloseBody, GenesisBody, HeadBody, InventoryBody, MeterBody, UsageBody
 from attest.format.checkpoint import Checkpoint, format_checkpoint
+from attest.format.event import CONTENT_TYPE as EVENT_TYPE
+from attest.format.event import TFLOP, Allowance, Deed, EventAct, Place, format_event
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.note import format_vkey
 from attest.format.roster import Device, Feed, Host, Roster, format_roster
@@ -160,6 +162,21 @@ def genesis_document() -> bytes:
     office = key(OFFICE).public_key()
     act = GenesisAct(ORIGIN, ISS, OFFICE, int(office.alg), office.raw, None)
     return sign_document(format_act(act), CONTENT_TYPE, [key(name) for name in HOLDERS])
+
+
+def trigger_document() -> bytes:
+    """Two adjudicators trigger a pause for every party of the agreement."""
+    act = EventAct(Deed.TRIGGER, sha256(agreement_text()).digest(), None, "pause", 1, END, END + 30 * 86_400, None)
+    return sign_document(format_event(act), EVENT_TYPE, [key(name) for name in ("Uma", "Vic")])
+
+
+def exemption() -> EventAct:
+    """One feed of the site is exempt for a week, with a budget of 2e22 FLOP."""
+    places = (Place("acme-dc1", "dc1-n1"),)
+    return EventAct(
+        Deed.EXEMPTION, sha256(agreement_text()).digest(), ISS, "pause", 2, END, END + 7 * 86_400,
+        Allowance(places, 2 * 10**22 // TFLOP),
+    )  # fmt: skip
 
 
 def void_document(log: bytes) -> bytes:

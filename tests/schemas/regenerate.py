@@ -16,17 +16,28 @@ from attest.format.act import VoidAct, format_act
 from attest.format.block import HEADER_SIZE
 from attest.format.bodies import Body
 from attest.format.cbor import decode, encode
+from attest.format.event import format_event
 from attest.format.statement import Statement, format_payload, parse_statement
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash, root
 from attest.report.diagnostic import Name, diagnose
-from attest.report.names import DOCUMENT, PROTECTED, STATEMENT
+from attest.report.names import DOCUMENT, EVENT, EVENT_ACT, PROTECTED, STATEMENT
 from attest.report.verdict import as_json, as_text
 from attest.sign.verdicts import sign_verdict
 from attest.trust.keys import format_key
 from attest.trust.signed_verdict import MAX_VERDICT, verify_verdict
 from attest.verdict import as_data
-from tests.schemas.example import HOST, METER, START, all_acts, genesis_document, key, world
+from tests.schemas.example import (
+    HOST,
+    METER,
+    START,
+    all_acts,
+    exemption,
+    genesis_document,
+    key,
+    trigger_document,
+    world,
+)
 
 PAGES: Final = Path(__file__).resolve().parents[2] / "schemas"
 _EXAMPLE: Final = re.compile(r"(<!-- example: ([a-z-]+) -->\n```[a-z]*\n)(.*?)(^```\n)", re.DOTALL | re.MULTILINE)
@@ -168,6 +179,8 @@ EXAMPLES: Final[dict[str, Callable[[], str]]] = {
     "void-act": void_act,
     "signed-verdict": signed_verdict,
     "signed-payload": signed_payload,
+    "trigger-document": lambda: diagnose(decode(trigger_document()), EVENT, whole=True),
+    "exemption-act": lambda: diagnose(decode(format_event(exemption())), EVENT_ACT, whole=True),
     "roster": roster,
     "roster-bytes": lambda: hexadecimal(world().roster),
     "log": log,

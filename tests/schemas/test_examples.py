@@ -8,12 +8,13 @@ import pytest
 from attest.format.bodies import UsageBody
 from attest.format.cbor import encode
 from attest.format.cose import verify_sign1
+from attest.format.event import format_event
 from attest.format.roster import parse_roster
 from attest.format.statement import parse_statement
 from attest.log.merkle import leaf_hash
 from attest.trust.keys import parse_key
 from attest.verdict import Outcome
-from tests.schemas.example import END, HOST, START, World, world
+from tests.schemas.example import END, HOST, START, World, exemption, trigger_document, world
 from tests.schemas.notation import parse
 from tests.schemas.regenerate import EXAMPLES, named, pages, regenerated
 
@@ -44,7 +45,9 @@ def test_pages_open_with_an_example() -> None:
         assert len(before.splitlines()) < 12, page.name
 
 
-@pytest.mark.parametrize("example", ["genesis-document", "roster", "usage", "void-act"])
+@pytest.mark.parametrize(
+    "example", ["exemption-act", "genesis-document", "roster", "trigger-document", "usage", "void-act"]
+)
 def test_the_notation_is_complete(example: str) -> None:
     assert encode(parse(shown(example))) == DATA[example](world())
 
@@ -52,6 +55,8 @@ def test_the_notation_is_complete(example: str) -> None:
 DATA = {
     "usage": lambda w: w.entries[4],
     "roster": lambda w: w.roster,
+    "trigger-document": lambda w: trigger_document(),
+    "exemption-act": lambda w: format_event(exemption()),
     "genesis-document": lambda w: parse_statement(w.entries[0]).statement.body.document,
     "void-act": lambda w: encode({1: 2, 2: w.log, 3: 1, 4: [[4, leaf_hash(w.entries[4])]]}),
 }

@@ -17,6 +17,7 @@ ON = {
         "format/statement.py", "evidence/meter.py", "compute/columns.py", "usage.py",
     ),
     "block.md": ("format/block.py", "packs.py"),
+    "events.md": ("acts.py", "amendments.py", "schedule.py", "format/event.py"),
     "act.md": ("format/act.py", "trust/holders.py"),
     "roster.md": ("format/roster.py",),
     "keys.md": ("control.py", "trust/keys.py"),

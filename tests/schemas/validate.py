@@ -23,6 +23,7 @@ from pycddl import ValidationError
 from attest.agreement.signed import CONTENT_TYPE as AGREEMENT_TYPE
 from attest.errors import EvidenceError
 from attest.format import act as acts
+from attest.format import event as events
 from attest.format.bodies import GenesisBody
 from attest.format.cose import parse_header
 from attest.format.key_acts import KeysBody, Void
@@ -36,6 +37,7 @@ __all__ = [
     "require",
     "require_act",
     "require_document",
+    "require_event",
     "require_payload",
     "require_statement",
 ]
@@ -48,6 +50,7 @@ FORMATS = {
     "roster": ("roster", "common"),
     "agreement": ("agreement", "common"),
     "signed-verdict": ("signed-verdict", "common"),
+    "event": ("event", "common"),
 }
 
 
@@ -74,7 +77,7 @@ def require(rule: str, data: bytes) -> None:
     schema(rule).validate_cbor(data)
 
 
-KINDS = {1: "genesis", 2: "inventory", 3: "keys", 4: "usage", 5: "meter", 7: "head", 10: "close"}
+KINDS = {1: "genesis", 2: "inventory", 3: "keys", 4: "usage", 5: "meter", 6: "event", 7: "head", 10: "close"}
 
 
 def require_payload(data: bytes) -> None:
@@ -85,6 +88,14 @@ def require_payload(data: bytes) -> None:
 def require_act(data: bytes) -> None:
     """The payload of a document of root holders, likewise."""
     require(_kind(data, {1: "genesis-act", 2: "void-act"}, "act"), data)
+
+
+EVENTS = {1: "trigger", 2: "lift", 3: "exit", 4: "exemption", 5: "outage", 6: "withdrawal"}
+
+
+def require_event(data: bytes) -> None:
+    """The payload of an event, likewise."""
+    require(_kind(data, {kind: f"{name}-act" for kind, name in EVENTS.items()}, "event-act"), data)
 
 
 def _kind(data: bytes, rules: dict[int, str], otherwise: str) -> str:
@@ -139,6 +150,9 @@ class Watch:
             if content_type == acts.CONTENT_TYPE:
                 self._validate("act-header", protected)
                 self._agree("act", payload, acts.parse_act, require_act)
+            elif content_type == events.CONTENT_TYPE:
+                self._validate("event-header", protected)
+                self._agree("event-act", payload, events.parse_event, require_event)
             elif content_type == AGREEMENT_TYPE:
                 self._validate("agreement-header", protected)
         elif message.startswith(b"\x86\x74" + acts.POSSESSION_CONTEXT.encode()):
