@@ -56,8 +56,8 @@ def about_all(signed: SignedAgreement, windows: Windows) -> list[Finding]:
     agreement = signed.agreement
     begun = {name for of_party in windows.values() for name, _ in of_party}
     found = []
-    for text in signed.others.get(NOBODY, ()):
-        what = f"no party bound itself to version {text.version}, SHA-256 {text.digest.hex()}"
+    for other in signed.others.get(NOBODY, ()):
+        what = f"no party bound itself to version {other.version}, SHA-256 {other.digest.hex()}"
         found.append(Finding("event/no-quorum", Outcome.HOLDS, what))
     for phase in agreement.phases:
         free = [p.name for p in agreement.parties if all(p.iss not in term.parties for term in phase.terms)]

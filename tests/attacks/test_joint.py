@@ -270,7 +270,8 @@ def test_a_text_that_amends_the_judged_one_is_to_be_judged_by() -> None:
     amends = {"sha256": sha256(pact().text()).hexdigest(), "version": 1}
     verdict = shown(replace(OTHER, life={"amends": amends}).signed(OWNER[CASTOR]))
     assert outcomes(verdict) == [HOLDS, HOLDS, UNPROVEN]
-    assert about(verdict, CASTOR)["agreement/amended"].settle == "--agreement with version 2"
+    (found,) = (f for f in party(verdict, CASTOR).findings if f.code == "agreement/amended")
+    assert found.settle == "--agreement with version 2"
     nobody_is_accused(verdict)
 
 
