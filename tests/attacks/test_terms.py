@@ -1,6 +1,6 @@
 """What a liar, or a rival with an honest lab's log, makes of terms: they hold for no liar and accuse nobody.
 
-Each of these passes now, and failed before the judge was mended.
+Those that are not marked pass now, and failed before the judges were mended.
 """
 
 from collections.abc import Callable
@@ -11,15 +11,19 @@ import numpy as np
 import pytest
 
 from attest.bundle import Bundle
+from attest.format.block import commit, format_meter
+from attest.format.bodies import Channel, MeterBody
 from attest.format.note import format_vkey
 from attest.format.roster import Feed, Host, Roster
-from attest.format.vocabulary import State
+from attest.format.vocabulary import Quantity, Role, State
 from attest.sign.signer import Signer
 from attest.simulate.cast import Identity
 from attest.simulate.lab import Lab, Mute
 from attest.simulate.memory import MemoryBundle
 from attest.simulate.pact import Pact, Phase, Table
 from attest.simulate.site import Event, Plan, Site, Trace, Trouble
+from attest.simulate.source import Draft
+from attest.simulate.telemetry import Observed, observe
 from attest.terms.gap import _runs
 from attest.trust.keys import format_key
 from attest.verdict import Outcome, TermResult
@@ -423,3 +427,56 @@ def test_a_counter_that_lags_makes_nobody_busy() -> None:
     found = of(made.bundle(), pact)
     energy = max(int(site(()).trace(node).power_mw.sum(axis=0).max()) * 60 for node in (0, 1))
     assert found.low == (energy * 95 // 100 - 8 * 70_000) // (8 * 60)
+
+
+# -- what holds still: each fails now, and is to be decided
+
+
+@pytest.mark.xfail(reason="seconds of statements are counted whatever they are about", strict=True)
+def test_meters_that_nobody_needs_do_not_make_a_lab_timely() -> None:
+    """The first of two hosts tells of the whole day three days late, and sixty meters of the lab's own in time."""
+    subs = [f"{ACME.iss}/dc1/pad{number}" for number in range(60)]
+
+    class Padded(Changing):
+        change = staticmethod(
+            lambda roster: Roster(
+                (*roster.feeds, *(Feed(f"pad{number}", 0, sub) for number, sub in enumerate(subs))), roster.hosts
+            )
+        )
+
+    made = Padded(ACME, site(end=LAST))
+    pads = [made.enrol(sub, Role.METER, ACME.key(sub)) for sub in subs]
+    made.run(until=END, mute=of_host(0))
+    for number, source in enumerate(pads):
+        block = format_meter(bytes(32), made.binding(source), Quantity.REGISTER, [(np.zeros(2), np.array([0, 60_000]))])
+        channel = Channel(f"pad{number}", 2, 0)
+        source.append(source.draft(MeterBody(Quantity.REGISTER, 60_000, 0, 1, (channel,), commit(block)), END, block))
+    made.witness()
+    made.head()
+    made.run(until=START + 3 * DAY, mute=of_host(0))
+    made.host(0).append(made.usage(0, END))
+    made.run()
+    assert of(made.bundle(), under({**TIMELY, "share": "98 %"})).outcome is not Outcome.HOLDS
+
+
+@pytest.mark.xfail(reason="at L1 what no run is named on is no run's, whatever its counters say", strict=True)
+@pytest.mark.parametrize(
+    "term",
+    [
+        {"kind": "run-cap", "limit": "1 FLOP", "assurance": "L1"},
+        {"kind": "scale-cap", "devices": 0, "assurance": "L1"},
+    ],
+    ids=lambda term: term["kind"],
+)
+def test_work_of_no_run_is_work(term: Table) -> None:
+    """Both hosts train for 18 hours by their own counters, and name no run."""
+
+    class Unnamed(Lab):
+        def usage(self, node: int, until: int, observed: Observed | None = None) -> Draft:
+            start = self.host(node).until
+            seen, told = (observe(of_what, node, start, until) for of_what in (self.site, site(())))
+            return super().usage(node, until, replace(seen, runs=told.runs, spans=told.spans))
+
+    made = Unnamed(ACME, site((TRAINING,)))
+    made.run()
+    assert of(made.bundle(), under({**term})).outcome is not Outcome.HOLDS
