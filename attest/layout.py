@@ -124,6 +124,17 @@ class Layouts:
                 parents[number] = parent if parents.get(number, parent) == parent else None
         return parents
 
+    def above(self, start: int, end: int) -> dict[int, frozenset[int]]:
+        """Each feed with all that it hangs on, directly or not, at some time between two."""
+        found: dict[int, frozenset[int]] = {}
+        for _, roster, _ in self._rosters(start, end):
+            chains: list[frozenset[int]] = []  # a roster names what is above first
+            for feed in roster.feeds:
+                number = self.feeds[feed.name]
+                chains.append(frozenset({number}) | (frozenset() if feed.parent is None else chains[feed.parent]))
+                found[number] = found.get(number, frozenset()) | chains[-1]
+        return found
+
     def tops(self, chosen: Collection[int], start: int, end: int) -> tuple[list[int], list[int]]:
         """Of some feeds those that hang on none of the others, directly or not: at some time between two, and at all
         times that a roster names them.
@@ -150,6 +161,11 @@ class Layouts:
         for (start, end), record in zip(pairwise(edges), self._records, strict=True):
             if start < end:
                 yield start, end, record
+
+    def hosts(self, start: int, end: int) -> Iterator[tuple[str, Layout]]:
+        """Each host under each roster that is in force at some time between two: its sub and its devices."""
+        for digest, roster, _ in self._rosters(start, end):
+            yield from ((host.sub, self._layouts[digest, host.sub]) for host in roster.hosts)
 
     def declared(self, start: int, end: int) -> Iterator[Declared]:
         """What each roster declares that is in force at some time between two."""

@@ -16,7 +16,7 @@ from attest.figures import INDEPENDENT, SOFTWARE, figures
 from attest.lights import metered_time
 from attest.terms.case import Case
 from attest.terms.coverage import admitted
-from attest.terms.declared import no_pin, undeclared
+from attest.terms.declared import in_part, no_pin, reaches_end, undeclared
 from attest.verdict import Finding, Outcome, TermResult
 
 PPM: Final = 1_000_000
@@ -37,15 +37,16 @@ def judge_assurance(case: Case[AssuranceShare]) -> TermResult:
         expected += view.expected_s
         shown += _shown(view, term.level)
         missed += _missed(view, term.level)
+    missed = min(missed, expected - shown)  # what no record tells of may have been metered
+    whole = not in_part(findings) and reaches_end(case.views)
     outcome = Outcome.UNPROVEN
-    if expected and (expected - missed) * PPM < term.share_ppm * expected:
+    if whole and (expected - missed) * PPM < term.share_ppm * expected:
         outcome = Outcome.BREACHED
         text = f"{missed // HOUR:,} device-hours have no evidence of {term.level.name}, by the lab's own statements"
         findings.append(Finding("term/assurance", Outcome.BREACHED, text, numbers={"device_seconds": missed}))
     elif known and expected and shown * PPM >= term.share_ppm * expected:
         outcome = Outcome.HOLDS
-    elif expected:
-        short = -(-term.share_ppm * expected // PPM) - shown
+    elif (short := -(-term.share_ppm * expected // PPM) - shown) > 0:
         text = f"{short:,} device-seconds short of {term.level.name}"
         settle = f"{_settle(term.level)} for {-(-short // HOUR):,} device-hours"
         numbers = {"device_seconds": short}
@@ -73,30 +74,21 @@ def _missed(view: View, level: Assurance) -> int:
     """Device-seconds that can never have it, by what the lab itself said and longer ago than the grace period."""
     if level <= SOFTWARE:
         return admitted(view)
-    seen = view.timeline.lower(view.head.note)
-    if level < INDEPENDENT or seen is None:
+    # Only heads that the log keeps: whoever has an old copy can have its last head cosigned again, after the log that
+    # he does not show came to name meters.
+    kept = (view.timeline.lower(head.note) for head in view.control.heads)
+    seen = max((time for time in kept if time is not None), default=0)
+    if level < INDEPENDENT or seen < view.end:
         return 0
     account = view.account
     agreed = set(figures(view.layouts, account.pinned, INDEPENDENT, account.metered[:0]))
-    parents = view.layouts.parents(view.start, view.end)
-    without = [feed for feed in range(len(view.layouts.feeds)) if not _reaches(feed, parents, agreed)]
-    bare = np.isin(account.group_feed, without)
+    above = view.layouts.above(view.start, view.end)
+    bare = np.isin(account.group_feed, [feed for feed, chain in above.items() if chain.isdisjoint(agreed)])
     rows = np.zeros(len(account.group_feed), np.int64)
     seconds = account.expected.added(rows, 1, bare.astype(np.int64))[0]
-    past = (np.arange(*view.window) + 1) * view.agreement.bucket_s + view.agreement.grace_s <= seen
+    late = max(view.agreement.grace_s, view.agreement.max_lag_s)  # until then another roster may come into force
+    past = (np.arange(*view.window) + 1) * view.agreement.bucket_s + late <= seen
     return int(seconds[past].sum())
-
-
-def _reaches(feed: int, parents: dict[int, int | None], agreed: set[int]) -> bool:
-    """Whether a feed, or one that it hangs on, has an independent meter."""
-    above: int | None = feed
-    while above is not None:
-        if above in agreed:
-            return True
-        below, above = above, parents.get(above)
-        if above is not None and above >= below:
-            return True  # moved about: nothing is certain
-    return False
 
 
 def _settle(level: Assurance) -> str:

@@ -14,8 +14,9 @@ from attest.compute.exact import Array
 from attest.evaluate import View
 from attest.facts import Cell
 from attest.terms.case import Case
-from attest.terms.declared import undeclared
+from attest.terms.declared import in_part, reaches_end, undeclared
 from attest.terms.relieved import allowance, excused
+from attest.terms.unread import Unread
 from attest.verdict import Finding, Outcome, TermResult
 
 PPM: Final = 1_000_000
@@ -43,7 +44,8 @@ def judge_coverage(case: Case[Coverage]) -> TermResult:
         admitted_holes += admitted(view) - min(excused(view, past_holes(view)), most)
         findings += holes(view)
     outcome = Outcome.UNPROVEN
-    if expected and (expected - admitted_holes) * PPM < term.share_ppm * expected:
+    whole = not in_part(lost) and reaches_end(views)
+    if whole and (expected - admitted_holes) * PPM < term.share_ppm * expected:
         outcome = Outcome.BREACHED
         text = f"{admitted_holes // interval:,} device-intervals are missing that the party's own chain has gone past"
         findings.append(Finding("term/coverage", Outcome.BREACHED, text, numbers={"device_seconds": admitted_holes}))
@@ -73,10 +75,11 @@ def past_holes(view: View) -> Iterator[tuple[slice, Array]]:
     # What stands in a chain that contradicts itself is not the lab's admission.
     disputed = {fault.source for fault in view.evidence.faults}
     ends = np.array([0 if g.sub in disputed else reach.get(g.sub, 0) for g in view.layouts.groups], np.int64)
+    unread = Unread(view)
     for groups, seconds in view.unaccounted():
         excused = account.by_group(late, excuses, groups)
         excused += account.by_group(account.usable, account.usable[:, Cell.LOST], groups)
-        past = edges + view.agreement.grace_s <= ends[groups, None]
+        past = (edges + view.agreement.grace_s <= ends[groups, None]) & ~unread.behind(groups)
         yield groups, np.where(past, np.maximum(seconds - excused, 0), 0)
 
 

@@ -5,10 +5,13 @@ A roster is in force from the time that its statement names, and counts as decla
 statement by then, `max_lag` allowed; one written later would let a lab take back afterwards what it had declared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from attest.evaluate import View
 from attest.verdict import Finding, Outcome, utc
+
+_IN_PART: Final = frozenset({"site/no-bundle", "site/unreadable", "inventory/absent", "pin/missing"})
 
 
 def undeclared(views: Sequence[View]) -> list[Finding]:
@@ -45,6 +48,18 @@ def _of_site(view: View) -> list[Finding]:
                 )
             )
     return findings
+
+
+def in_part(findings: Iterable[Finding]) -> bool:
+    """Whether, by these, a part of what a term is about is not in view. A share of the rest is then no share of the
+    whole: whoever hands in one site's log of two, or a copy without a roster, could make any hole look large."""
+    return any(finding.code in _IN_PART for finding in findings)
+
+
+def reaches_end(views: Sequence[View]) -> bool:
+    """Whether each site has told of the very end of what is judged: of an old copy, cut off before, nobody knows what
+    share its holes are of the whole."""
+    return all(max(view.witnessed_end().values(), default=0) >= view.end for view in views)
 
 
 def no_pin(model: str) -> Finding:

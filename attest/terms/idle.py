@@ -95,7 +95,12 @@ def _sums(view: View, mask: Mask) -> Sums:
     over = account.models.over
     columns = (
         cells[:, Cell.SAMPLED],
-        over(group, lambda pin, at: bounds.narrowed(energy[at], pin.energy_error_ppm)),
+        over(
+            group,
+            lambda pin, at: bounds.narrowed(
+                energy[at], pin.energy_error_ppm, pin.resolution_mj, cells[at, Cell.READINGS]
+            ),
+        ),
         over(
             group,
             lambda pin, at: bounds.widened(
@@ -185,27 +190,29 @@ def _shown(view: View, term: Idle) -> tuple[int, int]:
 
 
 def _by_meters(view: View, term: Idle) -> tuple[int, int]:
-    """By independent meters, at their stamps: all that went through one, shared by the accelerators declared behind it.
-    They do not see tensor cycles."""
+    """By independent meters, at their stamps: all that went through one may have gone to any of the groups behind it,
+    and to the fewest accelerators of these. They do not see tensor cycles."""
     account, bucket_s = view.account, view.agreement.bucket_s
     metering = account.metering(int(term.assurance))
     if term.activity_ppm is not None or not metering.meters:
         return 0, 0
     direct = account.declared(metering)[:-1]
-    seconds = _behind(direct, [meter.parent for meter in metering.meters])
+    seconds = _fewest(view, metering)
     energy = add(metering.most_mj(), _unseen(metering, bucket_s))
     good = _full(metering, bucket_s) & (seconds > 0) & (energy <= scale(seconds, term.power_mw, 1, up=False))
     mean = -(-energy // np.maximum(seconds, 1))
     return int(mean[good].max(initial=0)), int(direct[good].sum())
 
 
-def _behind(direct: Array, parents: list[int]) -> Array:
-    """Device-seconds behind each meter, other meters between or not, [meter, bucket]."""
-    out = direct.copy()
-    for node in range(len(parents) - 1, -1, -1):
-        if parents[node] >= 0:
-            out[parents[node]] += out[node]
-    return out
+def _fewest(view: View, metering: Metering) -> Array:
+    """Device-seconds of the smallest group directly behind each meter, 0 where there is none, [meter, bucket]."""
+    account = view.account
+    none = np.iinfo(np.int64).max
+    out = np.full((len(metering.meters) + 1, view.window[1] - view.window[0]), none)
+    for groups in account.expected.blocks(0):
+        declared = account.expected.of(groups)
+        np.minimum.at(out, metering.row_of[account.group_feed[groups]], np.where(declared > 0, declared, none))
+    return np.where(out < none, out, 0)[:-1]
 
 
 def _not_shown(view: View, seconds: int, level: int) -> Finding:

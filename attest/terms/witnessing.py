@@ -14,6 +14,7 @@ from attest.compute.columns import Ints
 from attest.evaluate import View
 from attest.facts import Mask
 from attest.terms.case import Case
+from attest.terms.declared import in_part, reaches_end
 from attest.timeline import Timeline
 from attest.verdict import Finding, Outcome, TermResult, utc
 
@@ -81,16 +82,19 @@ def judge_timeliness(case: Case[Timeliness]) -> TermResult:
     """The share of what statements tell of, by the length of their windows, that heads show to be witnessed in time."""
     term = case.term
     findings = list(case.lost)
-    told = timely = missed = 0
+    whole = not in_part(findings) and reaches_end(case.views)
+    told = timely = missed = untold = 0
     for view in case.views:
         seconds, good, late = _timely(view, term)
         told += int(seconds.sum())
         timely += int(seconds[good].sum())
         missed += int(seconds[late].sum())
+        untold += _untold(view)
+    most = told + untold
     outcome = Outcome.UNPROVEN
     if not told:
         findings.append(Finding("log/no-statements", Outcome.UNPROVEN, "no statement is about this phase"))
-    elif (told - missed) * PPM < term.share_ppm * told:
+    elif whole and (most - missed) * PPM < term.share_ppm * most:
         outcome = Outcome.BREACHED
         text = f"of {missed:,} of {told:,} s statements were witnessed later than {term.max_lag_s:,} s and the grace"
         findings.append(Finding("term/timeliness", Outcome.BREACHED, text, numbers={"seconds": missed}))
@@ -101,7 +105,7 @@ def judge_timeliness(case: Case[Timeliness]) -> TermResult:
         settle = f"heads that show statements of {-(-term.share_ppm * told // PPM) - timely:,} s earlier"
         numbers = {"seconds": told - timely}
         findings.append(Finding("time/untimely", Outcome.UNPROVEN, text, numbers=numbers, settle=settle))
-    low, high = ((n * PPM // told) if told else None for n in (timely, told - missed))
+    low, high = ((n * PPM // of) if told else None for n, of in ((timely, told), (most - missed, most)))
     text = f"statements of {timely:,} of {told:,} s witnessed within {term.max_lag_s:,} s"
     return case.result(outcome, text, findings, unit="ppm", low=low, high=high, limit=term.share_ppm, tightest=low)
 
@@ -112,6 +116,17 @@ def _timely(view: View, term: Timeliness) -> tuple[Ints, Mask, Mask]:
     start, end = worth.windows[:, 0], worth.windows[:, 1]
     seconds = np.maximum(np.minimum(end, view.end) - np.maximum(start, view.start), 0)
     kept = Timeline(view.agreement.policy, view.control.heads).uppers(worth.indices)
-    late = (kept > end + term.max_lag_s + view.agreement.grace_s) & ~worth.independent
+    # What a thief said with a key that was revoked, or the root holders took back, is not the lab's.
+    late = (kept > end + term.max_lag_s + view.agreement.grace_s) & ~worth.independent & worth.admitted
     good = worth.timely & (worth.upper <= end + term.max_lag_s)
     return seconds, np.asarray(good), np.asarray(late)
+
+
+def _untold(view: View) -> int:
+    """Seconds of the phase of which a longer copy of the log may yet tell, by its meters and the rosters' hosts."""
+    worth = view.worth
+    reach = np.zeros(len(view.control.sources), np.int64)
+    np.maximum.at(reach, worth.sources, worth.windows[:, 1])
+    hosts = {group.sub for group in view.layouts.groups}
+    seen = {source.number for source in view.control.sources if source.sub in hosts} | set(worth.sources.tolist())
+    return sum(view.end - min(max(int(reach[number]), view.start), view.end) for number in seen)
