@@ -161,7 +161,7 @@ class Gap(_Term):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeliness(_Term):
-    """At least `share_ppm` of what statements tell of was witnessed within `max_lag_s` of the end of their windows, by
+    """At least `share_ppm` of what hosts tell of was witnessed within `max_lag_s` of the end of their windows, by
     heads that the log keeps."""
 
     kind: ClassVar[str] = "timeliness"

@@ -71,7 +71,7 @@ def describe(term: Term) -> str:
             return f"no accelerator is unaccounted for longer than {DURATION.format(term.longest_s)} at a time{outage}"
         case Timeliness():
             share, lag = SHARE.format(term.share_ppm), DURATION.format(term.max_lag_s)
-            return f"at least {share} of what is stated is witnessed within {lag}, by heads that the log keeps"
+            return f"at least {share} of what hosts tell of is witnessed within {lag}, by heads that the log keeps"
         case AssuranceShare():
             return f"evidence of {term.level.name} or better stands over {SHARE.format(term.share_ppm)} of device-time"
         case Freshness():

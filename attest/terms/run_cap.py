@@ -12,11 +12,13 @@ from attest.compute.exact import Array, gathered, least, total
 from attest.evaluate import View
 from attest.facts import Cell, Table, Work
 from attest.figures import INDEPENDENT, SOFTWARE
+from attest.format.vocabulary import Label
 from attest.terms.case import Case
 from attest.terms.compute_cap import MFLOP, Limit, bounds_of
 from attest.terms.runs import ALONE, MAX_TRIED, Key, intact, named, result, whose
 from attest.verdict import Outcome, TermResult
 
+NO_LABEL: Final = int(Label.NONE)
 _OF_CELL: Final = [Cell.INDEX, Cell.CLASS, Cell.GROUP]
 _OF_WORK: Final = [Work.INDEX, Work.CLASS, Work.GROUP]
 
@@ -124,7 +126,7 @@ def _largest(views: Sequence[View], label: int | None, tie: Tie) -> tuple[int, i
 
 def _at_most(views: Sequence[View], label: int | None, tie: Tie) -> int:
     """The most that the lab's own word leaves any lineage, FLOP: the accelerators that it names at peak, and whatever
-    is dark. What has no lineage is taken to be one."""
+    is dark or sampled without a label. What has no lineage is taken to be one."""
     sums: dict[int, int] = {}
     dark = 0
     for number, view in enumerate(views):
@@ -135,6 +137,8 @@ def _at_most(views: Sequence[View], label: int | None, tie: Tie) -> int:
         for (lineage, _), amount in zip(found.keys, amounts.tolist(), strict=True):
             sums[lineage] = sums.get(lineage, 0) + amount
         window = [(account.first, account.end)]
-        dark += total(account.in_gaps(account.metering(SOFTWARE), window))
+        metering = account.metering(SOFTWARE)
+        dark += total(account.sampled(metering, NO_LABEL))  # by its counters it may have been work, and of any run
+        dark += total(account.in_gaps(metering, window))
         dark += total(account.by_window(account.unsaid, window))
     return (max(sums.values(), default=0) + dark) * MFLOP

@@ -7,10 +7,12 @@ import numpy as np
 from attest.agreement import ScaleCap
 from attest.compute.exact import Array, add, gathered, running
 from attest.evaluate import View
-from attest.facts import Mask, Table, Work
+from attest.facts import Cell, Mask, Table, Work
 from attest.figures import INDEPENDENT, SOFTWARE
+from attest.format.vocabulary import Label
 from attest.terms.case import Case
 from attest.terms.runs import ALONE, MAX_TRIED, Key, intact, named, result, whose
+from attest.usage import CYCLES_KNOWN
 from attest.verdict import Outcome, TermResult
 
 
@@ -103,8 +105,14 @@ def _on_groups(view: View, rows: Table) -> Array:
 
 
 def _dark(view: View) -> Array:
-    """Accelerators that may have been at work in a gap or in silence, by bucket."""
+    """Accelerators that may have been at work in a gap, in silence, or on what no run is named on, by bucket."""
+    account = view.account
     out = np.zeros(view.window[1] - view.window[0], np.int64)
     for groups, seconds in view.unaccounted():
-        out += np.minimum(seconds, view.account.expected.most[groups, None]).sum(axis=0)
+        out += np.minimum(seconds, account.expected.most[groups, None]).sum(axis=0)
+    cells = account.of_label(account.usable, int(Label.NONE))
+    counted = cells[:, Cell.MEASURED] & CYCLES_KNOWN > 0
+    busy = cells[(cells[:, Cell.SAMPLED] > 0) & ~(counted & (cells[:, Cell.CYCLES] == 0))]
+    places = np.unique(busy[:, [Cell.GROUP, Cell.BUCKET]], axis=0)
+    np.add.at(out, places[:, 1] - account.first, account.expected.most[places[:, 0]])
     return out

@@ -2,7 +2,7 @@
 
 Old copies frame nobody: freshness and witnessing are never breached. Timeliness is a duty, judged by those heads alone
 that the log keeps as entries: whoever hands in an old copy can have its last head cosigned again whenever he likes.
-What an independent meter says late accuses nobody either.
+It is of hosts alone: meters have no accelerators to tell of, and an independent one that is late accuses nobody.
 """
 
 from typing import Final
@@ -79,54 +79,66 @@ def judge_witnessing(case: Case[Witnessing]) -> TermResult:
 
 
 def judge_timeliness(case: Case[Timeliness]) -> TermResult:
-    """The share of what statements tell of, by the length of their windows, that heads show to be witnessed in time."""
+    """The share of the device-time that hosts tell of which heads show to have been told in time."""
     term = case.term
     findings = list(case.lost)
     whole = not in_part(findings) and reaches_end(case.views)
     told = timely = missed = untold = 0
     for view in case.views:
-        seconds, good, late = _timely(view, term)
+        devices = _devices(view)
+        seconds, good, late = _timely(view, term, devices)
         told += int(seconds.sum())
         timely += int(seconds[good].sum())
         missed += int(seconds[late].sum())
-        untold += _untold(view)
+        untold += _untold(view, devices)
     most = told + untold
     outcome = Outcome.UNPROVEN
     if not told:
-        findings.append(Finding("log/no-statements", Outcome.UNPROVEN, "no statement is about this phase"))
+        findings.append(Finding("log/no-statements", Outcome.UNPROVEN, "no host tells of this phase"))
     elif whole and (most - missed) * PPM < term.share_ppm * most:
         outcome = Outcome.BREACHED
-        text = f"of {missed:,} of {told:,} s statements were witnessed later than {term.max_lag_s:,} s and the grace"
-        findings.append(Finding("term/timeliness", Outcome.BREACHED, text, numbers={"seconds": missed}))
+        text = f"{missed:,} of {told:,} device-seconds were told of later than {term.max_lag_s:,} s and the grace"
+        findings.append(Finding("term/timeliness", Outcome.BREACHED, text, numbers={"device_seconds": missed}))
     elif timely * PPM >= term.share_ppm * told:
         outcome = Outcome.UNPROVEN if findings else Outcome.HOLDS
     else:
-        text = f"of {told - timely:,} of {told:,} s statements are not shown to have been witnessed in time"
-        settle = f"heads that show statements of {-(-term.share_ppm * told // PPM) - timely:,} s earlier"
-        numbers = {"seconds": told - timely}
+        text = f"{told - timely:,} of {told:,} device-seconds are not shown to have been told of in time"
+        settle = f"heads that show statements about {-(-term.share_ppm * told // PPM) - timely:,} of them earlier"
+        numbers = {"device_seconds": told - timely}
         findings.append(Finding("time/untimely", Outcome.UNPROVEN, text, numbers=numbers, settle=settle))
     low, high = ((n * PPM // of) if told else None for n, of in ((timely, told), (most - missed, most)))
-    text = f"statements of {timely:,} of {told:,} s witnessed within {term.max_lag_s:,} s"
+    text = f"{timely:,} of {told:,} device-seconds told of within {term.max_lag_s:,} s"
     return case.result(outcome, text, findings, unit="ppm", low=low, high=high, limit=term.share_ppm, tightest=low)
 
 
-def _timely(view: View, term: Timeliness) -> tuple[Ints, Mask, Mask]:
-    """Of statements: seconds of the phase that each tells of; which were in time; which were not, grace included."""
+def _devices(view: View) -> Ints:
+    """The most accelerators of each source by any roster of the phase; none of meters, however many a lab has."""
+    numbers = {source.sub: source.number for source in view.control.sources}
+    devices = np.zeros(len(numbers), np.int64)
+    for start, end, record in view.layouts.periods():
+        if record.roster is not None and start < view.end and end > view.start:
+            for host in record.roster.hosts:
+                if host.sub in numbers:
+                    devices[numbers[host.sub]] = max(devices[numbers[host.sub]], len(host.devices))
+    return devices
+
+
+def _timely(view: View, term: Timeliness, devices: Ints) -> tuple[Ints, Mask, Mask]:
+    """Of statements: device-seconds of the phase that each tells of; which were in time; which were not, grace
+    included."""
     worth = view.worth
     start, end = worth.windows[:, 0], worth.windows[:, 1]
-    seconds = np.maximum(np.minimum(end, view.end) - np.maximum(start, view.start), 0)
+    seconds = np.maximum(np.minimum(end, view.end) - np.maximum(start, view.start), 0) * devices[worth.sources]
     kept = Timeline(view.agreement.policy, view.control.heads).uppers(worth.indices)
     # What a thief said with a key that was revoked, or the root holders took back, is not the lab's.
-    late = (kept > end + term.max_lag_s + view.agreement.grace_s) & ~worth.independent & worth.admitted
+    late = (kept > end + term.max_lag_s + view.agreement.grace_s) & worth.admitted
     good = worth.timely & (worth.upper <= end + term.max_lag_s)
     return seconds, np.asarray(good), np.asarray(late)
 
 
-def _untold(view: View) -> int:
-    """Seconds of the phase of which a longer copy of the log may yet tell, by its meters and the rosters' hosts."""
+def _untold(view: View, devices: Ints) -> int:
+    """Device-seconds of the phase of which a longer copy of the log may yet tell."""
     worth = view.worth
-    reach = np.zeros(len(view.control.sources), np.int64)
+    reach = np.full(len(devices), view.start)
     np.maximum.at(reach, worth.sources, worth.windows[:, 1])
-    hosts = {group.sub for group in view.layouts.groups}
-    seen = {source.number for source in view.control.sources if source.sub in hosts} | set(worth.sources.tolist())
-    return sum(view.end - min(max(int(reach[number]), view.start), view.end) for number in seen)
+    return int((np.maximum(view.end - reach, 0) * devices).sum())

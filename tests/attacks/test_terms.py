@@ -1,7 +1,4 @@
-"""What a liar, or a rival with an honest lab's log, makes of terms: they hold for no liar and accuse nobody.
-
-Those that are not marked pass now, and failed before the judges were mended.
-"""
+"""What a liar, or a rival with an honest lab's log, makes of terms: they hold for no liar and accuse nobody."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -432,7 +429,6 @@ def test_a_counter_that_lags_makes_nobody_busy() -> None:
 # -- what holds still: each fails now, and is to be decided
 
 
-@pytest.mark.xfail(reason="seconds of statements are counted whatever they are about", strict=True)
 def test_meters_that_nobody_needs_do_not_make_a_lab_timely() -> None:
     """The first of two hosts tells of the whole day three days late, and sixty meters of the lab's own in time."""
     subs = [f"{ACME.iss}/dc1/pad{number}" for number in range(60)]
@@ -459,7 +455,6 @@ def test_meters_that_nobody_needs_do_not_make_a_lab_timely() -> None:
     assert of(made.bundle(), under({**TIMELY, "share": "98 %"})).outcome is not Outcome.HOLDS
 
 
-@pytest.mark.xfail(reason="at L1 what no run is named on is no run's, whatever its counters say", strict=True)
 @pytest.mark.parametrize(
     "term",
     [
