@@ -104,15 +104,25 @@ def _copies(series: Sequence[_Series], original: Sequence[bool]) -> list[tuple[I
         for start, number, time in zip(starts.tolist(), log[starts].tolist(), done.tolist(), strict=True):
             alike.setdefault(energy[start : start + STRETCH].tobytes(), []).append((time, number, start))
         for stretches in alike.values():
+            first = _first(stretches, original)
             for time, number, start in stretches:
                 late = FOREVER if not original[number] else time
-                before = [(t, n) for t, n, _ in stretches if n != number and original[n] and t <= late]
+                before = [n for t, n in first if n != number and t <= late]
                 if before:
                     copied[start : start + STRETCH] = True
-                    others[number].add(min(before)[1])
+                    others[number].add(before[0])
     ends = np.cumsum([len(s.energy) for s in series])
     parts = np.split(copied, ends[:-1])
     return [(_whole(s, part), found) for s, part, found in zip(series, parts, others, strict=True)]
+
+
+def _first(stretches: Sequence[tuple[int, int, int]], original: Sequence[bool]) -> list[tuple[int, int]]:
+    """The two logs that can be the original and were witnessed first, with when, in this order."""
+    least: dict[int, int] = {}
+    for time, number, _ in stretches:
+        if original[number]:
+            least[number] = min(time, least.get(number, time))
+    return sorted((time, number) for number, time in least.items())[:2]
 
 
 def _whole(series: _Series, copied: Mask) -> Ints:

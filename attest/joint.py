@@ -13,7 +13,7 @@ bind, and a log with two histories take nothing from anybody.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import combinations, permutations
+from itertools import permutations
 from typing import Final, NamedTuple
 
 from attest.across import sound
@@ -108,8 +108,12 @@ def _devices(
 ) -> Iterator[tuple[str, Finding]]:
     """For each log what it declared no earlier than another log did."""
     known = [(e.site.origin, e.party.iss, e) for e in logs if e.site is not None and e.party is not None]
-    uids = [set() if e.layouts is None else _uids(e.layouts) for _, _, e in known]
-    shared = {uid for one, other in combinations(uids, 2) for uid in one & other}
+    shared: set[str] = set()
+    seen: set[str] = set()
+    for _, _, e in known if len(known) > 1 else ():
+        uids = set() if e.layouts is None else _uids(e.layouts)
+        shared |= seen & uids
+        seen |= uids
     claims = []
     for _, iss, e in known:
         made = {} if e.layouts is None or e.timeline is None else _claims(e.layouts, e.timeline, shared)
@@ -123,9 +127,7 @@ def _devices(
         later = sorted(
             uid
             for uid in mine.keys() & theirs.keys()
-            if any(
-                (b.seen <= a.seen or iss == owner) and _together(a, b, times) for a in mine[uid] for b in theirs[uid]
-            )
+            if any(b.seen <= a.seen or iss == owner for a, b in _together(mine[uid], theirs[uid], times))
         )
         if later:
             text = (
@@ -158,9 +160,17 @@ def _claims(layouts: Layouts, timeline: Timeline, uids: Collection[str]) -> dict
     return found
 
 
-def _together(one: _Claim, other: _Claim, times: Sequence[tuple[int, int]]) -> bool:
-    start, end = max(one.start, other.start), min(one.end, other.end)
-    return any(max(start, first) < min(end, last) for first, last in times)
+def _together(
+    mine: Sequence[_Claim], theirs: Sequence[_Claim], times: Sequence[tuple[int, int]]
+) -> Iterator[tuple[_Claim, _Claim]]:
+    """The claims of two logs that overlap within some of the times; the claims of each do not, and are in order."""
+    left = right = 0
+    while left < len(mine) and right < len(theirs):
+        one, other = mine[left], theirs[right]
+        start, end = max(one.start, other.start), min(one.end, other.end)
+        if any(max(start, first) < min(end, last) for first, last in times):
+            yield one, other
+        left, right = (left + 1, right) if one.end <= other.end else (left, right + 1)
 
 
 def _short(agreement: Agreement, logs: Sequence[SiteEvidence], windows: Windows) -> Iterator[tuple[str, Finding]]:

@@ -7,18 +7,19 @@ from hashlib import sha256
 
 import pytest
 
-from attest.agreement import CONTENT_TYPE, together, verify_agreement
+from attest.agreement import CONTENT_TYPE, SignedAgreement, together, verify_agreement
 from attest.check import check
 from attest.errors import AgreementError
 from attest.format.roster import Device, Host, Roster
 from attest.sign.documents import sign_document
-from attest.simulate.cast import Identity
+from attest.sign.signer import Signer
+from attest.simulate.cast import Identity, Witnesses
 from attest.simulate.lab import Lab
 from attest.simulate.memory import MemoryBundle
 from attest.simulate.site import Job, Site
-from attest.trust.keys import format_key
+from attest.trust.keys import Alg, format_key
 from attest.trust.pins import parse_trust
-from attest.verdict import Outcome, Verdict
+from attest.verdict import Outcome, Verdict, as_data
 from tests.check.three import (
     ACME,
     BOREALIS,
@@ -112,8 +113,10 @@ def test_telemetry_of_another_day_and_of_another_site_of_a_copied_lab_is_found()
 
 
 def test_the_order_in_which_logs_are_given_does_not_matter() -> None:
-    copy = instead(CASTOR, tells_of_acme)
-    assert judge([told(ACME), told(BOREALIS), copy], pact()) == judge([copy, told(BOREALIS), told(ACME)], pact())
+    copy, made = instead(CASTOR, tells_of_acme), lab(ACME)
+    made.run()
+    given = [made.bundle(made.notes[min(made.notes)]), told(ACME), told(BOREALIS), copy]
+    assert as_data(judge(given, pact())) == as_data(judge(given[::-1], pact()))
 
 
 def test_what_was_witnessed_at_the_same_time_is_believed_of_neither() -> None:
@@ -125,18 +128,18 @@ def test_what_was_witnessed_at_the_same_time_is_believed_of_neither() -> None:
 
 def test_a_rival_that_nobody_pinned_takes_nothing_from_an_honest_lab() -> None:
     """Acme is late to have its log witnessed, and Castor copied it before; but only the other two are pinned."""
-    late, copy = instead(ACME, lambda made: None, delay_s=900), instead(CASTOR, tells_of_acme)
+    honest, copy = late(), instead(CASTOR, tells_of_acme)
     under = pact()
     pinned = under.trust_holders().split(b"[[party]]")
     trust = b"[[party]]".join(p for p in pinned if b"castor.example" not in p)
-    verdict = judge([late, told(BOREALIS), copy], under, trust=trust)
+    verdict = judge([honest, told(BOREALIS), copy], under, trust=trust)
     assert outcomes(verdict) == [HOLDS, HOLDS, UNPROVEN]
     assert list(about(verdict, CASTOR)) == ["joint/series"]
-    assert outcomes(judge([late, told(BOREALIS), copy], under)) == [UNPROVEN, HOLDS, HOLDS]
+    assert outcomes(judge([honest, told(BOREALIS), copy], under)) == [UNPROVEN, HOLDS, HOLDS]
 
 
 def test_a_rival_with_two_histories_takes_nothing_either() -> None:
-    late, rival = instead(ACME, lambda made: None, delay_s=900), lab(CASTOR)
+    rival = lab(CASTOR)
     tells_of_acme(rival)
     rival.run(until=NOON)
     other = rival.copy()
@@ -145,7 +148,7 @@ def test_a_rival_with_two_histories_takes_nothing_either() -> None:
     rival.run(until=NOON + HOUR)
     rival.head(forged)
     rival.run()
-    verdict = judge([late, told(BOREALIS), rival.bundle()], pact())
+    verdict = judge([late(), told(BOREALIS), rival.bundle()], pact())
     assert outcomes(verdict) == [HOLDS, HOLDS, Outcome.INVALID]
     assert about(verdict, ACME) == {}
 
@@ -172,20 +175,93 @@ def test_a_device_that_another_lab_declared_first_is_unproven_for_the_later_one(
     nobody_is_accused(verdict)
 
 
+def twin(**options: object) -> Lab:
+    """A rival that has Acme's devices and its telemetry, and both witnessed before an Acme that is late."""
+    return Lab(CASTOR, site("acme"), delay_s=60, **options)  # type: ignore[arg-type]
+
+
+def late() -> MemoryBundle:
+    """An honest Acme that has its log witnessed a quarter of an hour after the rival."""
+    return instead(ACME, lambda made: None, delay_s=900)
+
+
 def test_devices_claimed_by_somebody_that_nobody_pinned_are_still_the_honest_labs() -> None:
-    late, copy = instead(ACME, lambda made: None, delay_s=900), instead(CASTOR, has_acmes_devices)
-    under = pact()
+    rival, under = twin(), pact()
+    rival.run()
     trust = b"[[party]]".join(p for p in under.trust_holders().split(b"[[party]]") if b"castor.example" not in p)
-    verdict = judge([late, told(BOREALIS), copy], under, trust=trust)
+    verdict = judge([late(), told(BOREALIS), rival.bundle()], under, trust=trust)
     assert outcomes(verdict) == [HOLDS, HOLDS, UNPROVEN]
+    assert about(verdict, ACME) == {}
+    assert set(about(verdict, CASTOR)) == {"joint/device", "joint/series"}
+    assert "joint/device" in about(judge([late(), told(BOREALIS), rival.bundle()], under), ACME)
+
+
+def test_devices_claimed_in_a_log_with_two_histories_are_still_the_honest_labs() -> None:
+    rival = twin()
+    rival.run(until=NOON)
+    other = rival.copy()
+    other.append(b"another history")
+    rival.head(other.witness())
+    rival.run()
+    verdict = judge([late(), told(BOREALIS), rival.bundle()], pact())
+    assert outcomes(verdict) == [HOLDS, HOLDS, Outcome.INVALID]
+    assert about(verdict, ACME) == {}
+
+
+def test_a_claim_that_no_quorum_saw_comes_last() -> None:
+    rival = twin(witnesses=Witnesses(count=2))
+    rival.run()
+    verdict = judge([late(), told(BOREALIS), rival.bundle()], pact())
+    assert about(verdict, ACME) == {}
+    assert "joint/device" in about(verdict, CASTOR)
+
+
+def test_who_declares_the_same_again_had_it_before() -> None:
+    """Acme gives a new inventory at noon, of the same devices; Castor claimed them in the morning."""
+    again = lab(ACME)
+    again.run(until=NOON - HOUR)
+    redeclare(again, NOON)
+    again.run()
+    claims = lab(CASTOR)
+    claims.run(until=START + 5 * HOUR)
+    redeclare(claims, START + 6 * HOUR, site("acme"))
+    claims.run()
+    verdict = judge([again.bundle(), told(BOREALIS), claims.bundle()], pact(CAP))
     assert about(verdict, ACME) == {}
     assert list(about(verdict, CASTOR)) == ["joint/device"]
 
 
+class Second(Identity):
+    """Acme's second site, with the same root holders."""
+
+    def key(self, role: str, alg: Alg = Alg.ED25519) -> Signer:
+        return ACME.key(role, alg) if role.startswith("holder ") else super().key(role, alg)
+
+
+def test_a_device_in_two_sites_of_one_party_is_counted_twice_whoever_was_first() -> None:
+    second = Second("acme", site_name="dc2")
+    made = Lab(second, site("acme"), delay_s=900)
+    made.run()
+    signed = verify_agreement(pact(CAP).signed())
+    (other,) = verify_agreement(pact(CAP, parties=(second,)).signed()).agreement.parties
+    acme, *others = signed.agreement.parties
+    both = replace(acme, sites=(*acme.sites, *other.sites), meters=(*acme.meters, *other.meters))
+    terms = tuple(replace(t, sites=(*t.sites, other.sites[0].name)) for t in signed.agreement.phases[0].terms)
+    phase = replace(signed.agreement.phases[0], terms=terms)
+    agreement = replace(signed.agreement, parties=(both, *others), phases=(phase,))
+    given = [told(identity) for identity in EVERYBODY] + [made.bundle(name="dc2")]
+    signed = SignedAgreement(agreement, signed.signers)
+    verdict = check(given, signed, parse_trust(pact(CAP).trust()), at=LATER)
+    found = [f for f in party(verdict, ACME).findings if f.code == "joint/device"]
+    assert [f.numbers for f in found] == [{"devices": 16}] * 2
+    assert party(verdict, ACME).outcome is UNPROVEN
+    nobody_is_accused(verdict)
+
+
 def test_devices_claimed_at_the_same_time_are_unproven_for_both() -> None:
-    twin = lab(CASTOR, site("acme"), delay_s=60)
-    twin.run()
-    verdict = joint(twin.bundle(), under=pact(CAP))
+    rival = twin()
+    rival.run()
+    verdict = joint(rival.bundle(), under=pact(CAP))
     assert outcomes(verdict) == [UNPROVEN, HOLDS, UNPROVEN]
     for identity in (ACME, CASTOR):
         assert about(verdict, identity)["joint/device"].numbers == {"devices": 16}
@@ -209,6 +285,8 @@ def test_a_device_that_was_sold_at_noon_is_nobodys_twice() -> None:
     verdict = judge([sells.bundle(), told(BOREALIS), early.bundle()], pact(CAP))
     assert about(verdict, ACME) == {}
     assert list(about(verdict, CASTOR)) == ["joint/device"]
+    afternoon = judge([sells.bundle(), told(BOREALIS), early.bundle()], pact(CAP, start=NOON))
+    assert about(afternoon, CASTOR) == {}  # what was told twice was told before the phase
 
 
 def test_an_old_copy_leaves_its_party_unproven_where_every_term_would_hold() -> None:
@@ -221,6 +299,8 @@ def test_an_old_copy_leaves_its_party_unproven_where_every_term_would_hold() -> 
     assert [t.outcome for t in party(verdict, CASTOR).terms] == [HOLDS]
     assert list(about(verdict, CASTOR)) == ["joint/window"]
     assert outcomes(joint(under=under)) == [HOLDS] * 3
+    alone = judge([old], pact({"kind": "inventory", "minimum": 16}, parties=(CASTOR,)))
+    assert about(alone, CASTOR) == {}
 
 
 def test_a_phase_that_does_not_bind_all_is_named() -> None:
@@ -298,6 +378,11 @@ def test_a_rival_binds_nobody_else_to_a_text_of_its_own() -> None:
         both = both.replace(key, key + b", " + other)
     mixed = sign_document(both, CONTENT_TYPE, false.holder_keys())
     assert outcomes(shown(mixed)) == [HOLDS] * 3
+
+
+def test_a_text_that_does_not_name_a_party_binds_it_to_nothing() -> None:
+    text = OTHER.text().replace(b"https://acme.example", b"https://somebody.example")
+    assert outcomes(shown(sign_document(text, CONTENT_TYPE, OWNER[ACME]))) == [HOLDS] * 3
 
 
 def test_another_agreement_is_no_version() -> None:
