@@ -24,7 +24,7 @@ LATER_PHASE = replace(
     phases=(Phase("before", START, NOON, (COVERAGE,)), Phase("pause", NOON, END, (COVERAGE,))),
 )
 CHAT = WORK._replace(name="chat", label=Label.INFERENCE, nodes=(0,))
-ASIDE = WORK._replace(nodes=(1,), effort_ppm=600_000)
+ASIDE = WORK._replace(nodes=(1,), effort_ppm=450_000)
 DARK = (Event(Trouble.LOST, 0, MORNING, NOON),)  # six hours of half of the site: an eighth of the day
 SITE, NODE, OTHER = (Place("acme-dc1", feed) for feed in (None, "dc1-n0000", "dc1-n0001"))
 
