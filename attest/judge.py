@@ -13,6 +13,7 @@ from typing import Final
 from attest import __version__
 from attest.across import compared
 from attest.agreement import Agreement, Party, Phase, SignedAgreement, Term
+from attest.anomalies import anomalies
 from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged, longest
 from attest.format.fields import HIDDEN
@@ -111,6 +112,7 @@ def _party(
                 checks.append((f"term/{term.kind}", Status.NOT_CHECKED, f"{term.name} does not bind {party.name}"))
         for view in of_phase:
             tallies.append(tally(view))
+            findings += anomalies(view)
             view.forget()
     if not terms:
         findings.append(

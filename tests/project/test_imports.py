@@ -11,10 +11,10 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "attest"
 
 CORE = [
-    "errors", "format", "trust", "log", "compute", "evidence", "bundle", "agreement", "timeline", "control", "keyring",
-    "replay", "facts", "layout", "packs", "scan", "usage", "channels", "gather", "figures", "metering", "stretches",
-    "repeated", "worth", "expected", "account", "admitted", "evaluate", "across", "verdict", "lights", "terms", "joint",
-    "judge", "check",
+    "errors", "format", "trust", "log", "compute", "evidence", "bundle", "agreement", "timeline", "control",
+    "keyring", "replay", "facts", "layout", "packs", "scan", "usage", "channels", "gather", "figures", "metering",
+    "stretches", "repeated", "worth", "expected", "account", "admitted", "evaluate", "across", "verdict", "lights",
+    "terms", "joint", "anomalies", "judge", "check",
 ]  # fmt: skip
 SHELL = {
     "store": set(),

@@ -1,0 +1,61 @@
+"""Labs whose agents make up what they tell, each number that they change fitted to its counters."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from attest.simulate.draws import Ints
+from attest.simulate.lab import Lab
+from attest.simulate.pact import Pact
+from attest.simulate.site import Job, Plan, Site, Trace
+from attest.verdict import Finding, Outcome
+from tests.attacks.vectors import findings
+from tests.check.world import COVERAGE, END, START, judge, lab, under
+
+LOOSE = under(COVERAGE)
+
+Change = Callable[[Trace], Trace]
+
+
+def retold(trace: Trace, **arrays: Ints) -> Trace:
+    """The trace with other arrays, and counters that go with them."""
+    told = replace(trace, **arrays)
+    interval = (END - START) // trace.power_mw.shape[1]
+    return replace(
+        told,
+        energy_total=_counter(trace.energy_total, told.power_mw * interval),
+        cycles_total=_counter(trace.cycles_total, told.cycles),
+    )
+
+
+def _counter(total: Ints, rises: Ints) -> Ints:
+    return np.concatenate((total[:, :1], total[:, :1] + np.cumsum(rises, axis=1)), axis=1)
+
+
+class Tale(Site):
+    """A site as a liar tells it."""
+
+    def __init__(self, plan: Plan, change: Change) -> None:
+        super().__init__(plan)
+        true = self._trace
+        self.trace = lru_cache(8)(lambda node: change(true(node)))
+
+
+def told(change: Change, jobs: tuple[Job, ...], nodes: tuple[int, ...] = (0,), **options: object) -> Lab:
+    """A lab without a meter whose agents of some nodes told another tale all day."""
+    made = lab(jobs, meter=None, **options)
+    for node in nodes:
+        made.tales[node] = Tale(made.site.plan, change)
+    made.run()
+    return made
+
+
+def anomalies(made: Lab, pact: Pact = LOOSE) -> list[Finding]:
+    """The anomalies in the verdict on a lab; they are remarks, and the verdict holds."""
+    verdict = judge(made.bundle(), pact)
+    found = [finding for finding in findings(verdict) if finding.code.startswith("anomaly/")]
+    assert verdict.outcome is Outcome.HOLDS
+    assert all(finding.outcome is Outcome.HOLDS and finding.scope is None for finding in found)
+    return found
