@@ -35,6 +35,7 @@ from attest.log.merkle import root_at
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at, tile_hashes
 from attest.packs import block_after
 from attest.replay import head_of, replay
+from attest.series import Series, joined, read_series
 from attest.timeline import Head, Timeline
 from attest.trust.notes import unknown_signatures
 from attest.trust.pins import SeenHead, Trust
@@ -55,8 +56,10 @@ def check(
     *,
     at: int,
     map: Map = map,
+    anomalies: bool = False,
 ) -> Verdict:
-    """Judge copies of logs against a signed agreement at a time (Unix s).
+    """Judge copies of logs against a signed agreement at a time (Unix s); for `anomalies` of single devices all blocks
+    are read once more.
 
     Bad evidence becomes findings of the verdict; a bundle of which a file cannot be read is named as missing.
     """
@@ -65,7 +68,7 @@ def check(
     missing: list[str] = []
     for bundle in bundles:
         try:
-            found.append((bundle, examine(bundle, signed, seen, map=map)))
+            found.append((bundle, examine(bundle, signed, seen, map=map, anomalies=anomalies)))
         except MissingError as error:
             missing.append(f"{bundle.name}: {error}")
     found.sort(key=_order)
@@ -80,7 +83,9 @@ def _order(found: tuple[Bundle, SiteEvidence]) -> tuple[str, int, bytes, tuple[F
     return origin, size, note, e.faults, 0 if e.facts is None else e.facts.absent_blocks
 
 
-def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = (), *, map: Map = map) -> SiteEvidence:
+def examine(
+    bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = (), *, map: Map = map, anomalies: bool = False
+) -> SiteEvidence:
     """Steps 1 to 5 for one log; `seen` are heads that its tree must contain.
 
     Raises MissingError where a file of the bundle cannot be read.
@@ -115,6 +120,7 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
     found = (*facts.faults, *control.faults, *(fault for fault in (*starts, *known) if fault is not None))
     faults = tuple(fault for fault in found if not _excused(fault, found))
     worth = quality(facts, control, timeline, faults, agreement.max_lag_s)  # 5
+    series = joined(list(map(partial(_series, context), scan.ranges(head.size)))) if anomalies else None
     return SiteEvidence(
         bundle.name,
         party,
@@ -128,6 +134,7 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
         worth,
         tuple(bundle.extra()),
         agreement.policy.colluders(party.affiliated),
+        series=series,
     )
 
 
@@ -269,6 +276,10 @@ def scan_log(bundle: Bundle, head: Head, map: Map) -> scan.Scan:
 
 def _scan_range(bundle: Bundle, size: int, tiles: tuple[int, int]) -> scan.Scan:
     return scan.scan(bundle, size, *tiles)
+
+
+def _series(context: Context, tiles: tuple[int, int]) -> Series:
+    return read_series(context, *tiles)
 
 
 def _gather(context: Context, tiles: tuple[int, int]) -> Facts:

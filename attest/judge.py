@@ -13,7 +13,7 @@ from typing import Final
 from attest import __version__
 from attest.across import compared
 from attest.agreement import Agreement, Party, Phase, SignedAgreement, Term
-from attest.anomalies import anomalies
+from attest.anomalies import anomalies, looked_for
 from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged, longest
 from attest.format.fields import HIDDEN
@@ -114,6 +114,9 @@ def _party(
             tallies.append(tally(view))
             findings += anomalies(view)
             view.forget()
+    if tallies:
+        read = all(found.view.evidence.series is not None for found in tallies)
+        checks += looked_for({f.code for f in findings}, party.name, series=read)
     if not terms:
         findings.append(
             Finding("agreement/nothing-judged", Outcome.UNPROVEN, f"no term binds {party.name} yet at {utc(at)}")

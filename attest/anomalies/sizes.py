@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from attest.anomalies import rules
 from attest.anomalies.remark import remark
 from attest.compute import bounds
+from attest.compute import plausible as rules
 from attest.compute.columns import Ints
 from attest.compute.exact import gathered, total
 from attest.evaluate import View

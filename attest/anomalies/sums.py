@@ -11,13 +11,13 @@ Sums hide what one device of several does: only its own series shows that (`atte
 of runs is in `attest.anomalies.sizes`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from attest.anomalies import rules
 from attest.anomalies.remark import hours, remark
+from attest.compute import plausible as rules
 from attest.compute.columns import Ints
 from attest.compute.exact import total
 from attest.compute.pins import Pin
@@ -26,7 +26,7 @@ from attest.facts import Cell, Table
 from attest.usage import CYCLES_KNOWN, DERIVED_KNOWN, ENERGY_KNOWN
 from attest.verdict import Finding
 
-_BOTH: Final = CYCLES_KNOWN | DERIVED_KNOWN
+_EITHER: Final = CYCLES_KNOWN | DERIVED_KNOWN
 _SETTLE_POWER: Final = "the node's register over these hours, beside a test of the device's own counters"
 
 
@@ -60,15 +60,19 @@ def _screened(view: View) -> Ints:
         free = free[rules.unexplained(t[free], e[free], c[free], pin.tdp_mw, pin.max_clock_mhz)]
         places = np.union1d(places, free)
         found.append(places if len(models.pins) == 1 else here[places])
-    return np.asarray(np.sort(np.concatenate(found)), np.int64)
+    picked: Ints = np.sort(np.concatenate(found))
+    return picked
 
 
-def _rows(view: View, rows: Table, known: int, rule: Callable[[Table, Pin], Any]) -> Table:
-    """The rows of which something is known and that a rule picks."""
-    kept = (rows[:, Cell.MEASURED] & known > 0) & (rows[:, Cell.SAMPLED] > 0)
+def _rows(view: View, rows: Table, known: Sequence[int], rule: Callable[[Table, Pin], Any]) -> Table:
+    """The rows of some length of which everything asked for is known, and that a rule picks."""
+    kept = rows[:, Cell.SAMPLED] >= rules.SHORTEST
+    for any_of in known:
+        kept &= rows[:, Cell.MEASURED] & any_of > 0
     rows = rows[kept]
     picked = view.account.models.over(rows[:, Cell.GROUP], lambda pin, at: np.asarray(rule(rows[at], pin)))
-    return rows[picked.astype(bool)]
+    chosen: Table = rows[picked.astype(bool)]
+    return chosen
 
 
 def _cycles(rows: Table) -> Ints:
@@ -76,7 +80,7 @@ def _cycles(rows: Table) -> Ints:
 
 
 def _still(view: View, rows: Table) -> Iterator[Finding]:
-    rows = _rows(view, rows, ENERGY_KNOWN, lambda r, p: rules.still(r[:, Cell.SAMPLED], r[:, Cell.ENERGY], p.tdp_mw))
+    rows = _rows(view, rows, (ENERGY_KNOWN,), lambda r, p: rules.still(r[:, Cell.SAMPLED], r[:, Cell.ENERGY], p.tdp_mw))
     if len(rows):
         seconds, energy = int(rows[:, Cell.SAMPLED].sum()), total(rows[:, Cell.ENERGY])
         text = (
@@ -93,7 +97,7 @@ def _starved(view: View, rows: Table) -> Iterator[Finding]:
     def rule(r: Table, pin: Pin) -> Any:
         return rules.starved(r[:, Cell.ENERGY], _cycles(r), pin.tdp_mw, pin.max_clock_mhz)
 
-    rows = _rows(view, _rows(view, rows, ENERGY_KNOWN, rule), _BOTH, rule)
+    rows = _rows(view, rows, (ENERGY_KNOWN, _EITHER), rule)
     if len(rows):
         seconds, energy, cycles = int(rows[:, Cell.SAMPLED].sum()), total(rows[:, Cell.ENERGY]), total(_cycles(rows))
         text = (
@@ -110,7 +114,7 @@ def _unexplained(view: View, rows: Table) -> Iterator[Finding]:
         t, e = r[:, Cell.SAMPLED], r[:, Cell.ENERGY]
         return (r[:, Cell.CLASS] == 0) & rules.unexplained(t, e, _cycles(r), pin.tdp_mw, pin.max_clock_mhz)
 
-    rows = _rows(view, _rows(view, rows, ENERGY_KNOWN, rule), _BOTH, rule)
+    rows = _rows(view, rows, (ENERGY_KNOWN, _EITHER), rule)
     if len(rows):
         seconds, energy = int(rows[:, Cell.SAMPLED].sum()), total(rows[:, Cell.ENERGY])
         text = (
@@ -126,7 +130,7 @@ def _beyond_clock(view: View, rows: Table) -> Iterator[Finding]:
     def rule(r: Table, pin: Pin) -> Any:
         return rules.beyond_clock(r[:, Cell.SAMPLED], _cycles(r), pin.max_clock_mhz)
 
-    rows = _rows(view, rows, _BOTH, rule)
+    rows = _rows(view, rows, (_EITHER,), rule)
     if len(rows):
         seconds, cycles = int(rows[:, Cell.SAMPLED].sum()), total(_cycles(rows))
         text = (

@@ -87,6 +87,11 @@ AHEAD: Final = 4  # ranges that wait for each process
     metavar="N",
     help="Processes that share the work on a large log; the verdict is the same.",
 )
+@click.option(
+    "--anomalies",
+    is_flag=True,
+    help="Read every block once more, for what single devices show from interval to interval. Changes no outcome.",
+)
 def check(
     bundles: Sequence[str],
     agreement: str,
@@ -100,6 +105,7 @@ def check(
     claimed: str | None,
     signer: str | None,
     jobs: int,
+    anomalies: bool,
 ) -> int:
     """Judge each BUNDLE, a copy of a site's log, against an agreement: holds, breached, unproven or invalid.
 
@@ -123,7 +129,7 @@ def check(
         return EXIT_MISSING
     time_ = said.claims.at if said is not None else int(time.time()) if at is None else at
     with workers(jobs) as map_:
-        verdict = judge_bundles(opened, signed, pins, at=time_, map=map_)
+        verdict = judge_bundles(opened, signed, pins, at=time_, map=map_, anomalies=anomalies)
     for text in verdict.missing:
         complain(text, "get another copy of the bundle")
     verdict = replace(verdict, missing=(*missing, *verdict.missing))

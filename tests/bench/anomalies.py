@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from attest.anomalies import rules
+from attest.compute import plausible as rules
 from attest.compute.accelerators import default_pin, lookup
 from attest.compute.columns import Ints
 

@@ -1,4 +1,4 @@
-"""The rules themselves: what of some numbers is an anomaly (schemas/anomalies.md has the formula and source of each).
+"""What of some numbers is plausible, and what is an anomaly (schemas/anomalies.md: formula and source of each rule).
 
 Every rule is a function of numbers alone, so that the same function is used on logs and measured on real traces
 (`tests/bench/anomalies.py`). Numbers are integers or arrays of them, of one device or summed over several: seconds
@@ -19,6 +19,7 @@ import numpy as np
 
 from attest.compute.columns import Ints
 
+SHORTEST: Final = 600  # device-seconds of a cell: of fewer, energy trails behind activity by too large a share
 STILL_SHARE: Final = 0.03  # of the power limit: the least measured of a board that is on is 0.10
 STARVED_RATIO: Final = 0.8  # share of the power limit over share of the clock; measured 2.4 to 3.0
 RESTING: Final = 0.001  # share of the clock; a T4 at work on other units showed 0.0024
@@ -46,7 +47,7 @@ def starved(energy_mj: Any, cycles: Any, tdp_mw: int, clock_mhz: int) -> Any:
 
 def unexplained(seconds: Any, energy_mj: Any, cycles: Any, tdp_mw: int, clock_mhz: int) -> Any:
     """The power of work where no run is named and tensor cores rest."""
-    return (energy_mj > seconds * (AWAKE_SHARE * tdp_mw)) & (cycles < seconds * (RESTING * clock_mhz))
+    return at_work(seconds, energy_mj, tdp_mw) & (cycles < seconds * (RESTING * clock_mhz))
 
 
 def beyond_clock(seconds: Any, cycles: Any, clock_mhz: int) -> Any:
@@ -93,6 +94,16 @@ def different(series: Any) -> Ints:
     return np.asarray((ordered[:, 1:] != ordered[:, :-1]).sum(axis=1) + 1, np.int64)
 
 
-def training_like(seconds: Any, fabric_mib: Any, cycles: Any, clock_mhz: int) -> Any:
-    """Traffic between devices of 10 GiB/s and tensor cores a quarter busy, both for as long."""
-    return (fabric_mib >= seconds * TRAFFIC_MIB_S) & (cycles >= seconds * (BUSY_SHARE * clock_mhz))
+def heavy_traffic(seconds: Any, fabric_mib: Any) -> Any:
+    """Traffic between devices of 10 GiB/s a device."""
+    return fabric_mib >= seconds * TRAFFIC_MIB_S
+
+
+def busy(seconds: Any, cycles: Any, clock_mhz: int) -> Any:
+    """Tensor cores a quarter busy."""
+    return cycles >= seconds * (BUSY_SHARE * clock_mhz)
+
+
+def at_work(seconds: Any, energy_mj: Any, tdp_mw: int) -> Any:
+    """More power than a board at rest draws."""
+    return energy_mj > seconds * (AWAKE_SHARE * tdp_mw)
