@@ -35,7 +35,8 @@ from attest.log.merkle import root_at
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at, tile_hashes
 from attest.packs import block_after
 from attest.replay import head_of, replay
-from attest.series import Series, joined, read_series
+from attest.reread import read_series
+from attest.series import Series, joined
 from attest.timeline import Head, Timeline
 from attest.trust.notes import unknown_signatures
 from attest.trust.pins import SeenHead, Trust

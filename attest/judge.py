@@ -13,7 +13,7 @@ from typing import Final
 from attest import __version__
 from attest.across import compared
 from attest.agreement import Agreement, Party, Phase, SignedAgreement, Term
-from attest.anomalies import anomalies, looked_for
+from attest.anomalies import anomalies, copied_between, looked_for
 from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged, longest
 from attest.format.fields import HIDDEN
@@ -49,6 +49,7 @@ def judge(signed: SignedAgreement, trust: Trust | None, evidence: Sequence[SiteE
     strangers = [e for e in evidence if e.party is None]
     findings = [finding_of(fault) for e in strangers for fault in e.faults]
     findings += about_all(agreement, windows)
+    findings += copied_between(longest(evidence), agreement.bucket_s)
     checks: list[Check] = []
     parties = []
     for party in agreement.parties:

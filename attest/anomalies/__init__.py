@@ -6,13 +6,14 @@ An anomaly is a remark with its measured error, and never changes an outcome.
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from attest.anomalies.copies import copied, copied_between
 from attest.anomalies.devices import in_devices
 from attest.anomalies.sizes import in_sizes
 from attest.anomalies.sums import in_sums
 from attest.evaluate import View
 from attest.verdict import Finding, Status
 
-__all__ = ["anomalies", "looked_for"]
+__all__ = ["anomalies", "copied_between", "looked_for"]
 
 _IN_SUMS: Final = ("anomaly/declared-size", "anomaly/energy-still", "anomaly/mfu", "anomaly/power-activity")
 _IN_SERIES: Final = ("anomaly/fabric-label", "anomaly/identical-series", "anomaly/too-clean")
@@ -23,6 +24,7 @@ def anomalies(view: View) -> Iterator[Finding]:
     yield from in_sums(view)
     yield from in_sizes(view)
     if view.evidence.series is not None:
+        yield from copied(view)
         yield from in_devices(view, view.evidence.series)
 
 

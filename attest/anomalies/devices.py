@@ -1,76 +1,33 @@
-"""Anomalies in the series of single devices (`attest.series`), where they were read.
+"""Anomalies in the series of single devices, each by itself (`attest.series`), where they were read.
 
-Of series that are alike the first in the log is taken for the true one, as with statements (verification.md, 5.6): so
-nobody can spoil what others said before. That accuses nobody: which of two is the copy no series tells.
+One device of eight whose counter stands still is an eighth less in a sum, and no noise at all leaves the sum as it is.
+Rules that need the model's pin, to know work from rest, are left out where a model has none.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from attest.anomalies.remark import hours, remark
 from attest.compute import plausible as rules
-from attest.compute.columns import Ints
 from attest.compute.exact import total
 from attest.compute.pins import Pin
 from attest.evaluate import View
-from attest.facts import Mask, Table
-from attest.series import Copy, Look, Odd, Series
+from attest.facts import Table
+from attest.series import Look, Odd, Series
 from attest.verdict import Finding
-
-PPM: Final = 1_000_000
 
 
 def in_devices(view: View, series: Series) -> Iterator[Finding]:
     """The anomalies of one site in one phase; those that need a pin only where all models have one."""
-    counting = view.worth.indices[view.worth.usable]
-    yield from _copied(view, series, counting)
-    odd = series.odd
-    odd = odd[np.isin(odd[:, Odd.INDEX], counting) & _inside(view, odd[:, Odd.BUCKET])]
+    odd, worth = series.odd, view.worth
+    odd = odd[np.isin(odd[:, Odd.INDEX], worth.indices[worth.usable])]
+    odd = odd[(odd[:, Odd.BUCKET] >= view.window[0]) & (odd[:, Odd.BUCKET] < view.window[1])]
     yield from _still(view, odd)
     if not view.unpinned:
         yield from _clean(view, odd)
         yield from _traffic(view, odd)
-
-
-def _inside(view: View, bucket: Ints) -> Mask:
-    return np.asarray((bucket >= view.window[0]) & (bucket < view.window[1]))
-
-
-def repeats(copies: Table) -> tuple[Ints, Ints]:
-    """The rows that are alike an earlier one of the log, and which row that is."""
-    order = np.lexsort((copies[:, Copy.BUCKET], copies[:, Copy.DEVICE], copies[:, Copy.INDEX], copies[:, Copy.FIRST]))
-    order = order[np.argsort(copies[order, Copy.SECOND], kind="stable")]
-    ordered = copies[order]
-    new = np.ones(len(order), bool)
-    hashes = [Copy.FIRST, Copy.SECOND]
-    new[1:] = (ordered[1:, hashes] != ordered[:-1, hashes]).any(axis=1)
-    original = order[np.flatnonzero(new)[np.cumsum(new) - 1]]
-    return order[~new], original[~new]
-
-
-def _copied(view: View, series: Series, counting: Ints) -> Iterator[Finding]:
-    copies = series.copies[np.isin(series.copies[:, Copy.INDEX], counting)]
-    later, earlier = repeats(copies)
-    here = _inside(view, copies[later, Copy.BUCKET])
-    rows, like = copies[later[here]], copies[earlier[here]]
-    if not len(rows):
-        return
-    at = int(np.lexsort((rows[:, Copy.BUCKET], rows[:, Copy.DEVICE], rows[:, Copy.INDEX]))[0])
-    first, other = rows[at].tolist(), like[at].tolist()
-    seconds = len(rows) * view.agreement.bucket_s
-    text = (
-        f"{hours(seconds)} have the energy of other series in every interval, the first that of device"
-        f" {first[Copy.DEVICE]} in statement {first[Copy.INDEX]:,}: as device {other[Copy.DEVICE]} in statement"
-        f" {other[Copy.INDEX]:,}"
-    )
-    if len(series.copies) < series.comparable:
-        text += f"; {len(series.copies):,} of {series.comparable:,} series were compared"
-    numbers = {"seconds": seconds, "device": first[Copy.DEVICE], "of_index": other[Copy.INDEX]}
-    numbers["of_device"] = other[Copy.DEVICE]
-    settle = "the collector's own files of both devices over these hours, and a meter of each node"
-    yield remark("anomaly/identical-series", text, settle, view, rows[:, Copy.INDEX], numbers)
 
 
 def _still(view: View, odd: Table) -> Iterator[Finding]:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from attest.agreement import verify_agreement
+from attest.anomalies.measured import rate_of
 from attest.check import check
 from attest.simulate.draws import Ints
 from attest.simulate.lab import Lab
@@ -45,7 +47,7 @@ class Tale(Site):
         self.trace = lru_cache(8)(lambda node: change(true(node)))
 
 
-def told(change: Change, jobs: tuple[Job, ...], nodes: tuple[int, ...] = (0,), **options: object) -> Lab:
+def told(change: Change, jobs: tuple[Job, ...], nodes: tuple[int, ...] = (0,), **options: Any) -> Lab:
     """A lab without a meter whose agents of some nodes told another tale all day."""
     made = lab(jobs, meter=None, **options)
     for node in nodes:
@@ -67,3 +69,11 @@ def verdict_on(made: Lab, *, series: bool = False) -> Verdict:
     """The verdict on a lab that need do nothing but report."""
     trust = parse_trust(LOOSE.trust())
     return check([made.bundle()], verify_agreement(LOOSE.signed()), trust, at=LATER, anomalies=series)
+
+
+def only(found: list[Finding], code: str) -> Finding:
+    """The one finding there is; it says where, how often the rule is wrong, and what would settle it."""
+    assert [f.code for f in found] == [code]
+    assert found[0].text.endswith(rate_of(code))
+    assert found[0].settle and found[0].source and found[0].index > 0
+    return found[0]

@@ -1,22 +1,16 @@
 """What the series of single devices show: each rule remarks on what it is for, and on no honest lab."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from attest.agreement import verify_agreement
-from attest.anomalies.measured import rate_of
-from attest.check import check, examine
+from attest.check import check
 from attest.format.vocabulary import Label, Precision
-from attest.series import Copy, Series, joined
 from attest.simulate import scenes
-from attest.simulate.lab import Lab
-from attest.simulate.memory import MemoryBundle
 from attest.simulate.site import Event, Job, Trace, Trouble
 from attest.trust.pins import parse_trust
-from attest.verdict import Finding, Status
-from tests.anomalies.tales import LOOSE, anomalies, retold, told, verdict_on
+from attest.verdict import Status
+from tests.anomalies.tales import anomalies, only, retold, told, verdict_on
 from tests.check.world import HOUR, INFERENCE, START, TRAINING, lab
 
 SERVED = TRAINING._replace(claimed=Label.INFERENCE)
@@ -28,70 +22,13 @@ TROUBLE = (
 )
 
 
-def only(found: list[Finding], code: str) -> Finding:
-    """The one finding there is."""
-    assert [f.code for f in found] == [code]
-    assert found[0].text.endswith(rate_of(code))
-    assert found[0].settle and found[0].source and found[0].index > 0
-    return found[0]
-
-
 @pytest.mark.parametrize("jobs", [(INFERENCE,), (TRAINING,), (INFERENCE, TRAINING._replace(nodes=(1,))), ()])
 @pytest.mark.parametrize("events", [(), TROUBLE], ids=["smooth", "trouble"])
 def test_honest_labs_have_none(jobs: tuple[Job, ...], events: tuple[Event, ...]) -> None:
     made = lab(jobs, events)
     made.run()
-    assert [f for f in found_in(made) if f.code.startswith("anomaly/")] == []
-
-
-def found_in(made: Lab) -> tuple[Finding, ...]:
-    return verdict_on(made, series=True).parties[0].findings
-
-
-def mirrored(trace: Trace) -> Trace:
-    """Device 5 is told as device 2."""
-    power, cycles = trace.power_mw.copy(), trace.cycles.copy()
-    power[5], cycles[5] = power[2], cycles[2]
-    return retold(trace, power_mw=power, cycles=cycles)
-
-
-def test_one_device_told_for_another_of_the_same_host() -> None:
-    finding = only(anomalies(told(mirrored, (TRAINING,)), series=True), "anomaly/identical-series")
-    assert finding.numbers["seconds"] == 24 * HOUR
-    assert (finding.numbers["device"], finding.numbers["of_device"]) == (5, 2)
-    assert finding.numbers["of_index"] == finding.index
-    assert finding.numbers["statements"] == 4
-
-
-def test_a_copy_of_another_hour() -> None:
-    """Device 0 tells at noon what it did at six, in another statement, and nothing else is copied."""
-
-    def again(trace: Trace) -> Trace:
-        power = trace.power_mw.copy()
-        power[0, 720:780] = power[0, 360:420]
-        return retold(trace, power_mw=power)
-
-    finding = only(anomalies(told(again, (TRAINING,)), series=True), "anomaly/identical-series")
-    assert finding.numbers["seconds"] == HOUR
-    assert finding.numbers["of_index"] < finding.index
-
-
-def test_a_copied_hour_with_one_millijoule_changed_is_not_seen() -> None:
-    """As the page says: these rules catch what was made up carelessly."""
-
-    def nearly(trace: Trace) -> Trace:
-        power = mirrored(trace).power_mw.copy()
-        power[5, ::60] += 1
-        return retold(trace, power_mw=power)
-
-    assert anomalies(told(nearly, (TRAINING,)), series=True) == []
-
-
-def test_a_gauge_of_whole_watts_that_hardly_moves_is_no_copy() -> None:
-    def whole(trace: Trace) -> Trace:
-        return retold(trace, power_mw=np.full_like(trace.power_mw, 68_000))
-
-    assert anomalies(told(whole, ()), series=True) == []
+    found = verdict_on(made, series=True).parties[0].findings
+    assert [f for f in found if f.code.startswith("anomaly/")] == []
 
 
 def test_a_counter_that_stands_still_among_seven_that_do_not() -> None:
@@ -141,35 +78,6 @@ def test_series_are_not_checked_unless_they_are_read() -> None:
         assert checks["anomaly/identical-series"] is checks["anomaly/too-clean"] is status
 
 
-def test_blocks_that_cannot_be_read_are_passed_over() -> None:
-    """They are charged like gaps; what another block shows is still seen."""
-    made = told(mirrored, (TRAINING,))
-    bundle = made.bundle()
-    (pack,) = (path for path in bundle.files if path.startswith("blocks/"))
-    bundle.flip(pack, len(bundle.files[pack]) // 2)
-    assert series_of(bundle).comparable < series_of(made.bundle()).comparable
-    del bundle.files[pack]
-    assert series_of(bundle).comparable == 0
-
-
-def series_of(bundle: MemoryBundle) -> Series:
-    found = examine(bundle, verify_agreement(LOOSE.signed()), anomalies=True).series
-    assert found is not None
-    return found
-
-
-def test_of_too_many_series_the_same_ones_are_kept_whatever_the_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = series_of(told(mirrored, (TRAINING,)).bundle())
-    monkeypatch.setattr("attest.series.MAX_SERIES", 100)
-    halves = [replace(whole, copies=whole.copies[part], comparable=0) for part in (slice(150), slice(150, None))]
-    once, twice = joined([whole]), joined([joined([half]) for half in halves])
-    assert 100 <= len(once.copies) <= 101
-    assert np.array_equal(once.copies, twice.copies)
-    alike = [dict(zip(*np.unique(copies[:, Copy.FIRST], return_counts=True))) for copies in (whole.copies, once.copies)]
-    assert any(count == 2 for count in alike[1].values())
-    assert all(alike[0][key] == count for key, count in alike[1].items())  # all of a copy, or none
-
-
 def test_the_labs_of_the_demo_have_none() -> None:
     demo = scenes.Demo()
     signed, trust = verify_agreement(demo.pact.signed()), parse_trust(demo.pact.trust())
@@ -178,7 +86,7 @@ def test_the_labs_of_the_demo_have_none() -> None:
         assert not [f for p in verdict.parties for f in p.findings if f.code.startswith("anomaly/")], kind
 
 
-def test_precision_and_label_are_told_by_run() -> None:
+def test_labels_are_of_whole_buckets() -> None:
     """A device that changes runs within a bucket is not held to one label."""
     short = SERVED._replace(precision=Precision.FP8, end=START + 3 * HOUR + 1_800)
     assert anomalies(told(lambda trace: trace, (short,), nodes=()), series=True) == []

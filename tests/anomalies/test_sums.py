@@ -3,22 +3,12 @@
 import numpy as np
 import pytest
 
-from attest.anomalies.measured import rate_of
 from attest.format.vocabulary import Label, Precision
 from attest.simulate.site import Job, Trace
-from attest.verdict import Finding
-from tests.anomalies.tales import anomalies, retold, told
+from tests.anomalies.tales import anomalies, only, retold, told
 from tests.check.world import DAY, END, HOUR, INFERENCE, START, TRAINING, codes, honest, judge
 
 SIZED = TRAINING._replace(declared_ppm=1_000_000)
-
-
-def only(found: list[Finding], code: str) -> Finding:
-    """The one finding there is."""
-    assert [f.code for f in found] == [code]
-    assert found[0].text.endswith(rate_of(code))
-    assert found[0].settle and found[0].source and found[0].index > 0
-    return found[0]
 
 
 @pytest.mark.parametrize(
