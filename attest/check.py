@@ -121,7 +121,7 @@ def examine(
     found = (*facts.faults, *control.faults, *(fault for fault in (*starts, *known) if fault is not None))
     faults = tuple(fault for fault in found if not _excused(fault, found))
     worth = quality(facts, control, timeline, faults, agreement.max_lag_s)  # 5
-    series = joined(list(map(partial(_series, context), scan.ranges(head.size)))) if anomalies else None
+    series = joined(map(partial(_series, context), scan.ranges(head.size))) if anomalies else None
     return SiteEvidence(
         bundle.name,
         party,

@@ -33,7 +33,7 @@ _NONE: Final = Series(table(Copy), table(Odd))
 def read_series(context: Context, first: int, last: int) -> Series:
     """The series of the entry tiles [first, last). Raises MissingError."""
     reader = _Reader(context)
-    return joined([_NONE, *(series for tile in range(first, last) for series in reader.tile(tile))])
+    return joined(series for tile in range(first, last) for series in reader.tile(tile))
 
 
 def _parsed(entry: bytes) -> Signed | None:

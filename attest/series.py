@@ -11,7 +11,7 @@ Like facts, series of neighbouring ranges of a log merge, and any partition give
 them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from functools import lru_cache
@@ -75,19 +75,32 @@ class Series:
     comparable: int = 0
 
 
-def joined(parts: Sequence[Series]) -> Series:
-    """The series of neighbouring ranges as one."""
+def joined(parts: Iterable[Series]) -> Series:
+    """The series of neighbouring ranges as one, in no more memory than twice what is kept."""
+    waiting: list[Series] = []
+    held = 0
+    for part in parts:
+        waiting.append(part)
+        held += len(part.copies) + len(part.odd)
+        if held > 2 * MAX_SERIES:
+            waiting = [_joined(waiting)]
+            held = len(waiting[0].copies) + len(waiting[0].odd)
+    return _joined(waiting)
+
+
+def _joined(parts: Sequence[Series]) -> Series:
     copies = table(Copy, [part.copies for part in parts])
     odd = table(Odd, [part.odd for part in parts])[:MAX_ODD]
     return Series(_fewest(copies, MAX_SERIES), odd, sum(part.comparable for part in parts))
 
 
 def _fewest(copies: Table, most: int) -> Table:
-    """The `most` with the least hashes, and whatever shares the last one's: so all of a copy, or none."""
+    """The `most` with the least hashes, and whatever shares the last one's, so that all of a copy is kept, or none: but
+    no more than half as many again, for a hostile log can repeat one series for ever."""
     if len(copies) <= most:
         return copies
     hashes = copies[:, Copy.FIRST].astype(np.uint64)
-    kept: Table = copies[hashes <= np.partition(hashes, most - 1)[most - 1]]
+    kept: Table = copies[hashes <= np.partition(hashes, most - 1)[most - 1]][: most + most // 2]
     return kept
 
 

@@ -8,7 +8,8 @@ statement which part of it that window was. By either formula it must fit what w
         of training also                                                        above 140
     declared / (seconds x 16-bit peak), of training without energy              below 0.05
 
-Only a statement and class counts whose runs all have a size, and whose energy is known for all of their seconds.
+Only a statement and class counts whose runs all have a size, in a statement that saw its devices throughout: an agent
+that lost an hour does not know what its runs did in it, and whoever declares their size may.
 """
 
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from attest.usage import CLASS_STEP, ENERGY_KNOWN
 from attest.verdict import Finding
 
 _16_BIT: Final = (Precision.BF16, Precision.FP16, Precision.TF32, Precision.FP32, Precision.FP64)  # or slower
+_UNSEEN: Final = (Cell.MISSING, Cell.STALE, Cell.RESET, Cell.STEP)
 _TRAINING: Final = (Label.TRAINING, Label.FINE_TUNING)
 _SETTLE: Final = "the number of parameters and tokens behind the size, and a meter over the run's hours"
 
@@ -51,7 +53,8 @@ def _declared(view: View) -> _Sizes | None:
         return None
     inside = (worth.windows[:, 0] >= view.start) & (worth.windows[:, 1] <= view.end)
     rows = account.work[worth.of(account.work[:, Work.INDEX], worth.usable & inside)]
-    rows = rows[np.isin(rows[:, Work.INDEX], rows[rows[:, Work.DECLARED] > 0, Work.INDEX])]
+    sizes = np.isin(rows[:, Work.INDEX], rows[rows[:, Work.DECLARED] > 0, Work.INDEX])
+    rows = rows[sizes & ~np.isin(rows[:, Work.INDEX], _dark(view))]
     if not len(rows):
         return None
     keys = np.stack((rows[:, Work.INDEX], rows[:, Work.CLASS]))
@@ -76,6 +79,12 @@ def _declared(view: View) -> _Sizes | None:
         energy,
     )
     return _Sizes(*(column[whole] for column in found))
+
+
+def _dark(view: View) -> Ints:
+    """The statements with seconds that nobody saw: what a run did there is in its size, and in no other sum."""
+    cells = view.account.usable
+    return np.unique(cells[sum(cells[:, state] for state in _UNSEEN) > 0, Cell.INDEX])
 
 
 def _place(index: Ints, klass: Ints, of_index: Ints, of_class: Ints) -> Ints:

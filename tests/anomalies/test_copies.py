@@ -144,6 +144,14 @@ def test_of_too_many_series_the_same_ones_are_kept_whatever_the_ranges(monkeypat
     assert all(alike[0][key] == count for key, count in alike[1].items())  # all of a copy, or none
 
 
+def test_a_series_that_is_repeated_for_ever_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = series_of(told(mirrored, (TRAINING,)).bundle())
+    monkeypatch.setattr("attest.series.MAX_SERIES", 100)
+    same = replace(whole, copies=np.repeat(whole.copies[:1], 90, axis=0))
+    assert len(joined(same for _ in range(50)).copies) == 150
+    assert len(joined([]).copies) == 0
+
+
 def test_how_many_were_compared_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("attest.series.MAX_SERIES", 100)
     finding = only(anomalies(told(mirrored, (TRAINING,)), series=True), CODE)

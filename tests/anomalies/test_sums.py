@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from attest.format.vocabulary import Label, Precision
-from attest.simulate.site import Job, Trace
+from attest.simulate.site import Event, Job, Trace, Trouble
 from tests.anomalies.tales import anomalies, only, retold, told
 from tests.check.world import DAY, END, HOUR, INFERENCE, START, TRAINING, codes, honest, judge
 
@@ -103,6 +103,12 @@ def test_a_run_without_a_size_beside_it_leaves_the_energy_untold() -> None:
     small = SIZED._replace(declared_ppm=20_000, end=START + 11 * HOUR)
     other = TRAINING._replace(name="other", start=START + 11 * HOUR, end=START + 18 * HOUR)
     assert {f.numbers["statements"] for f in anomalies(told(lambda t: t, (small, other)))} == {2}
+
+
+def test_a_statement_that_lost_an_hour_is_not_held_to_its_sizes() -> None:
+    """What its runs did in that hour is in their size, and in no sum of what was seen."""
+    lost = Event(Trouble.LOST, 0, START + 3 * HOUR, START + 6 * HOUR - 60)
+    assert anomalies(told(lambda t: t, (SIZED,), nodes=(), events=(lost,))) == []
 
 
 def test_what_does_not_count_is_not_looked_at() -> None:
