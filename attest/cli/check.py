@@ -128,8 +128,9 @@ def check(
     if not opened:
         return EXIT_MISSING
     time_ = said.claims.at if said is not None else int(time.time()) if at is None else at
+    series = anomalies if said is None else said.claims.series
     with workers(jobs) as map_:
-        verdict = judge_bundles(opened, signed, pins, at=time_, map=map_, anomalies=anomalies)
+        verdict = judge_bundles(opened, signed, pins, at=time_, map=map_, anomalies=series)
     for text in verdict.missing:
         complain(text, "get another copy of the bundle")
     verdict = replace(verdict, missing=(*missing, *verdict.missing))

@@ -14,7 +14,7 @@ from attest.simulate.site import Plan, Site, Trace
 from attest.simulate.telemetry import read
 from attest.trust.pins import parse_trust
 from attest.verdict import Finding, Outcome
-from tests.anomalies.tales import LOOSE, anomalies, only, retold, told, verdict_on
+from tests.anomalies.tales import LOOSE, Tale, anomalies, only, retold, told, verdict_on
 from tests.attacks.vectors import EVENING, NOON
 from tests.check.world import ACME, END, HOUR, INFERENCE, LATER, START, TRAINING, honest, lab, site
 
@@ -86,6 +86,7 @@ def test_one_meter_read_under_two_names(quantity: str) -> None:
 
 
 RIVAL = replace(ACME, name="rival")
+ELSEWHERE = Site(Plan("elsewhere", 2, START, END, (INFERENCE,)))
 PACT = replace(LOOSE, parties=(ACME, RIVAL))
 
 
@@ -98,19 +99,26 @@ def between(ours: Lab, theirs: Lab) -> list[Finding]:
     return list(verdict.findings)
 
 
-def test_the_same_telemetry_in_two_labs() -> None:
-    theirs = Lab(RIVAL, site(), meter=None)
+def test_a_device_of_one_lab_told_for_one_of_another() -> None:
+    """Sums of hosts are of eight devices, seven of them their own: those do not show it (verification.md, 5.9)."""
+
+    def told_for(trace: Trace) -> Trace:
+        power = trace.power_mw.copy()
+        power[5] = site().trace(1).power_mw[2]
+        return retold(trace, power_mw=power)
+
+    theirs = Lab(RIVAL, ELSEWHERE, meter=None)
+    theirs.tales[0] = Tale(ELSEWHERE.plan, told_for)
     theirs.run()
     (finding,) = between(honest(), theirs)
     assert finding.code == CODE and finding.outcome is Outcome.HOLDS
-    assert finding.numbers["seconds"] == 2 * 8 * 24 * HOUR
-    assert finding.text.startswith(
-        "384.0 device-hours of devices or meters of rival.example/dc1 are like those of acme"
-    )
+    assert finding.numbers["seconds"] == 24 * HOUR
+    assert finding.text.startswith("24.0 device-hours of devices or meters of rival.example/dc1 are like those of acme")
+    assert "device 5 of statement" in finding.text and "like device 2 of statement" in finding.text
 
 
 def test_two_labs_of_their_own_have_nothing_alike() -> None:
-    theirs = Lab(RIVAL, Site(Plan("elsewhere", 2, START, END, (INFERENCE,))), meter=None)
+    theirs = Lab(RIVAL, ELSEWHERE, meter=None)
     theirs.run()
     assert between(honest(), theirs) == []
 
