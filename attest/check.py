@@ -36,6 +36,8 @@ from attest.log.merkle import root_at
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at, tile_hashes
 from attest.packs import block_after
 from attest.replay import head_of, replay
+from attest.reread import read_series
+from attest.series import Series, joined
 from attest.timeline import Head, Timeline
 from attest.trust.notes import unknown_signatures
 from attest.trust.pins import SeenHead, Trust
@@ -57,8 +59,10 @@ def check(
     at: int,
     map: Map = map,
     papers: Sequence[Paper] = (),
+    anomalies: bool = False,
 ) -> Verdict:
-    """Judge copies of logs against a signed agreement at a time (Unix s); `papers` are events found beside them.
+    """Judge copies of logs against a signed agreement at a time (Unix s); `papers` are events found beside them. For
+    `anomalies` of single devices all blocks are read once more.
 
     Bad evidence becomes findings of the verdict; a bundle of which a file cannot be read is named as missing.
     """
@@ -67,7 +71,7 @@ def check(
     missing: list[str] = []
     for bundle in bundles:
         try:
-            found.append((bundle, examine(bundle, signed, seen, map=map)))
+            found.append((bundle, examine(bundle, signed, seen, map=map, anomalies=anomalies)))
         except MissingError as error:
             missing.append(f"{bundle.name}: {error}")
     found.sort(key=_order)
@@ -82,7 +86,9 @@ def _order(found: tuple[Bundle, SiteEvidence]) -> tuple[str, int, bytes, tuple[F
     return origin, size, note, e.faults, 0 if e.facts is None else e.facts.absent_blocks
 
 
-def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = (), *, map: Map = map) -> SiteEvidence:
+def examine(
+    bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = (), *, map: Map = map, anomalies: bool = False
+) -> SiteEvidence:
     """Steps 1 to 5 for one log; `seen` are heads that its tree must contain.
 
     Raises MissingError where a file of the bundle cannot be read.
@@ -117,6 +123,7 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
     found = (*facts.faults, *control.faults, *(fault for fault in (*starts, *known) if fault is not None))
     faults = tuple(fault for fault in found if not _excused(fault, found))
     worth = quality(facts, control, timeline, faults, agreement.max_lag_s)  # 5
+    series = joined(map(partial(_series, context), scan.ranges(head.size))) if anomalies else None
     return SiteEvidence(
         bundle.name,
         party,
@@ -130,6 +137,7 @@ def examine(bundle: Bundle, signed: SignedAgreement, seen: Sequence[SeenHead] = 
         worth,
         tuple(bundle.extra()),
         agreement.policy.colluders(party.affiliated),
+        series=series,
     )
 
 
@@ -271,6 +279,10 @@ def scan_log(bundle: Bundle, head: Head, map: Map) -> scan.Scan:
 
 def _scan_range(bundle: Bundle, size: int, tiles: tuple[int, int]) -> scan.Scan:
     return scan.scan(bundle, size, *tiles)
+
+
+def _series(context: Context, tiles: tuple[int, int]) -> Series:
+    return read_series(context, *tiles)
 
 
 def _gather(context: Context, tiles: tuple[int, int]) -> Facts:

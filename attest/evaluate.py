@@ -23,6 +23,7 @@ from attest.figures import INDEPENDENT, SOFTWARE
 from attest.layout import Layouts
 from attest.metering import Window
 from attest.relief import Relief
+from attest.series import Series
 from attest.timeline import Head, Timeline
 from attest.worth import Quality
 
@@ -40,7 +41,8 @@ class Copied(NamedTuple):
 
 @dataclass(frozen=True)
 class SiteEvidence:
-    """What steps 1 to 5 made of one bundle; what a step could not make is None, and a fault says why."""
+    """What steps 1 to 5 made of one bundle; what a step could not make is None, and a fault says why. `series` is None
+    where nobody asked for it."""
 
     bundle: str
     party: Party | None
@@ -55,6 +57,7 @@ class SiteEvidence:
     extra: tuple[str, ...] = ()
     colluders: int = 0
     copied: Copied | None = None
+    series: Series | None = None
 
 
 def longest(evidence: Sequence[SiteEvidence]) -> list[SiteEvidence]:

@@ -14,6 +14,7 @@ from attest import __version__
 from attest.across import compared
 from attest.acts import Paper, PartyActs, read_acts
 from attest.agreement import Agreement, Party, Phase, SignedAgreement, Term
+from attest.anomalies import anomalies, copied_between, looked_for
 from attest.errors import Scope, UnsupportedError
 from attest.evaluate import SiteEvidence, View, judged, longest
 from attest.format.fields import HIDDEN
@@ -62,6 +63,7 @@ def judge(
     strangers = [e for e in evidence if e.party is None]
     findings = [finding_of(fault) for e in strangers for fault in e.faults]
     findings += (*acts.findings, *about_all(signed, windows))
+    findings += copied_between(longest(evidence), agreement.bucket_s)
     checks: list[Check] = []
     parties = []
     for party in agreement.parties:
@@ -136,7 +138,11 @@ def _party(
                 checks.append((f"term/{term.kind}", Status.NOT_CHECKED, f"{term.name} does not bind {party.name}"))
         for view in of_phase:
             tallies.append(tally(view))
+            findings += anomalies(view)
             view.forget()
+    if tallies:
+        read = all(found.view.evidence.series is not None for found in tallies)
+        checks += looked_for({f.code for f in findings}, party.name, series=read)
     if not terms:
         findings.append(
             Finding("agreement/nothing-judged", Outcome.UNPROVEN, f"no term binds {party.name} yet at {utc(at)}")

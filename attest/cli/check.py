@@ -95,6 +95,11 @@ AHEAD: Final = 4  # ranges that wait for each process
     metavar="N",
     help="Processes that share the work on a large log; the verdict is the same.",
 )
+@click.option(
+    "--anomalies",
+    is_flag=True,
+    help="Read every block once more, for what single devices show from interval to interval. Changes no outcome.",
+)
 def check(
     bundles: Sequence[str],
     agreement: str,
@@ -109,6 +114,7 @@ def check(
     claimed: str | None,
     signer: str | None,
     jobs: int,
+    anomalies: bool,
 ) -> int:
     """Judge each BUNDLE, a copy of a site's log, against an agreement: holds, breached, unproven or invalid.
 
@@ -132,8 +138,9 @@ def check(
     if not opened:
         return EXIT_MISSING
     time_ = said.claims.at if said is not None else int(time.time()) if at is None else at
+    series = anomalies if said is None else said.claims.series
     with workers(jobs) as map_:
-        verdict = judge_bundles(opened, signed, pins, at=time_, map=map_, papers=papers)
+        verdict = judge_bundles(opened, signed, pins, at=time_, map=map_, papers=papers, anomalies=series)
     for text in verdict.missing:
         complain(text, "get another copy of the bundle")
     verdict = replace(verdict, missing=(*missing, *verdict.missing))

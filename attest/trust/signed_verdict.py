@@ -39,13 +39,15 @@ _MAX_SHOWN: Final = 120  # characters of a value that differs
 
 class Claims(NamedTuple):
     """What a verdict says it is of: the time of judgement (Unix s), the program's version, digests in hex of the
-    agreement and of the trust file (None: none), and the copies, as (origin, digest of the checkpoint)."""
+    agreement and of the trust file (None: none), the copies, as (origin, digest of the checkpoint), and whether the
+    series of single devices were looked at."""
 
     at: int
     version: str
     agreement: str
     trust: str | None
     copies: tuple[tuple[str, str], ...]
+    series: bool = False
 
 
 class SignedVerdict(NamedTuple):
@@ -91,7 +93,9 @@ def claims(text: bytes) -> Claims:
         copies = tuple((site["origin"], site["checkpoint"]) for party in data["parties"] for site in party["sites"])
         if not all(type(t) is str for t in (version, agreement, trust or "", *(t for copy in copies for t in copy))):
             _bad("a version, a name or a digest in it is no text")
-        return Claims(int(time.timestamp()), version, agreement, trust, copies)
+        looked = [check["status"] for check in data["checks"] if check["code"].startswith("anomaly/")]
+        series = bool(looked) and "not checked" not in looked
+        return Claims(int(time.timestamp()), version, agreement, trust, copies, series)
     except (ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
         _bad(f"the payload is no verdict: {type(error).__name__}")
 

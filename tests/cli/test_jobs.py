@@ -29,9 +29,9 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return fleet.path
 
 
-def judged(capsys: Captured, jobs: int) -> tuple[int, str]:
+def judged(capsys: Captured, jobs: int, more: str = "") -> tuple[int, str]:
     at = Path("at").read_text()
-    code = run(f"check fleet --agreement agreement --trust trust --at {at} --format json --jobs {jobs}")
+    code = run(f"check fleet --agreement agreement --trust trust --at {at} --format json --jobs {jobs} {more}")
     return code, capsys.readouterr().out
 
 
@@ -39,6 +39,13 @@ def test_the_verdict_is_the_same(log: Path, capsys: Captured) -> None:
     alone = judged(capsys, 1)
     assert alone[0] == 0 and '"outcome": "holds"' in alone[1]
     assert judged(capsys, 2) == alone
+
+
+def test_so_are_the_anomalies_of_single_devices(log: Path, capsys: Captured) -> None:
+    """The fleet tells the same hours over and over, which changes no outcome."""
+    alone = judged(capsys, 1, "--anomalies")
+    assert alone[0] == 0 and '"code": "anomaly/identical-series",\n          "outcome": "holds"' in alone[1]
+    assert judged(capsys, 2, "--anomalies") == alone
 
 
 @pytest.mark.parametrize("path", ["tile/entries/001", "blocks/002", "tile/0/000"])

@@ -62,6 +62,16 @@ def test_another_verifier_with_the_same_copies_makes_the_same_bytes(
     assert json.loads(out)["decided_by"] == [CASTOR.iss]
 
 
+def test_series_are_read_again_where_they_were_read(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whether they were stands in the verdict, and not in how it is checked."""
+    assert run(f"check {LABS} {TERMS} --at 2026-11-10T01:00:00Z --anomalies --sign judge.key -o v") == 4
+    capfd.readouterr()
+    assert run(f"check {LABS} {TERMS} --verdict v --signer {PUBLIC}") == 4
+    assert "judging again gives the same bytes" in capfd.readouterr().err
+    signed()
+    assert run(f"check {LABS} {TERMS} --verdict v --signer {PUBLIC} --anomalies") == 4
+
+
 def test_what_is_shown_names_the_copy_where_it_lies(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(f"check {LABS} {TERMS} --at 2026-11-10T01:00:00Z") == 4
     assert "look       attest open castor " in capfd.readouterr().out
