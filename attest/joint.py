@@ -1,4 +1,4 @@
-"""What only the evidence of several parties together shows (schemas/verification.md, 6.11).
+"""What only the evidence of several parties together shows (schemas/verification.md, 6.13).
 
     joint/series     statements have the energy, bucket by bucket, of another log's that were witnessed before
     joint/device     an accelerator stands in the inventories of two sites at the same time

@@ -8,6 +8,8 @@ there, which is looser and sound.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -16,7 +18,7 @@ import numpy.typing as npt
 from attest.agreement import Meter as PinnedMeter
 from attest.compute import tree
 from attest.compute.bounds import MFLOP, narrowed, widened
-from attest.compute.exact import Array, add, total
+from attest.compute.exact import Array, add, running, total
 from attest.compute.off import Off, surrounded
 from attest.compute.pins import Pin
 from attest.compute.record import Record
@@ -82,21 +84,10 @@ class Metering:
 
     def bound(self, direct: Array, windows: Sequence[Window], device_mj: Array | None = None) -> High:
         """H from the sums of u of the devices directly behind each meter and behind none, [meter, window]."""
-        nodes = len(self.feeds)
-        unmetered = direct[nodes]
-        if not nodes:
+        unmetered = direct[len(self.feeds)]
+        if not self.feeds:
             return High(unmetered, total(unmetered), ())
-        shifted = [(begin - self.first, end - self.first) for begin, end in windows]
-        found = tree.bound(
-            self.meters,
-            self.record,
-            direct[:nodes],
-            windows=shifted,
-            bucket_seconds=self.bucket,
-            first_bucket=self.first,
-            device_mj=None if device_mj is None else device_mj[:nodes],
-            off=self._silent,
-        )
+        found = self.by_meter(direct, windows, device_mj)
         roots = (found.windows[i] for i, meter in enumerate(self.meters) if meter.parent == tree.ROOT)
         return High(
             add(unmetered, *roots),
@@ -104,9 +95,34 @@ class Metering:
             tuple(self.feeds[i] for i in found.negative),
         )
 
+    def by_meter(self, direct: Array, windows: Sequence[Window], device_mj: Array | None = None) -> tree.Bounds:
+        """The same, meter by meter, of those with a reading; there must be one."""
+        nodes = len(self.feeds)
+        return tree.bound(
+            self.meters,
+            self.record,
+            direct[:nodes],
+            windows=[(begin - self.first, end - self.first) for begin, end in windows],
+            bucket_seconds=self.bucket,
+            first_bucket=self.first,
+            device_mj=None if device_mj is None else device_mj[:nodes],
+            off=self._silent,
+        )
+
+    def without_gaps(self) -> "Metering":
+        """The same meters, had they read nothing in their gaps."""
+        other = copy(self)
+        full = np.full((len(self.feeds), self.end - self.first), self.bucket * 1_000)
+        other.record = replace(self.record, covered_ms=running(full))
+        return other
+
     def covered_ms(self) -> Array:
         """Milliseconds with readings, [meter, bucket] of the window."""
         return self._cut(np.diff(self.record.covered_ms))
+
+    def gap_ms(self) -> Array:
+        """Milliseconds without readings, [meter, bucket] of the window."""
+        return self.bucket * 1_000 - self.covered_ms()
 
     def most_mj(self) -> Array:
         """The most energy that went through each meter, E+, [meter, bucket] of the window."""

@@ -8,6 +8,7 @@ import re
 from hashlib import sha256
 from typing import Final
 
+from attest.agreement.blanks import require_filled
 from attest.agreement.life import LIFE, MAX_VERSION, read_life
 from attest.agreement.model import Agreement, Meter, On, Party, Phase, Site
 from attest.agreement.pins import read_pins
@@ -57,7 +58,9 @@ _ROOT: Final = (
 
 def parse_agreement(text: bytes) -> Agreement:
     """The agreement that `text` says. Raises AgreementError, and nothing else whatever the bytes."""
-    root = parse_toml(text).only(*_ROOT)  # 1
+    root = parse_toml(text)
+    require_filled(root)
+    root.only(*_ROOT)  # 1
     bucket_s = quantity(root, "bucket", DURATION, low=1) if "bucket" in root else DEFAULT_BUCKET_S
     interval_s = DEFAULT_INTERVAL_S
     if "interval" in root:

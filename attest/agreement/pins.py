@@ -8,6 +8,7 @@
 What is left out is the default of `attest.compute.accelerators`; a model that the table does not know needs all.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from attest.agreement.model import canonical_model
@@ -41,6 +42,8 @@ _FIGURES: Final[dict[str, tuple[str, Dimension]]] = {
     "resolution": ("resolution_mj", ENERGY),
 }
 
+FIGURE_NAMES: Final = {name: key for key, (name, _) in _FIGURES.items()}
+
 
 def read_pins(root: Table) -> dict[str, Pin]:
     """The `pin` tables of an agreement by model. Raises AgreementError."""
@@ -71,6 +74,13 @@ def _pin(table: Table, model: str) -> Pin:
     except AgreementError as error:
         key = next((key for key, (name, _) in _FIGURES.items() if name == error.key), "model")
         raise table.error("agreement/pin", error.detail, key, hint=error.hint) from error
+
+
+def write_pin(pin: Pin) -> Iterator[str]:
+    """All figures of a pin as lines of its table."""
+    yield f'model = "{pin.model}"'
+    for key, (name, unit) in _FIGURES.items():
+        yield f'{key} = "{unit.format(getattr(pin, name))}"'
 
 
 def describe_pin(pin: Pin) -> str:

@@ -1,12 +1,17 @@
-"""`attest agreement`: sign the text of an agreement, party by party, and show what was signed by whom."""
+"""`attest agreement`: begin the text of one, find its holes, sign it party by party, and show who signed what."""
 
 import os
+from typing import Final
 
 import click
 
 from attest.cli.params import about, parsed, read, write
 from attest.cli.verb import Verb, Verbs, console
-from attest.errors import KeyFileError
+from attest.errors import AttestError, KeyFileError
+from attest.verdict import EXIT_MISSING
+
+CASES: Final = ("full-stop", "idle-stop", "inference-only", "slowdown", "run-cap")
+MAX_DEVICES: Final = 10**8
 
 
 @click.group(
@@ -15,10 +20,43 @@ from attest.errors import KeyFileError
     example="attest agreement show pact.agreement",
 )
 def agreement() -> None:
-    """Sign agreements and show them.
+    """Begin agreements, find their holes, sign them and show them.
 
     An agreement is a TOML text (schemas/agreement.md); signed by root holders of its parties, it is one file.
     """
+
+
+@agreement.command(cls=Verb, example="attest agreement new full-stop --accelerators 2048 -o stop.toml")
+@click.argument("case", type=click.Choice(CASES))
+@click.option("-o", "--output", required=True, metavar="FILE", help="The template; - for stdout.")
+@click.option(
+    "--accelerators",
+    type=click.IntRange(1, MAX_DEVICES),
+    default=16_384,
+    show_default=True,
+    metavar="N",
+    help="How many there are at a site: limits are chosen for it.",
+)
+@click.option(
+    "--model", default="NVIDIA H100 SXM5 80GB", show_default=True, metavar="NAME", help="Their model, as in the table."
+)
+def new(case: str, output: str, accelerators: int, model: str) -> None:
+    """Write a template for CASE: an agreement with blanks, each of which says what belongs there.
+
+    full-stop: everything off, shown by meters. idle-stop: on, and at rest. inference-only: no training. slowdown: a
+    share of a frozen baseline. run-cap: no single run over a size. The file says what to fill in, in which order, who
+    signs, and which commands follow; it is refused until its last blank is filled.
+    """
+    from attest.agreement.template import template
+
+    if output != "-" and os.path.lexists(output):
+        raise click.UsageError(f"{output} exists", click.get_current_context())
+    try:
+        text = template(case, accelerators, model)
+    except AttestError as error:
+        raise click.BadParameter(f"{error.detail}.", param_hint="--model") from error
+    write(output, text.encode())
+    console().say(f"fill its blanks, then: attest agreement lint {output}")
 
 
 @agreement.command(
@@ -96,3 +134,23 @@ def show(file: str, events: tuple[str, ...]) -> None:
     for path in events:
         for line in parsed(path, lambda data: list(event_lines(data, found))):
             click.echo(line)
+
+
+@agreement.command(cls=Verb, example="attest agreement lint pact.toml # exits 6")
+@click.argument("file")
+def lint(file: str) -> int:
+    """Print the holes of FILE, a text or a signed file, and what can be proven at each site.
+
+    A hole is what a valid text leaves open: a phase without a cap, a cap that its evidence can never prove, a quorum
+    that one operator can deny. It exits 0 where it finds none, and 6 where it finds one, as for a text that cannot be
+    read: no verdict about anybody, but a text to mend before it is signed.
+    """
+    from attest.agreement import lint as linter
+    from attest.agreement.signed import signable_text
+
+    data = read(file)
+    with about(file):
+        found = signable_text(data)
+    for line in linter.lines(found):
+        click.echo(line)
+    return EXIT_MISSING if linter.lint(found) else 0

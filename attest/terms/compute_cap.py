@@ -6,8 +6,9 @@ case itself. `low > high` is a contradiction of the evidence and proves neither.
 """
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -21,6 +22,7 @@ from attest.metering import Window
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
 from attest.terms.relieved import forgiven
+from attest.terms.settle import Settled, settle_compute
 from attest.verdict import Finding, Outcome, TermResult, utc, worst
 
 MFLOP: Final = 10**6
@@ -120,7 +122,9 @@ def judge_limits(
     number = None if label is None else int(label)
     exempt = [forgiven(views, limit.span(views[0]), number) for limit in begun]
     judged = [
-        _outcome(case.term.kind, bounds, limit.flop, *free)
+        _outcome(
+            case.term.kind, bounds, limit.flop, *free, partial(settling, views, limit, label, assurance, bounds.high)
+        )
         for bounds, limit, free in zip(found, begun, exempt, strict=True)
     ]
     outcome = worst(outcome for outcome, _ in judged)
@@ -160,9 +164,8 @@ class Bounds:
 def bounds_of(views: Sequence[View], limit: Limit, label: Label | None, assurance: Assurance) -> Bounds:
     """The bounds that a limit is held against; all sites have the same buckets."""
     span, window_s = limit.span(views[0]), limit.window_s
-    windows, within = _days(views[0], span), [span]
+    windows, within = _windows(views[0], limit), [span]
     if window_s is not None:
-        windows = _rolling(span, views[0].most_buckets(window_s))
         within = _rolling(span, views[0].fewest_buckets(window_s))
     number = None if label is None else int(label)
     found = [compute(view.account, windows, int(assurance), number, within) for view in views]
@@ -178,6 +181,20 @@ def bounds_of(views: Sequence[View], limit: Limit, label: Label | None, assuranc
         parts,
         tuple(feed for site in found for feed in site.negative),
     )
+
+
+def settling(views: Sequence[View], limit: Limit, label: Label | None, assurance: Assurance, high: int) -> Settled:
+    """What would bring the bounds of all sites, which are `high` FLOP, to the limit."""
+    number = None if label is None else int(label)
+    windows = _windows(views[0], limit)
+    rolling = limit.window_s is not None
+    return settle_compute(views, windows, limit.flop, int(assurance), number, rolling=rolling, high=high)
+
+
+def _windows(view: View, limit: Limit) -> list[Window]:
+    """The windows that `high` is the bound of."""
+    span = limit.span(view)
+    return _days(view, span) if limit.window_s is None else _rolling(span, view.most_buckets(limit.window_s))
 
 
 def _days(view: View, span: Window) -> list[Window]:
@@ -196,14 +213,16 @@ def _rolling(span: Window, length: int) -> list[Window]:
 
 
 def _outcome(
-    kind: str, bounds: Bounds, limit: int, free: int, exempt: tuple[Finding, ...]
+    kind: str, bounds: Bounds, limit: int, free: int, exempt: tuple[Finding, ...], settle: Callable[[], Settled]
 ) -> tuple[Outcome, tuple[Finding, ...]]:
     """What a limit and bounds make of each other; `free` FLOP of what is admitted are exempt, as `exempt` says."""
-    outcome, findings = _compared(kind, bounds, limit, free)
+    outcome, findings = _compared(kind, bounds, limit, free, settle)
     return outcome, (*findings, *exempt)
 
 
-def _compared(kind: str, bounds: Bounds, limit: int, free: int) -> tuple[Outcome, tuple[Finding, ...]]:
+def _compared(
+    kind: str, bounds: Bounds, limit: int, free: int, settle: Callable[[], Settled]
+) -> tuple[Outcome, tuple[Finding, ...]]:
     low, high, disputed = bounds.low, bounds.high, bounds.disputed
     numbers = {"low": low, "high": high, "limit": limit}
     if low > high:
@@ -219,5 +238,6 @@ def _compared(kind: str, bounds: Bounds, limit: int, free: int) -> tuple[Outcome
         numbers["disputed"] = disputed
         return Outcome.UNPROVEN, (Finding("breach/disputed", Outcome.UNPROVEN, text, numbers=numbers),)
     text = f"worst case {high:.3e} is over the limit {limit:.3e} FLOP, admitted {low:.3e}"
-    settle = "evidence that narrows the parts listed"
-    return Outcome.UNPROVEN, (Finding("bounds/too-wide", Outcome.UNPROVEN, text, numbers=numbers, settle=settle),)
+    found = settle()
+    numbers |= {"device_seconds_needed": found.needed_s, "device_seconds_missing": found.missing_s}
+    return Outcome.UNPROVEN, (Finding("bounds/too-wide", Outcome.UNPROVEN, text, numbers=numbers, settle=found.text),)

@@ -16,11 +16,11 @@ from attest.facts import Cell
 from attest.terms.case import Case
 from attest.terms.declared import in_part, reaches_end, undeclared
 from attest.terms.relieved import allowance, excused
+from attest.terms.settle import device_time, of_these
 from attest.terms.unread import Unread
 from attest.verdict import Finding, Outcome, TermResult
 
 PPM: Final = 1_000_000
-HOUR: Final = 3_600
 MOST_HOLES: Final = 5  # named one by one; the rest are counted
 
 
@@ -42,7 +42,11 @@ def judge_coverage(case: Case[Coverage]) -> TermResult:
         most = allowance(view)
         out_of_order += min(excused(view, view.unaccounted()), most)
         admitted_holes += admitted(view) - min(excused(view, past_holes(view)), most)
-        findings += holes(view)
+    needed = max(-(-term.share_ppm * expected // PPM) - accounted - out_of_order, 0)
+    for view in views:
+        if not view.unpinned:
+            found, needed = holes(view, needed)
+            findings += found
     outcome = Outcome.UNPROVEN
     whole = not in_part(lost) and reaches_end(views)
     if whole and (expected - admitted_holes) * PPM < term.share_ppm * expected:
@@ -83,8 +87,9 @@ def past_holes(view: View) -> Iterator[tuple[slice, Array]]:
         yield groups, np.where(past, np.maximum(seconds - excused, 0), 0)
 
 
-def holes(view: View) -> list[Finding]:
-    """The largest holes, by group of devices, and one finding that counts the rest."""
+def holes(view: View, needed: int) -> tuple[list[Finding], int]:
+    """The largest holes, by group of devices, and one finding that counts the rest. `needed` are the device-seconds
+    that would do, of the largest holes first; with what of them other sites must have."""
     by_group = view.holes.seconds
     order = [int(g) for g in np.argsort(-by_group, kind="stable") if by_group[g]]
     bucket = view.agreement.bucket_s
@@ -93,6 +98,8 @@ def holes(view: View) -> list[Finding]:
         group = view.layouts.groups[number]
         seconds = int(by_group[number])
         peak = view.pins[group.model].peak_flop_per_s * seconds
+        mine = min(needed, seconds)
+        needed -= mine
         findings.append(
             Finding(
                 "coverage/gap",
@@ -102,16 +109,16 @@ def holes(view: View) -> list[Finding]:
                 start=int(view.holes.first[number] + view.window[0]) * bucket,
                 end=int(view.holes.last[number] + 1 + view.window[0]) * bucket,
                 numbers={"device_seconds": seconds, "flop_at_peak": peak},
-                settle=f"records or a metered power-off for {device_time(seconds)}",
+                settle=f"records or a metered power-off for {of_these(mine, seconds)}" if mine else "",
             )
         )
     if len(order) > MOST_HOLES:
         rest = int(by_group[order[MOST_HOLES:]].sum())
         text = f"and {device_time(rest)} in {len(order) - MOST_HOLES} more groups"
-        findings.append(Finding("coverage/gap", Outcome.UNPROVEN, text, numbers={"device_seconds": rest}))
-    return findings
-
-
-def device_time(seconds: int) -> str:
-    """Device-seconds in words: hours, or seconds where it is less than one."""
-    return f"{seconds // HOUR:,} device-hours" if seconds >= HOUR else f"{seconds:,} device-seconds"
+        mine = min(needed, rest)
+        needed -= mine
+        settle = f"records or a metered power-off for {of_these(mine, rest)}, the largest groups first" if mine else ""
+        findings.append(
+            Finding("coverage/gap", Outcome.UNPROVEN, text, numbers={"device_seconds": rest}, settle=settle)
+        )
+    return findings, needed

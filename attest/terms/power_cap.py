@@ -3,10 +3,12 @@
 import numpy as np
 
 from attest.agreement import PowerCap
-from attest.compute.exact import Array, add, running
+from attest.agreement.units import SHARE
+from attest.compute.exact import PPM, Array, add, running
 from attest.evaluate import View
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
+from attest.terms.settle import named
 from attest.verdict import Finding, Outcome, TermResult
 
 
@@ -19,6 +21,7 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
     known = bool(views) and not findings
     clock_s = 0  # by how much the worst clock may be wrong
     least: list[Array] = []
+    errors: list[int] = []  # of the worst meter of each site
     for view in views:
         if view.unpinned:
             findings += [no_pin(model) for model in view.unpinned]
@@ -28,11 +31,11 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
         feeds, always = view.layouts.tops(_feeds(term, view), view.start, view.end)
         if not feeds or any(feed not in metering.figures for feed in feeds):
             known = False
-            findings.append(
-                Finding(
-                    "meter/none", Outcome.UNPROVEN, f"no meter of L{int(term.assurance)} on a feed that the term caps"
-                )
-            )
+            text = f"no meter of L{int(term.assurance)} on a feed that the term caps"
+            names = {number: name for name, number in view.layouts.feeds.items()}
+            bare = [names[feed] for feed in feeds if feed not in metering.figures]
+            settle = f"a meter of L{int(term.assurance)} on {named(bare)}" if bare else "a feed of this name"
+            findings.append(Finding("meter/none", Outcome.UNPROVEN, text, settle=settle))
             continue
         bucket = view.agreement.bucket_s
         clocks = {feed: metering.figures[feed].clock_uncertainty_s for feed in feeds}
@@ -43,14 +46,20 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
             known = False
             what = "is not known" if len(timed) < len(feeds) else f"may be wrong by a bucket of {bucket:,} s or more"
             text = f"the clock of a meter on a feed that the term caps {what}"
-            findings.append(Finding("meter/clock", Outcome.UNPROVEN, text))
+            settle = f"meters whose clocks are good to less than {bucket:,} s"
+            findings.append(Finding("meter/clock", Outcome.UNPROVEN, text, settle=settle))
         meters = metering.nodes(feeds)
         gap_ms = int((bucket * 1_000 - metering.covered_ms()[meters]).sum())
         gap_ms += (len(feeds) - len(meters)) * (view.end - view.start) * 1_000
         if gap_ms:
             known = False
             text = f"{gap_ms // 1_000:,} s of the capped feeds without a reading"
-            findings.append(Finding("meter/gap", Outcome.UNPROVEN, text, numbers={"gap_ms": gap_ms}))
+            silent = metering.gap_ms()[meters].sum(axis=1)
+            names = {number: name for name, number in view.layouts.feeds.items()}
+            holes = {names[metering.feeds[node]] for node, gap in zip(meters, silent, strict=True) if gap}
+            holes |= {names[feed] for feed in feeds if feed not in metering.numbers}
+            settle = f"readings of {named(sorted(holes))} for these {-(-gap_ms // 1_000):,} s"
+            findings.append(Finding("meter/gap", Outcome.UNPROVEN, text, numbers={"gap_ms": gap_ms}, settle=settle))
         none = np.zeros(view.window[1] - view.window[0], np.int64)
         upper = add(none, *metering.most_mj()[meters])
         # What hung on another of these feeds at another time may have been counted there already; and of a meter that
@@ -59,6 +68,7 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
         most, fewest = _lengths(view, window, energy=term.limit_mj is not None)
         seconds = bucket if term.limit_mj is None else 1
         high += -(-most_of(upper, most) // seconds)
+        errors.append(max((metering.figures[feed].error_ppm for feed in feeds), default=0))
         least.append(lower)
         low = certain_of(add(*least), fewest, -(-clock_s // bucket)) // seconds  # sites that peaked at the same time
     unit, limit = ("mW", term.limit_mw) if term.limit_mj is None else ("mJ", term.limit_mj)
@@ -70,9 +80,8 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
     elif known and high <= limit:
         outcome = Outcome.HOLDS
     elif known:
-        findings.append(
-            Finding("bounds/too-wide", Outcome.UNPROVEN, f"at most {high:,} {unit}, limit {limit:,} {unit}")
-        )
+        text = f"at most {high:,} {unit}, limit {limit:,} {unit}"
+        findings.append(Finding("bounds/too-wide", Outcome.UNPROVEN, text, settle=_finer(high, limit, max(errors))))
     return case.result(
         outcome,
         f"metered, by clocks good to {clock_s:,} s" if clock_s else "metered",
@@ -83,6 +92,15 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
         limit=limit,
         tightest=high if known else None,
     )
+
+
+def _finer(high: int, limit: int, error_ppm: int) -> str:
+    """How good meters would have to be for what they read to be within the limit, in so far as they err."""
+    read = high * PPM // (PPM + error_ppm)
+    if read > limit:
+        return f"no better meter: they read {SHARE.format((read - limit) * PPM // max(limit, 1))} more than the limit"
+    needed = (limit - read) * PPM // max(read, 1)
+    return f"meters that err by {SHARE.format(needed)} at most, and not by {SHARE.format(error_ppm)}"
 
 
 def _feeds(term: PowerCap, view: View) -> set[int]:

@@ -14,8 +14,9 @@ from attest.facts import Cell, Table, Work
 from attest.figures import INDEPENDENT, SOFTWARE
 from attest.format.vocabulary import Label
 from attest.terms.case import Case
-from attest.terms.compute_cap import MFLOP, Limit, bounds_of
+from attest.terms.compute_cap import MFLOP, Limit, bounds_of, settling
 from attest.terms.runs import ALONE, MAX_TRIED, Key, intact, named, result, whose
+from attest.terms.settle import NEVER, Settled, settle_dark
 from attest.verdict import Outcome, TermResult
 
 NO_LABEL: Final = int(Label.NONE)
@@ -30,13 +31,22 @@ def judge_run(case: Case[RunCap]) -> TermResult:
     views, lost = intact(case)
     if not views:
         return case.result(Outcome.UNPROVEN, "no bound", lost, unit="FLOP", limit=term.limit)
-    high = bounds_of(views, Limit(term.limit, None), None, term.assurance).high
-    if term.assurance <= SOFTWARE:
-        high = min(high, _at_most(views, label, term.per))
+    limit = Limit(term.limit, None)
+    everything = bounds_of(views, limit, None, term.assurance).high
+    most, dark = _at_most(views, label, term.per) if term.assurance <= SOFTWARE else (everything, 0)
+    high = min(everything, most)
     low, largest = _largest(views, label, term.per)
     text = whose(low, largest, term.per)
     breach = f"admitted {low:.3e} FLOP of {text}, over the limit {term.limit:.3e}"
-    return result(case, "term/run-cap", lost, low, high, term.limit, text, breach, "FLOP")
+
+    def settle() -> Settled:
+        by_total = settling(views, limit, None, term.assurance, everything)
+        if term.assurance > SOFTWARE:
+            return by_total
+        by_name = settle_dark(views, dark, most - term.limit)
+        return min(by_name, by_total, key=lambda found: found.needed_s or NEVER)
+
+    return result(case, "term/run-cap", lost, low, high, term.limit, text, breach, "FLOP", settle)
 
 
 class _Admitted:
@@ -124,11 +134,11 @@ def _largest(views: Sequence[View], label: int | None, tie: Tie) -> tuple[int, i
     return most * MFLOP, largest
 
 
-def _at_most(views: Sequence[View], label: int | None, tie: Tie) -> int:
+def _at_most(views: Sequence[View], label: int | None, tie: Tie) -> tuple[int, int]:
     """The most that the lab's own word leaves any lineage, FLOP: the accelerators that it names at peak, and whatever
-    is dark or sampled without a label. What has no lineage is taken to be one."""
+    is dark or sampled without a label, and what of it is dark. What has no lineage is taken to be one."""
     sums: dict[int, int] = {}
-    dark = 0
+    unnamed = dark = 0
     for number, view in enumerate(views):
         account = view.account
         found = named(number, view, account.worth.usable, label, tie)
@@ -138,7 +148,7 @@ def _at_most(views: Sequence[View], label: int | None, tie: Tie) -> int:
             sums[lineage] = sums.get(lineage, 0) + amount
         window = [(account.first, account.end)]
         metering = account.metering(SOFTWARE)
-        dark += total(account.sampled(metering, NO_LABEL))  # by its counters it may have been work, and of any run
+        unnamed += total(account.sampled(metering, NO_LABEL))  # by its counters it may have been work, and of any run
         dark += total(account.in_gaps(metering, window))
         dark += total(account.by_window(account.unsaid, window))
-    return (max(sums.values(), default=0) + dark) * MFLOP
+    return (max(sums.values(), default=0) + unnamed + dark) * MFLOP, dark * MFLOP

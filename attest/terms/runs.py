@@ -6,6 +6,7 @@ admits of one lineage, and `high`, above L1, is everything: any accelerator that
 part of one run.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from attest.evaluate import View
 from attest.facts import Mask, Table, Work
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
+from attest.terms.settle import Settled
 from attest.usage import CLASS_STEP
 from attest.verdict import Finding, Outcome, TermResult
 
@@ -65,8 +67,9 @@ def result(
     text: str,
     breach: str,
     unit: str,
+    settle: Callable[[], Settled],
 ) -> TermResult:
-    """A term about the largest run; `breach` says what breaks it."""
+    """A term about the largest run; `breach` says what breaks it, `settle` what would prove it."""
     numbers = {"low": low, "high": high, "limit": limit}
     findings: tuple[Finding, ...] = ()
     outcome = Outcome.UNPROVEN
@@ -78,7 +81,9 @@ def result(
         findings = (Finding(code, Outcome.BREACHED, breach, numbers=numbers),)
     elif high > limit:
         why = "whatever was not shown to be off may have been one run"
-        findings = (Finding("bounds/too-wide", Outcome.UNPROVEN, why, numbers=numbers),)
+        found = settle()
+        numbers |= {"device_seconds_needed": found.needed_s, "device_seconds_missing": found.missing_s}
+        findings = (Finding("bounds/too-wide", Outcome.UNPROVEN, why, numbers=numbers, settle=found.text),)
     elif not lost:
         outcome = Outcome.HOLDS
     known = None if lost else high

@@ -12,6 +12,7 @@ from attest.figures import INDEPENDENT, SOFTWARE
 from attest.format.vocabulary import Label
 from attest.terms.case import Case
 from attest.terms.runs import ALONE, MAX_TRIED, Key, intact, named, result, whose
+from attest.terms.settle import Settled, settle_devices
 from attest.usage import CYCLES_KNOWN
 from attest.verdict import Outcome, TermResult
 
@@ -25,12 +26,16 @@ def judge_scale(case: Case[ScaleCap]) -> TermResult:
         return case.result(Outcome.UNPROVEN, "no bound", lost, unit="accelerators", limit=term.devices)
     low, largest = _at_once(views, label)
     level = int(term.assurance)
-    high = int(add(*(_on(view, level) for view in views)).max())
-    if level <= SOFTWARE:
-        high = min(high, _at_most_at_once(views, label))
+    on = add(*(_on(view, level) for view in views))
+    most, dark = (_at_most_at_once(views, label), _dark_at_once(views)) if level <= SOFTWARE else (on, on)
+    high = min(int(on.max()), int(most.max()))
     text = whose(low, largest)
     breach = f"{text} had {low:,} accelerators at once, at most {term.devices:,}"
-    return result(case, "term/scale-cap", lost, low, high, term.devices, text, breach, "accelerators")
+
+    def settle() -> Settled:
+        return settle_devices(views, most - term.devices, dark, level)
+
+    return result(case, "term/scale-cap", lost, low, high, term.devices, text, breach, "accelerators", settle)
 
 
 def _at_once(views: Sequence[View], label: int | None) -> tuple[int, int]:
@@ -76,19 +81,24 @@ def _on(view: View, level: int) -> Array:
     return np.asarray(devices.sum(axis=0))
 
 
-def _at_most_at_once(views: Sequence[View], label: int | None) -> int:
-    """The most that the lab's own word leaves any lineage in a bucket: all accelerators of the groups that statements
-    name it on, and those that are dark. Where lineages are too many to try each they are taken to be one."""
+def _dark_at_once(views: Sequence[View]) -> Array:
+    """The accelerators of all sites that are dark, by bucket."""
+    return add(*(_dark(view) for view in views))
+
+
+def _at_most_at_once(views: Sequence[View], label: int | None) -> Array:
+    """The most that the lab's own word leaves any lineage in each bucket: all accelerators of the groups that
+    statements name it on, and those that are dark. Where lineages are too many to try each they are taken to be one."""
     sites = [named(number, view, view.account.worth.usable, label) for number, view in enumerate(views)]
-    dark = add(*(_dark(view) for view in views))
+    dark = _dark_at_once(views)
     lineages = {key[0] for site in sites for key in site.keys}
     chosen = [np.ones(len(site.rows), bool) for site in sites]
-    most = int(dark.max())
+    most = dark
     for lineage in sorted(lineages) if len(lineages) <= MAX_TRIED else [None]:
         if lineage is not None:
             chosen = [site.rows[:, Work.LINEAGE] == lineage for site in sites]
         each = zip(views, sites, chosen, strict=True)
-        most = max(most, int(add(dark, *(_on_groups(view, site.rows[rows]) for view, site, rows in each)).max()))
+        most = np.maximum(most, add(dark, *(_on_groups(view, site.rows[rows]) for view, site, rows in each)))
     return most
 
 

@@ -33,6 +33,7 @@ from attest.agreement import (
     parse_agreement,
     verify_agreement,
 )
+from attest.agreement.lint import lines as lint_lines
 from attest.agreement.term_words import describe
 from attest.agreement.words import lines
 from attest.compute.accelerators import default_pin
@@ -244,3 +245,13 @@ def test_any_value_at_any_key_is_an_agreement_or_an_agreement_error(example: str
         st.sampled_from([*values, "[]", "[[]]", "[1]", "{}", "[{}]", "''", "1.5", "nan", "1979-05-27", "-1"])
     )
     parsed(example.replace(f"= {old}\n", f"= {new}\n", 1))
+
+
+def test_the_page_shows_what_lint_says_of_it(page: str, example: str) -> None:
+    """Line and hole, and the table of a site."""
+    printed = list(lint_lines(parse_agreement(example.encode())))
+    said = [line[4:] for line in page.splitlines() if line.startswith("    ")]
+    shown = [line for line in printed if line in said]
+    assert sum(line.startswith("line ") for line in shown) == 1
+    assert sum("  L" in line for line in shown) >= 7
+    assert "what can be proven at Acme, acme-dc2, 2,048 NVIDIA H100 SXM5 80GB, FLOP in 30 d" in shown

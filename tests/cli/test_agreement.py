@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from attest.agreement import parse_agreement, verify_agreement
+from attest.agreement.cases import CASES
+from attest.cli.agreement import CASES as NAMES
 from attest.cli.main import main
 from attest.sign.files import new_key
 from attest.trust.keys import Alg, format_key
@@ -167,3 +169,54 @@ def test_a_key_that_others_can_read_does_not_sign(here: Path, capsys: pytest.Cap
     code, _, err = run(capsys, "agreement sign pact.toml --key open.key -o x")
     assert code == 6
     assert "others than its owner" in err
+
+
+def test_a_template_is_written_and_refused_until_it_is_filled(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "agreement new full-stop --accelerators 2048 -o new.toml")
+    assert (code, out, err) == (0, "", "fill its blanks, then: attest agreement lint new.toml\n")
+    line = (
+        Path("new.toml")
+        .read_text("utf-8")
+        .splitlines()
+        .index('name = "<fill 1: what the agreement is called, such as Full stop in winter>"')
+        + 1
+    )
+    for command in ("agreement lint new.toml", "agreement show new.toml", "agreement sign new.toml --key ada.key -o x"):
+        assert run(capsys, command) == (
+            6,
+            "",
+            "attest: error: agreement/blank: blank 1 is not filled, and 34 more: what the agreement is called, such as"
+            f" Full stop in winter (line {line}, name), in new.toml\n"
+            "attest: hint: fill blanks in the order of their numbers\n",
+        )
+    assert run(capsys, "agreement new full-stop -o -")[1].startswith("# Full stop: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("agreement new full-stop -o pact.toml", "pact.toml exists"),
+        ("agreement new full-stop -o new.toml --model Abacus", "invalid value for --model: no accelerator 'Abacus' in"),
+        ("agreement new full-stop -o new.toml --accelerators 0", "invalid value for '--accelerators': 0 is not in"),
+        ("agreement new half-stop -o new.toml", "invalid value for '"),
+    ],
+)
+def test_a_template_that_cannot_be(here: Path, capsys: pytest.CaptureFixture[str], command: str, message: str) -> None:
+    before = Path("pact.toml").read_bytes()
+    code, out, err = run(capsys, command)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"attest: error: {message}")
+    assert not Path("new.toml").exists()
+    assert Path("pact.toml").read_bytes() == before
+
+
+def test_lint_prints_holes_and_is_no_verdict(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "agreement lint pact.toml")
+    assert (code, err) == (6, "")
+    assert out.startswith("line 12: lint/quorum-denied  Acme without acme-own: ")
+    run(capsys, "agreement sign pact.toml --key ada.key -o pact.agreement")
+    assert run(capsys, "agreement lint pact.agreement") == (code, out, err)
+
+
+def test_cases_are_those_that_have_a_template() -> None:
+    assert tuple(CASES) == NAMES

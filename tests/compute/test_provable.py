@@ -10,6 +10,7 @@ import pytest
 
 from attest.compute.accelerators import default_pin
 from attest.compute.bounds import Admitted, Raw, presence, upper
+from attest.compute.provable import Equipment, Metered, Span, least, metered, rows
 from attest.compute.record import Record
 from attest.compute.tree import Meter, bound
 
@@ -71,3 +72,40 @@ def test_idle_with_energy_counters(devices: int) -> None:
 def test_idle_with_node_meters_only(devices: int) -> None:
     """Idle nodes of 2.1 kW, 560 W of it in the devices: 125 x 2,100 W x 30 d x 1.01 x 5.65e12 = 3.9e24."""
     assert _metered(devices // 8, 8, 2_100_000, 10_000) == pytest.approx(4e21 * devices, rel=0.05)
+
+
+@SITES
+def test_the_table_that_is_printed_has_these_cells(devices: int) -> None:
+    """`attest.compute.provable`, with meters that err by 1 %."""
+    site = Equipment(devices, PIN, (Metered(10_000),))
+    found = {(row.mode, row.evidence): row.flop for row in rows(site, Span.of_days(DAYS))}
+    assert found["off", "an energy register a node"] == devices // 8 * 30 * 36_000_000 * 5_650 * MFLOP
+    assert found["off", "a site meter"] == _metered(1, devices, devices // 8 * 70_000, 10_000)
+    assert found["idle", "meters"] == _metered(1, devices, devices // 8 * 2_100_000, 10_000)
+    assert found["any", "presence alone"] == int(presence(devices * DAYS * DAY, PIN)) * MFLOP
+    inference = [flop for (mode, _), flop in found.items() if mode == "inference"]
+    assert 2.5e20 * devices < min(inference) < max(inference) < 1.9e21 * devices
+    idle = found["idle", "the lab's own counters"]
+    assert idle == devices * DAYS * DAY * PIN.vector_flop_per_s  # vector units count always: k E+ is three times that
+
+
+def test_storage_is_lost_once_a_day_and_generation_all_day() -> None:
+    plain, full = (Equipment(1_000, PIN, (meter,)) for meter in (Metered(0), Metered(0, 3_600_000_000, 1_000_000)))
+    more = metered(full, 10**8, Span(DAY, 2)) - metered(plain, 10**8, Span(DAY, 2))
+    assert more == (2 * 3_600_000_000 + DAY * 1_000_000) * 5_650 * MFLOP
+    assert [row.evidence for row in rows(full, Span.of_days(1)) if row.mode == "off"] == ["a site meter"]
+
+
+def test_the_least_cap_is_what_evidence_of_a_level_leaves() -> None:
+    bare, site = Equipment(1_000, PIN), Equipment(1_000, PIN, (Metered(10_000),))
+    month = Span.of_days(DAYS)
+    assert least(site, 1, month) == 0  # by a lab's word that all is off
+    assert least(site, 4, month) == next(rows(site, month)).flop
+    assert least(bare, 3, month) == int(presence(1_000 * DAYS * DAY, PIN)) * MFLOP
+    assert {row.level for row in rows(bare, month)} == {0, 1}
+
+
+def test_a_window_begins_inside_a_bucket_and_a_day() -> None:
+    assert Span.of_window(DAY, 3_600) == Span(25 * 3_600, 3)
+    assert Span.of_window(3_600, 3_600) == Span(2 * 3_600, 2)
+    assert Span.of_window(DAY, 3_600).widened(1, 3_600) == Span(27 * 3_600, 3)

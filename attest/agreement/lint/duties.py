@@ -1,0 +1,49 @@
+"""Holes of times: max_lag, grace and gaps that make a duty impossible to keep, or worthless."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from attest.agreement.kinds import AssuranceShare, Coverage, Gap, Timeliness
+from attest.agreement.lint.hole import Hole, Text
+from attest.agreement.units import DURATION
+
+HEADS_S: Final = 3_600  # heads become entries of a log once an hour (schemas/log.md)
+DUTIES: Final = (Coverage, Gap, Timeliness, AssuranceShare)
+
+
+def holes(text: Text) -> Iterator[Hole]:
+    """Of the whole agreement."""
+    agreement = text.agreement
+    lag, grace = agreement.max_lag_s, agreement.grace_s
+    if lag < HEADS_S:
+        what = f"max_lag is {DURATION.format(lag)}, and a log keeps one cosigned head an hour: nothing would be timely"
+        yield Hole(text.line("max_lag"), "lint/lag-short", what, "max_lag of 1 h or more")
+    seen: set[int] = set()
+    for phase, line in text.phases():
+        length = phase.end - phase.start
+        if lag >= length:
+            what = (
+                f"{phase.name} lasts {DURATION.format(length)} and max_lag is {DURATION.format(lag)}: all that is said"
+                " of it may be written before it begins or after it ends"
+            )
+            yield Hole(line, "lint/lag-long", what, f"max_lag far below {DURATION.format(length)}")
+        if grace >= length and any(isinstance(term, DUTIES) for term in phase.terms):
+            what = (
+                f"{phase.name} lasts {DURATION.format(length)} and grace is {DURATION.format(grace)}: while it lasts,"
+                " no duty can be missed"
+            )
+            yield Hole(line, "lint/grace-long", what, f"grace far below {DURATION.format(length)}")
+    for bound in text.terms():
+        if bound.line in seen:
+            continue
+        seen.add(bound.line)
+        term = bound.term
+        if isinstance(term, Gap) and term.longest_s < agreement.interval_s:
+            interval, longest = DURATION.format(agreement.interval_s), DURATION.format(term.longest_s)
+            what = f"{bound.name}: one lost record is a gap of {interval}, and {longest} is allowed"
+            yield Hole(bound.line, "lint/gap-short", what, f"longest of {interval} or more")
+        if isinstance(term, Timeliness) and term.max_lag_s < min(HEADS_S, lag):
+            what = (
+                f"{bound.name}: max_lag is {DURATION.format(term.max_lag_s)}, and a log keeps one cosigned head an hour"
+            )
+            yield Hole(bound.line, "lint/lag-short", what, "max_lag of 1 h or more")
