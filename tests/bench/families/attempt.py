@@ -161,8 +161,8 @@ BREAKABLE: dict[str, Breakable] = {
 @dataclass(frozen=True)
 class Attempt:
     """What is shown and what is so. `phases` are (start, end); `pact` has the parties and all but the phases, `amend`
-    what no text says of them; `only` are the agreements that the attempt is made under, all that it breaks if empty;
-    `at` is the time of judgement."""
+    what no text says of them, and `party` is the one that breaks it; `only` are the agreements that the attempt is made
+    under, all that it breaks if empty; `at` is the time of judgement."""
 
     bundles: Sequence[Bundle]
     truth: Truth
@@ -173,6 +173,7 @@ class Attempt:
     pact: Pact = field(default_factory=lambda: Pact((ACME,), ()))
     amend: Callable[[Agreement], Agreement] = lambda agreement: agreement
     trust: bytes = b""
+    party: int = 0
 
 
 class Result(NamedTuple):
@@ -203,7 +204,7 @@ def judge(family: int, name: str, attempt: Attempt) -> list[Result]:
     signed = SignedAgreement(attempt.amend(signed.agreement), signed.signers)
     verdict = check(list(attempt.bundles), signed, parse_trust(pact.trust() + attempt.trust), at=attempt.at)
     results = []
-    party = verdict.parties[0]
+    party = verdict.parties[attempt.party]
     about = [f.outcome for f in (*verdict.findings, *party.findings)]
     beside = {f.code for f in (*verdict.findings, *party.findings)}
     for term in party.terms:

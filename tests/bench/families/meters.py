@@ -49,18 +49,25 @@ def bypassed() -> Cases:
         for words, nodes, hour, hours in magnitudes(scene):
             for base_name, base in bases(scene):
                 site, tale = scene.play(base, scene.secret(nodes, hour, hours)), scene.play(base)
-                more = {n: np.maximum(site.trace(n).node_mw - tale.trace(n).node_mw, 0) for n in nodes}
                 for name, (ppm, everywhere) in ways.items():
-                    unseen = {n: power * ppm // 10**6 for n, power in more.items()}
-                    fed = Fed(site, unseen if everywhere else {}, sum(unseen.values()))  # type: ignore[arg-type]
                     for honest in (False, True):
 
-                        def build(scene=scene, site=site, tale=tale, fed=fed, honest=honest) -> Attempt:  # type: ignore[no-untyped-def]
+                        def build(  # type: ignore[no-untyped-def]
+                            scene=scene, site=site, tale=tale, nodes=nodes, ppm=ppm, everywhere=everywhere, honest=honest
+                        ) -> Attempt:
+                            unseen = {n: _more(site, tale, n) * ppm // 10**6 for n in nodes}
+                            whole = np.sum(list(unseen.values()), axis=0)
+                            fed = Fed(site, unseen if everywhere else {}, whole)
                             lab = Liar(site, tell=None if honest else following(tale), tell_meter=metering(fed))
                             return shown(lab, scene, of(site), word=not honest)
 
                         told = "hosts honest" if honest else f"said to be {base_name}"
                         yield f"{name}, {base_name}, {told}, {words}", build
+
+
+def _more(site: Site, tale: Site, node: int) -> Ints:
+    """What a node draws beyond what it is said to."""
+    return np.maximum(site.trace(node).node_mw - tale.trace(node).node_mw, 0)
 
 
 Build = Callable[[Scene, Site, Site, tuple[int, ...], float], Attempt]
@@ -110,8 +117,7 @@ def _battery(kilojoules: int, of_generators: bool = False) -> Build:
         share = kilojoules // len(nodes)
         unseen = {}
         for node in nodes:
-            more = np.maximum(site.trace(node).node_mw - tale.trace(node).node_mw, 0)
-            unseen[node] = _given(site, more, share * 10**6, by_day=not of_generators)
+            unseen[node] = _given(site, _more(site, tale, node), share * 10**6, by_day=not of_generators)
         fed = Fed(site, unseen)
         figures = {"generation": f"{kilojoules} W"} if of_generators else {"storage": f"{kilojoules} kJ"}
         lab = Liar(site, tell=following(tale), tell_meter=metering(fed), instrument=EVERY_MINUTE)

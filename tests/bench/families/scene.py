@@ -78,10 +78,11 @@ class Scene:
     # -- what is not
 
     def job(self, nodes: tuple[int, ...], hour: float, hours: float, name: str = "secret", **of: Any) -> Job:
-        """Training from an hour of the phase on."""
-        begin = START + round(hour * HOUR)
+        """Training from an hour of the phase on, in whole minutes."""
+        begin = START + round(hour * 60) * 60
+        end = begin + max(round(hours * 60), 1) * 60
         given = {"label": Label.TRAINING, "precision": Precision.BF16, **of}
-        return Job(name=name, nodes=nodes, start=begin, end=begin + round(hours * HOUR), **given)
+        return Job(name=name, nodes=nodes, start=begin, end=end, **given)
 
     def secret(self, nodes: tuple[int, ...], hour: float, hours: float, **of: Any) -> Story:
         """A story of that job alone; nodes that are off otherwise are on for it, from a minute before."""
