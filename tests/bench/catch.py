@@ -105,7 +105,9 @@ def main(options: Sequence[str]) -> int:
     print(table(found, step))
     print(honest_lines(honest_weeks))
     if "--passed" in options:
-        print("\n".join(f"{r.family}\t{r.agreement}\t{r.attempt}" for r in found if r.outcome == "holds" and not r.word))
+        print(
+            "\n".join(f"{r.family}\t{r.agreement}\t{r.attempt}" for r in found if r.outcome == "holds" and not r.word)
+        )
     return int(any(undue(found)) or any(week.accused for week in honest_weeks))
 
 

@@ -25,7 +25,7 @@ from attest.simulate.draws import Ints
 from attest.simulate.pact import Pact, Phase, Table
 from attest.simulate.site import DEVICES, Site
 from attest.trust.pins import parse_trust
-from attest.verdict import Outcome, worst
+from attest.verdict import worst
 
 HOUR = 3_600
 DAY = 86_400

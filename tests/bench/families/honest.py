@@ -108,9 +108,7 @@ class _Story:
         if self.kind in ("full stop", "idle stop"):
             return self.scene.off if self.kind == "full stop" else self.scene.idle
         serving = self.kind == "service"
-        label, precision = (
-            (Label.INFERENCE, Precision.FP8) if serving else (Label.TRAINING, Precision.BF16)
-        )
+        label, precision = (Label.INFERENCE, Precision.FP8) if serving else (Label.TRAINING, Precision.BF16)
         jobs = []
         for number in range(self.one(1, 4)):
             minutes = self.one(10, 72 * 60)
@@ -235,9 +233,7 @@ class _Story:
             devices[left][place], devices[right][other] = a._replace(uid=b.uid), b._replace(uid=a.uid)
         shift = len(feeds) - len(true.feeds)
         moved = [tuple(d._replace(feed=d.feed + shift) for d in own) for own in devices]
-        return replace(
-            true, feeds=feeds, hosts=tuple(h._replace(devices=d) for h, d in zip(hosts, moved, strict=True))
-        )
+        return replace(true, feeds=feeds, hosts=tuple(h._replace(devices=d) for h, d in zip(hosts, moved, strict=True)))
 
     def _witnesses_away(self) -> None:
         lab = self.lab
@@ -278,15 +274,27 @@ class _Story:
             {"kind": "witnessing"},
         )
         cap = {"kind": "compute-cap", "assurance": "L1"}
-        power = {"kind": "power-cap", "assurance": "L4", "limit": f"{(4 if self.kind == 'idle stop' else 9) * nodes} kW"}
+        power = {
+            "kind": "power-cap",
+            "assurance": "L4",
+            "limit": f"{(4 if self.kind == 'idle stop' else 9) * nodes} kW",
+        }
         caps: dict[str, tuple[Table, ...]] = {
             "full stop": (
                 {**cap, "limit": f"{nodes}e19 FLOP", "assurance": "L4"},
                 {"kind": "power-off", "assurance": "L4"},
             ),
             "idle stop": ({**cap, "limit": f"{2 * nodes}e22 FLOP"}, power),
-            "service": ({**cap, "limit": "1e21 FLOP", "label": "training"}, {**cap, "limit": f"{nodes}e22 FLOP"}, power),
-            "training": ({**cap, "limit": f"{nodes}e22 FLOP"}, {**cap, "limit": f"{nodes}e21 FLOP", "window": "1 d"}, power),
+            "service": (
+                {**cap, "limit": "1e21 FLOP", "label": "training"},
+                {**cap, "limit": f"{nodes}e22 FLOP"},
+                power,
+            ),
+            "training": (
+                {**cap, "limit": f"{nodes}e22 FLOP"},
+                {**cap, "limit": f"{nodes}e21 FLOP", "window": "1 d"},
+                power,
+            ),
         }
         return (*caps[self.kind], *duties)
 

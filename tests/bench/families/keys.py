@@ -7,7 +7,7 @@ from attest.format.vocabulary import Role
 from attest.log.merkle import compact_range
 from attest.sign.seeded import seeded_key
 from attest.simulate.site import Site
-from attest.simulate.source import Draft, Source
+from attest.simulate.source import Source
 from tests.bench.families.attempt import ACME, Attempt
 from tests.bench.families.common import SCENES, Cases, attempt, bases, magnitudes, of, shown
 from tests.bench.families.liar import Liar, following

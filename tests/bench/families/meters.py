@@ -53,7 +53,13 @@ def bypassed() -> Cases:
                     for honest in (False, True):
 
                         def build(  # type: ignore[no-untyped-def]
-                            scene=scene, site=site, tale=tale, nodes=nodes, ppm=ppm, everywhere=everywhere, honest=honest
+                            scene=scene,
+                            site=site,
+                            tale=tale,
+                            nodes=nodes,
+                            ppm=ppm,
+                            everywhere=everywhere,
+                            honest=honest,
                         ) -> Attempt:
                             unseen = {n: _more(site, tale, n) * ppm // 10**6 for n in nodes}
                             whole = np.sum(list(unseen.values()), axis=0)
@@ -182,9 +188,7 @@ def _pulse(scene: Scene, site: Site, tale: Site, nodes: tuple[int, ...], hours: 
     count = min(round(hours * 6), 24 * scene.days * 6)
     jobs = tuple(scene.job(nodes, n / 6 + 1 / 60, 9 / 60, f"pulse {n}") for n in range(max(count, 1)))
     pulsed = scene.play(scene.idle._replace(jobs=jobs))
-    lab = Liar(
-        pulsed, tell=following(scene.play(scene.idle)), instrument=Instrument(Quantity.GAUGE_POWER, 600, 0)
-    )
+    lab = Liar(pulsed, tell=following(scene.play(scene.idle)), instrument=Instrument(Quantity.GAUGE_POWER, 600, 0))
     return shown(lab, scene, of(pulsed), word=True, pact=_agreed(integrates=False))
 
 

@@ -85,9 +85,7 @@ def _of_hosts(nodes: tuple[int, ...]) -> dict[str, Trick]:
 
     def runs(**of: Any) -> Trick:
         return bending(
-            lambda lab, draft, source, seen: draft.but_body(
-                runs=tuple(run._replace(**of) for run in _body(draft).runs)
-            )
+            lambda lab, draft, source, seen: draft.but_body(runs=tuple(run._replace(**of) for run in _body(draft).runs))
         )
 
     def twice(lab: Liar, draft: Draft, source: Source, seen: Observed) -> Draft:
@@ -178,7 +176,10 @@ def _of_no_model(roster: Roster, model: str) -> Roster:
 _ROSTERS: Final[dict[str, Callable[[Roster], Roster]]] = {
     "no devices": lambda roster: replace(roster, hosts=()),
     "one device twice": lambda roster: _more(
-        roster, lambda n, h: h._replace(devices=(h.devices[0], *(Device(h.devices[0].uid, d.model, d.feed) for d in h.devices[1:])))
+        roster,
+        lambda n, h: h._replace(
+            devices=(h.devices[0], *(Device(h.devices[0].uid, d.model, d.feed) for d in h.devices[1:]))
+        ),
     ),
     "a host twice": lambda roster: replace(roster, hosts=(roster.hosts[0], *roster.hosts)),
     "a model of no name": lambda roster: _of_no_model(roster, "Chip of tomorrow"),
@@ -198,5 +199,3 @@ def _body(draft: Draft) -> UsageBody:
 def _with_columns(lab: Liar, draft: Draft, source: Source, columns: dict[int, Any]) -> Draft:
     block = format_usage(bytes(32), lab.binding(source), columns)
     return draft.but_block(block).but_body(block=commit(block), columns=tuple(sorted(columns)))
-
-

@@ -97,7 +97,10 @@ def _weaker(scene: Scene, base: Story, nodes: tuple[int, ...], hour: float, hour
     site = scene.play(base, Story((job,)))
 
     def roster_of(roster: Roster) -> Roster:
-        hosts = (h._replace(devices=tuple(d._replace(model="NVIDIA V100 SXM2 32GB") for d in h.devices)) for h in roster.hosts)
+        hosts = (
+            h._replace(devices=tuple(d._replace(model="NVIDIA V100 SXM2 32GB") for d in h.devices))
+            for h in roster.hosts
+        )
         return replace(roster, hosts=tuple(hosts))
 
     return shown(Liar(site, roster_of=roster_of), scene, of(site))
@@ -200,7 +203,8 @@ def _two_sites(scene: Scene, nodes: tuple[int, ...], hour: float, hours: float, 
         merged = replace(party, sites=(*party.sites, *added.sites), meters=(*party.meters, *added.meters))
         names = tuple(site.name for site in merged.sites)
         phases = tuple(
-            replace(phase, terms=tuple(replace(term, sites=names) for term in phase.terms)) for phase in agreement.phases
+            replace(phase, terms=tuple(replace(term, sites=names) for term in phase.terms))
+            for phase in agreement.phases
         )
         return replace(agreement, parties=(merged,), phases=phases)
 
@@ -225,7 +229,9 @@ def gamed() -> Cases:
                         touched = tuple(p for p in phases if of(site).executed(*p))
                         return shown(lab, scene, of(site), phases=touched, word=lie)
 
-                    words = f"{before:g} h before and {after:g} h after hour {edge}, {len(nodes)} of 2, beside {base_name}"
+                    words = (
+                        f"{before:g} h before and {after:g} h after hour {edge}, {len(nodes)} of 2, beside {base_name}"
+                    )
                     yield f"work {words}", build
 
                     def hidden(build=build) -> Attempt:  # type: ignore[no-untyped-def]
@@ -253,7 +259,15 @@ _OUTAGES: Final = {
 
 
 def _outage(
-    scene: Scene, base: Story, nodes: tuple[int, ...], hour: float, hours: float, agents: bool, meters: bool, top: bool, more: float
+    scene: Scene,
+    base: Story,
+    nodes: tuple[int, ...],
+    hour: float,
+    hours: float,
+    agents: bool,
+    meters: bool,
+    top: bool,
+    more: float,
 ) -> Attempt:
     job = scene.job(nodes, hour, hours)
     begin, end = job.start - round(more * HOUR), job.end + round(more * HOUR)

@@ -53,7 +53,7 @@ def _of(lies: dict[str, Lie], **figures: str) -> Cases:
     """Every lie about every chosen run."""
     if not DATA.is_dir():
         return
-    for name in list(_true())[: 35 : EVERY]:
+    for name in list(_true())[:35:EVERY]:
         for words, lie in lies.items():
             yield f"{words}, real run {name}", _build(name, lie, figures)
 
@@ -115,7 +115,9 @@ def labelled() -> Cases:
     yield from _of(
         {
             "said to be inference": lambda run: run._replace(label=Label.INFERENCE),
-            "said to be inference of a tenth": lambda run: run._replace(label=Label.INFERENCE, samples=run.samples // 10),
+            "said to be inference of a tenth": lambda run: run._replace(
+                label=Label.INFERENCE, samples=run.samples // 10
+            ),
         }
     )
 
@@ -134,5 +136,3 @@ def inside() -> Cases:
             "declared as nothing": lambda run: run._replace(samples=0),
         }
     )
-
-

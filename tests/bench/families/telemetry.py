@@ -73,7 +73,12 @@ def _copies(scene: Scene, watch: int) -> Iterator[tuple[str, Tell, bool, float]]
     if scene.nodes > 1:
         yield "its neighbour", lambda lab, node, start, end: moved(quiet, last, start, end, start), False, 0
     if scene.days > 1:
-        yield "the day before", _after(DAY, lambda lab, node, start, end: _day_before(quiet, node, start, end)), False, 24
+        yield (
+            "the day before",
+            _after(DAY, lambda lab, node, start, end: _day_before(quiet, node, start, end)),
+            False,
+            24,
+        )
         yield (
             "the day before with noise",
             _after(DAY, lambda lab, node, start, end: noisy(_day_before(quiet, node, start, end), f"{node} {start}")),
