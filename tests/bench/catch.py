@@ -56,7 +56,7 @@ FAMILIES: Final = (
     Family(7, "backdated, in advance, rewritten", (records.untimely,)),
     Family(8, "stolen, shared, disowned keys", (keys.stolen,)),
     Family(9, "telemetry replayed", (telemetry.replayed,)),
-    Family(10, "power past the meters", (meters.bypassed,), by_logs=False),
+    Family(10, "power past the meters", (meters.bypassed, meters.mistaken), by_logs=False),
     Family(11, "inside what is tolerated", (meters.tolerated, real.tolerated)),
     Family(12, "work inside declared jobs", (telemetry.inside, real.inside)),
     Family(13, "tricks with numbers", (numbers.tricks,)),

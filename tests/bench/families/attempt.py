@@ -7,7 +7,7 @@ stand in one text and are judged at once; a term's outcome is then what the verd
 most serious of its own and of those about the evidence.
 
 Terms at L1 and below take the lab's word for its own telemetry. Where an attempt is nothing but a consistent lie in it (`word`),
-they are counted apart: no log could say more.
+they are counted apart: no log could say more. So are agreements that say themselves that they do not see it (`unclaimed`).
 """
 
 from collections.abc import Callable, Sequence
@@ -33,12 +33,14 @@ ACME = Identity("acme")
 
 
 class Truth(NamedTuple):
-    """What truly happened: at sites, all of the party's, whatever it declared of them; `undeclared` if that was not all.
-    `unrecorded` are device-seconds of the phase of which no true record is in the log, `late` whether any was made or
-    shown late, `flop` the executed FLOP where it is known of a real run."""
+    """What truly happened: at sites, all of the party's, whatever it declared of them; `undeclared` if that was not
+    all. `through` is the power through their feeds where they have batteries or generators of their own. `unrecorded`
+    are device-seconds of the phase of which no true record is in the log, `late` whether any was made or shown late,
+    `flop` the executed FLOP where it is known of a real run."""
 
     sites: tuple[Site, ...] = ()
     undeclared: bool = False
+    through: Ints | None = None
     unrecorded: int = 0
     late: bool = False
     flop: int | None = None
@@ -56,6 +58,25 @@ class Truth(NamedTuple):
                 series.append(done.sum(axis=0))
         return np.sum(series, axis=0, dtype=np.int64)
 
+    def at_once(self, start: int, end: int) -> int:
+        """The most accelerators that train at one time, of all sites."""
+        counts = []
+        for site in self.sites:
+            wanted = [i for i, job in enumerate(site.plan.jobs) if job.label is Label.TRAINING]
+            when = site.plan.during(start, end)
+            counts += [np.isin(site.trace(n).job[:, when], wanted).sum(axis=0) for n in range(site.plan.nodes)]
+        return int(np.sum(counts, axis=0).max()) if counts else 0
+
+    def busiest(self, start: int, end: int) -> int:
+        """The most that the accelerators of a node draw, each, as their mean over an hour, mW."""
+        means = [0]
+        for site in self.sites:
+            when, per = site.plan.during(start, end), HOUR // site.plan.interval
+            for node in range(site.plan.nodes):
+                drawn = site.trace(node).power_mw[:, when].sum(axis=0).reshape(-1, per).sum(axis=1)
+                means.append(int(drawn.max()) // (per * DEVICES))
+        return max(means)
+
     def executed(self, start: int, end: int, label: Label | None = None) -> int:
         """FLOP, of all sites."""
         if self.flop is not None:
@@ -63,7 +84,9 @@ class Truth(NamedTuple):
         return int(self.work(start, end, label).sum()) * 10**6
 
     def power(self, start: int, end: int) -> Ints:
-        """mW by interval, of all sites."""
+        """mW by interval, through the feeds of all sites."""
+        if self.through is not None:
+            return self.through[self.sites[0].plan.during(start, end)]
         return np.sum([s.site_mw[s.plan.during(start, end)] for s in self.sites], axis=0, dtype=np.int64)
 
     def on(self, start: int, end: int) -> bool:
@@ -127,6 +150,48 @@ def _off(truth: Truth, start: int, end: int) -> Table | None:
     return {"kind": "power-off", "assurance": "L4"} if truth.on(start, end) else None
 
 
+def _run(level: str) -> Breakable:
+    """All training is one run, however it is told."""
+
+    def make(truth: Truth, start: int, end: int) -> Table | None:
+        flop = truth.executed(start, end, Label.TRAINING)
+        return {"kind": "run-cap", "limit": f"{flop - 1} FLOP", "assurance": level} if flop > 1 else None
+
+    return Breakable(int(level[1]), make)
+
+
+def _scale(level: str) -> Breakable:
+    def make(truth: Truth, start: int, end: int) -> Table | None:
+        count = truth.at_once(start, end)
+        return {"kind": "scale-cap", "devices": count - 1, "assurance": level} if count > 1 else None
+
+    return Breakable(int(level[1]), make)
+
+
+def _idle(level: str) -> Breakable:
+    def make(truth: Truth, start: int, end: int) -> Table | None:
+        drawn = truth.busiest(start, end)
+        return {"kind": "idle", "power": f"{drawn - 1} mW", "assurance": level} if drawn > 1 else None
+
+    return Breakable(int(level[1]), make)
+
+
+def _slowdown(truth: Truth, start: int, end: int) -> Table | None:
+    rate = (truth.executed(start, end) - 1) // (end - start)
+    term = {"kind": "slowdown", "baseline": f"{rate} FLOP/s", "share": "100 %", "assurance": "L4"}
+    return term if rate > 0 else None
+
+
+def _gap(truth: Truth, start: int, end: int) -> Table | None:
+    """Some accelerator is dark for as long as the mean of all is."""
+    dark = truth.unrecorded // max(truth.devices(), 1)
+    return {"kind": "gap", "longest": f"{end - start} s", "outage": f"{dark - 1} s"} if dark > 1 else None
+
+
+def _timeliness(truth: Truth, start: int, end: int) -> Table | None:
+    return {"kind": "timeliness", "share": "100 %"} if truth.late else None
+
+
 def _coverage(truth: Truth, start: int, end: int) -> Table | None:
     whole = truth.devices() * (end - start)
     share = 1_000_000 if not whole else (whole - truth.unrecorded) * 1_000_000 // whole
@@ -148,12 +213,21 @@ BREAKABLE: dict[str, Breakable] = {
     "compute in any 6 h L4": _cap("L4", window=6 * HOUR),
     "training L1": _cap("L1", Label.TRAINING),
     "training L4": _cap("L4", Label.TRAINING),
+    "slowdown L4": Breakable(4, _slowdown),
+    "run L1": _run("L1"),
+    "run L4": _run("L4"),
+    "scale L1": _scale("L1"),
+    "scale L4": _scale("L4"),
+    "idle L1": _idle("L1"),
+    "idle L4": _idle("L4"),
     "power L1": _power("L1"),
     "power L4": _power("L4"),
     "energy L4": _energy("L4"),
     "off L4": Breakable(4, _off),
     "coverage": Breakable(0, _coverage),
+    "gap": Breakable(0, _gap),
     "witnessing": Breakable(0, _witnessing),
+    "timeliness": Breakable(0, _timeliness),
     "inventory": Breakable(0, _inventory),
 }
 
@@ -162,7 +236,7 @@ BREAKABLE: dict[str, Breakable] = {
 class Attempt:
     """What is shown and what is so. `phases` are (start, end); `pact` has the parties and all but the phases, `amend`
     what no text says of them, and `party` is the one that breaks it; `only` are the agreements that the attempt is made
-    under, all that it breaks if empty; `at` is the time of judgement."""
+    under, all that it breaks if empty, and `unclaimed` those that say themselves that they do not see it; `at` is the time of judgement."""
 
     bundles: Sequence[Bundle]
     truth: Truth
@@ -170,6 +244,7 @@ class Attempt:
     at: int
     word: bool = False
     only: tuple[str, ...] = ()
+    unclaimed: tuple[str, ...] = ()
     pact: Pact = field(default_factory=lambda: Pact((ACME,), ()))
     amend: Callable[[Agreement], Agreement] = lambda agreement: agreement
     trust: bytes = b""
@@ -177,7 +252,7 @@ class Attempt:
 
 
 class Result(NamedTuple):
-    """What came of an attempt under one agreement; `word` where it was only the lab's word."""
+    """What came of an attempt under one agreement; `word` where that claims nothing beyond the lab's word."""
 
     family: int
     attempt: str
@@ -209,7 +284,7 @@ def judge(family: int, name: str, attempt: Attempt) -> list[Result]:
     beside = {f.code for f in (*verdict.findings, *party.findings)}
     for term in party.terms:
         outcome = worst([term.outcome, *about])
-        word = attempt.word and BREAKABLE[term.term].level <= 1
+        word = (attempt.word and BREAKABLE[term.term].level <= 1) or term.term in attempt.unclaimed
         codes = tuple(sorted(beside | {f.code for f in term.findings}))
         results.append(Result(family, name, term.term, str(outcome), word, codes))
     if not results:

@@ -10,13 +10,15 @@ from attest.format.vocabulary import Quantity
 from attest.simulate.draws import Ints
 from attest.simulate.pact import METER, Pact
 from attest.simulate.site import Event, Site, Trace, Trouble
-from attest.simulate.telemetry import SITE_FEED, Instrument, observe
+from attest.simulate.telemetry import SITE_FEED, Instrument, observe, read
 from tests.bench.families.attempt import ACME, Attempt
 from tests.bench.families.common import SCENES, Cases, bases, magnitudes, of, shown
 from tests.bench.families.liar import Liar, following, metering, scaled
 from tests.bench.families.scene import DAY, HOUR, Scene
 
 EVERY_MINUTE: Final = Instrument(error_ppm=0)
+# These take readings at their stamps, and say so (agreement.md, "power-cap" and "idle").
+BY_STAMPS: Final = ("power L4", "energy L4", "idle L4")
 
 
 class Fed(Site):
@@ -76,6 +78,30 @@ def _more(site: Site, tale: Site, node: int) -> Ints:
     return np.maximum(site.trace(node).node_mw - tale.trace(node).node_mw, 0)
 
 
+def mistaken() -> Cases:
+    """Family 10. The independent meter itself is wrong: what it says is in other units, or falls, or is of one time."""
+    for scene in SCENES[:3]:
+        for words, nodes, hour, hours in magnitudes(scene):
+            site = scene.play(scene.idle, scene.secret(nodes, hour, hours))
+            for name, change in _MISTAKES.items():
+
+                def build(scene=scene, site=site, change=change) -> Attempt:  # type: ignore[no-untyped-def]
+                    def tell(lab: Liar, feed: int, start: int, end: int) -> tuple[Ints, Ints]:
+                        return change(*read(site, feed, start, end, lab.instrument))  # type: ignore[no-any-return]
+
+                    return shown(Liar(site, tell_meter=tell), scene, of(site))
+
+                yield f"{name}, {words}", build
+
+
+_MISTAKES: Final[dict[str, Callable[[Ints, Ints], tuple[Ints, Ints]]]] = {
+    "a register in joules that is said to be in mJ": lambda values, offsets: (values // 1_000, offsets),
+    "a register that falls at every reading": lambda values, offsets: (values[::-1], offsets),
+    "a register at the end of its numbers": lambda values, offsets: (values | (1 << 62), offsets),
+    "readings all at one time": lambda values, offsets: (values, offsets * 0),
+}
+
+
 Build = Callable[[Scene, Site, Site, tuple[int, ...], float], Attempt]
 
 
@@ -111,7 +137,8 @@ def _clock(agreed_s: int, ahead_s: int) -> Build:
     def story(scene: Scene, site: Site, tale: Site, nodes: tuple[int, ...], hours: float) -> Attempt:
         instrument = Instrument(error_ppm=0, ahead_s=ahead_s)
         lab = Liar(site, tell=following(tale), instrument=instrument, clock_uncertainty=agreed_s)
-        return shown(lab, scene, of(site), word=True, pact=_agreed(clock=f"{agreed_s} s"))
+        pact = _agreed(clock=f"{agreed_s} s")
+        return shown(lab, scene, of(site), word=True, unclaimed=BY_STAMPS, pact=pact)
 
     return story
 
@@ -127,7 +154,7 @@ def _battery(kilojoules: int, of_generators: bool = False) -> Build:
         fed = Fed(site, unseen)
         figures = {"generation": f"{kilojoules} W"} if of_generators else {"storage": f"{kilojoules} kJ"}
         lab = Liar(site, tell=following(tale), tell_meter=metering(fed), instrument=EVERY_MINUTE)
-        return shown(lab, scene, of(site), word=True, pact=_agreed(**figures))
+        return shown(lab, scene, of(site, through=fed.site_mw), word=True, pact=_agreed(**figures))
 
     return story
 
@@ -193,8 +220,8 @@ def _pulse(scene: Scene, site: Site, tale: Site, nodes: tuple[int, ...], hours: 
 
 
 _ENDS: Final[dict[str, Build]] = {
-    "a meter that reads 1 % less": _error("1 %", 990_000),
-    "a meter that reads 5 % less": _error("5 %", 950_000),
+    "a meter that reads 1 % less": _error("1 %", 990_100),
+    "a meter that reads 5 % less": _error("5 %", 952_381),
     "a clock a second ahead": _clock(1, 1),
     "a clock half an hour ahead": _clock(1_800, 1_800),
     "a clock half an hour behind": _clock(1_800, -1_800),

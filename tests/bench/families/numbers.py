@@ -8,13 +8,13 @@ import numpy as np
 
 from attest.compute.columns import format_spans
 from attest.format.block import DTYPES, commit, format_usage
-from attest.format.bodies import MeterBody, UsageBody
+from attest.format.bodies import UsageBody
 from attest.format.roster import Device, Host, Roster
 from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Column, State
 from attest.simulate.site import DEVICES
 from attest.simulate.source import Draft, Source
-from attest.simulate.telemetry import Observed, observe, read
+from attest.simulate.telemetry import Observed, observe
 from tests.bench.families.attempt import ACME, Attempt
 from tests.bench.families.common import SCENES, Cases, magnitudes, of, shown
 from tests.bench.families.liar import Liar, restated
@@ -29,7 +29,7 @@ def tricks() -> Cases:
     for scene in SCENES[:3]:
         for words, nodes, hour, hours in magnitudes(scene):
             site = scene.play(scene.idle, scene.secret(nodes, hour, hours))
-            for name, trick in {**_of_hosts(nodes), **_of_the_meter()}.items():
+            for name, trick in _of_hosts(nodes).items():
 
                 def build(scene=scene, site=site, trick=trick) -> Attempt:  # type: ignore[no-untyped-def]
                     return shown(Liar(site, change=trick), scene, of(site))
@@ -138,30 +138,6 @@ def _of_hosts(nodes: tuple[int, ...]) -> dict[str, Trick]:
         "an old statement in the place of a new one": bending(again),
         "intervals ten times as long": bending(other_length),
         "one device of eight": bending(no_devices),
-    }
-
-
-def _of_the_meter() -> dict[str, Trick]:
-    """An independent meter is honest; what comes out of it may be broken all the same."""
-
-    def readings(change: Callable[[Any, Any], tuple[Any, Any]]) -> Trick:
-        def bend(lab: Liar, draft: Draft, source: Source) -> Draft:
-            if not isinstance(draft.statement.body, MeterBody):
-                return draft
-            start, end = draft.statement.start, draft.statement.end
-            taken = [change(*read(lab.site, node, start, end, lab.instrument)) for node in lab.feeds]
-            return lab.metering(end, taken)
-
-        return bend
-
-    def stuck(values: Any, offsets: Any) -> tuple[Any, Any]:
-        return values, offsets[0] + 0 * offsets
-
-    return {
-        "a register in joules that is said to be in mJ": readings(lambda v, o: (v // 1_000, o)),
-        "a register that falls at every reading": readings(lambda v, o: (v[::-1], o)),
-        "a register at the end of its numbers": readings(lambda v, o: (v | (1 << 62), o)),
-        "readings all at one time": readings(stuck),
     }
 
 

@@ -19,6 +19,8 @@ from tests.bench.families.liar import Liar, following, metering
 from tests.bench.families.scene import DAY, HOUR, START, Scene, Story
 
 RIVAL: Final = Identity("borealis")
+# Which runs there are, and of which label, is the lab's word at L1 (agreement.md, "run-cap" and "compute-cap").
+OF_LINEAGES: Final = ("run L1", "scale L1", "training L1")
 
 
 class Annexe(Identity):
@@ -128,7 +130,7 @@ def split() -> Cases:
                 site = scene.play(scene.idle._replace(jobs=jobs))
 
                 def build(scene=scene, site=site) -> Attempt:  # type: ignore[no-untyped-def]
-                    return shown(Liar(site), scene, of(site))
+                    return shown(Liar(site), scene, of(site), unclaimed=OF_LINEAGES)
 
                 yield f"{name}, {words}", build
     for scene in SCENES[:3]:

@@ -92,7 +92,10 @@ def _hole(share: float) -> Lie:
 
 def _scaled(ppm: int) -> Lie:
     def lie(run: Any) -> Any:
-        nodes = {k: replace(s, power_mw=s.power_mw * ppm // 10**6) for k, s in run.nodes.items()}
+        nodes = {
+            k: replace(s, power_mw=(s.power_mw.astype(np.int64) * ppm // 10**6).astype(np.uint32))
+            for k, s in run.nodes.items()
+        }
         return run._replace(nodes=nodes)
 
     return lie

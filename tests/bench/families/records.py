@@ -7,6 +7,7 @@ from typing import Final
 from attest.format.statement import peek
 from attest.format.vocabulary import Kind, State
 from attest.simulate.lab import Lab
+from attest.simulate.pact import Pact
 from attest.simulate.site import DEVICES, Event, Site, Trouble
 from attest.simulate.source import Draft, Source
 from attest.simulate.telemetry import observe
@@ -203,7 +204,7 @@ def _times(nodes: tuple[int, ...], begin: int, hours: float) -> dict[str, Rewrit
         for node in nodes:
             while lab.host(node).until < scene.last:
                 lab.say(lab.usage(node, min(lab.host(node).until + WATCH, scene.last)), lab.host(node))
-        return shown(lab, scene, of(site, late=True))
+        return shown(lab, scene, of(site, late=True), pact=Pact((ACME,), (), max_lag="3 h"))
 
     def rewritten(scene: Scene, site: Site, tale: Site) -> Attempt:
         """The log that told the truth is thrown away, and the day is written again; witnesses see the new one late."""

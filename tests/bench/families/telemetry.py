@@ -120,10 +120,10 @@ def replayed() -> Cases:
         for watch in (6, 12, 1):
             for effort in (1_000_000, 600_000):
                 words = f"{scene.nodes} nodes, watches of {watch} h, {effort // 10_000} %"
-                yield f"laundering, {words}", _laundering(scene, watch, effort)
+                yield f"laundering, {words}", laundering(scene, watch, effort)
 
 
-def _laundering(scene: Scene, watch: int, effort: int) -> Callable[[], Attempt]:
+def laundering(scene: Scene, watch: int, effort: int) -> Callable[[], Attempt]:
     """From the second day on two thirds of the nodes are off and the rest train, and all tell how they idled the day
     before; what the site draws is what it drew."""
 
