@@ -136,8 +136,8 @@ def behind(meters: Sequence[Meter]) -> list[Source]:
 
 
 def _negative(meters: Sequence[Meter], energy: "_Energy", own: Array) -> tuple[int, ...]:
-    """The meters whose children and devices took more than went through them. What a child took is what it read, or what is
-    behind it took if that was more: a child that contradicts itself does not excuse the meter above."""
+    """The meters whose children and devices took more than went through them. What a child took is what it read, or
+    what is behind it took if that was more: a child that contradicts itself does not excuse the meter above."""
     taken: list[Array] = list(own)
     for i in range(len(meters) - 1, -1, -1):
         if meters[i].parent != ROOT:

@@ -1,5 +1,6 @@
 """Work that is hidden where evidence is coarse: between samples, in means, behind batteries, in what a clock may be off
-by, and in the power of machines that were switched off for it. Each is held to a limit just under what was truly done."""
+by, and in the power of machines that were switched off for it. Each is held to a limit just under what was truly
+done."""
 
 from collections.abc import Callable
 from typing import Any
@@ -57,13 +58,13 @@ def battery() -> Attempt:
     return shown(lab, SCENE, of(site, through=fed.site_mw), word=True, pact=agreed(storage="20 kWh"), only=only)
 
 
-def daily_mean(hours: float, quantity: Quantity = Quantity.MEAN_POWER) -> Callable[[], Attempt]:
-    """So much work a day, and a meter that tells the day's mean."""
+def coarse_mean(hours: float, quantity: Quantity = Quantity.MEAN_POWER) -> Callable[[], Attempt]:
+    """So much work a day, and a meter that tells means of half a day."""
 
     def story() -> Attempt:
         jobs = tuple(SCENE.job((0,), 24 * day + 12, hours, f"day {day}") for day in range(SCENE.days))
-        instrument = Instrument(quantity, DAY, 0)
-        site, lab = hidden(Story(jobs), SCENE.off, instrument=instrument, window_s=DAY)
+        instrument = Instrument(quantity, 12 * HOUR, 0)
+        site, lab = hidden(Story(jobs), SCENE.off, instrument=instrument, window_s=12 * HOUR)
         only = ("compute L4", "off L4", "idle L4", "scale L4")
         return shown(lab, SCENE, of(site), word=True, pact=agreed(max_lag="2 d"), only=only)
 
@@ -93,9 +94,9 @@ STORIES: dict[str, Callable[[], Attempt]] = {
     "a meter whose clock is shifted": clock_shifted,
     "a pulse between samples": pulse,
     "a battery behind the meter": battery,
-    "an hour of work a day under a daily mean": daily_mean(1),
-    "a minute of work a day under a daily mean": daily_mean(1 / 60),
-    "a minute of work a day under a daily register": daily_mean(1 / 60, Quantity.REGISTER),
+    "an hour of work a day under a mean of half a day": coarse_mean(1),
+    "a minute of work a day under a mean of half a day": coarse_mean(1 / 60),
+    "a minute of work a day under a register read twice a day": coarse_mean(1 / 60, Quantity.REGISTER),
     "an hour's power in means of ten minutes": hour_of_means,
     "work past the meters that hosts tell of": told_past_the_meters,
 }
@@ -110,7 +111,8 @@ def test_hidden_work_does_not_hold(story: Callable[[], Attempt]) -> None:
 
 
 def test_what_the_meter_saw_of_the_laundering_had_not_moved() -> None:
-    """A third of the nodes train at 0.3 of their effort and the rest are off: the site draws no more than when all idle."""
+    """A third of the nodes train at 0.3 of their effort and the rest are off: the site draws no more than when all
+    idle."""
     scene = Scene("launder", 3, 3)
     idle = scene.play(scene.idle)
     third = scene.every[:1]

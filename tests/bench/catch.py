@@ -1,12 +1,14 @@
-"""The catch table: what a cheat tries, family by family, and what comes of it; and honest sites, of which none is accused.
+"""The catch table: what a cheat tries, family by family, and what comes of it; and honest sites, of which none is
+accused.
 
     python tests/bench/catch.py               all of it, some twenty minutes on two cores
     python tests/bench/catch.py --quick       a sample, under a minute
     python tests/bench/catch.py --passed      and what held all the same, line by line
 
-Families are those of design section 5, generated in `tests/bench/families`. An attempt is one log under one agreement that
-the truth breaks, since the simulator knows the truth, by a hair: a cap one FLOP below what was executed. It is *caught*
-if the verdict is breached or invalid, *unproven* if it accuses nobody and passes nothing, and *passed* if it holds.
+Families are those of design section 5, generated in `tests/bench/families`. An attempt is one log under one agreement
+that the truth breaks, since the simulator knows the truth, by a hair: a cap one FLOP below what was executed. It is
+*caught* if the verdict is breached or invalid, *unproven* if it accuses nobody and passes nothing, and *passed* if it
+holds.
 
 What rests on nothing but the lab's word for its own telemetry (terms at L1, against a lie that is consistent), and what
 an agreement says that it does not claim, is counted apart. Exits with 1 if a family that logs can catch has passed,
@@ -26,7 +28,7 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench.families import keys, meters, numbers, places, real, records, telemetry  # noqa: E402
+from tests.bench.families import edges, keys, meters, numbers, places, real, records, telemetry  # noqa: E402
 from tests.bench.families.attempt import Result, judge  # noqa: E402
 from tests.bench.families.common import Build, Cases  # noqa: E402
 from tests.bench.families.honest import Week, honest  # noqa: E402
@@ -60,7 +62,7 @@ FAMILIES: Final = (
     Family(11, "inside what is tolerated", (meters.tolerated, real.tolerated)),
     Family(12, "work inside declared jobs", (telemetry.inside, real.inside)),
     Family(13, "tricks with numbers", (numbers.tricks,)),
-    Family(14, "edges of phases, false outages", (places.gamed,)),
+    Family(14, "edges of phases, false outages", (edges.gamed,)),
     Family(15, "work moved elsewhere", (places.elsewhere,), by_logs=False),
 )
 

@@ -118,8 +118,8 @@ def _median(series: list[tuple[int, int]]) -> int:
 
 @pytest.mark.parametrize("benchmark", ["llama2_70b_lora", "bert", "retinanet", "stable_diffusion"])
 def test_metered_energy_of_the_b200_runs(shared: Path, benchmark: str) -> None:
-    """What a plain sum gives, and the energy in the table of runs but for two steps of a second at the ends, which count
-    whole: half of a percent of the shortest run. The truth within the bound."""
+    """What a plain sum gives, and the energy in the table of runs but for two steps of a second at the ends, which
+    count whole: half of a percent of the shortest run. The truth within the bound."""
     folder = shared / "data/mlperf-train-8b200-lenovo" / benchmark
     truth = _truth(shared, "8xB200")
     pin = default_pin("B200")

@@ -1,14 +1,14 @@
 """An attempt: what a verifier is given, what truly happened, and what comes of it under every agreement.
 
-An agreement here is one term. `BREAKABLE` makes of what truly happened a term of each kind that this breaks by a hair: a
-cap one FLOP or one mW below the truth. So a term passes an attempt exactly where a bound of the verdict is below the
-truth, whatever limit the parties might have agreed on, and a new kind of term is one more line of the table. All terms
-stand in one text and are judged at once; a term's outcome is then what the verdict would be if it stood there alone: the
-most serious of its own and of those about the evidence.
+An agreement here is one term. `BREAKABLE` makes of what truly happened a term of each kind that this breaks by a
+hair: a cap one FLOP or one mW below the truth. So a term passes an attempt exactly where a bound of the verdict is
+below the truth, whatever limit the parties might have agreed on, and a new kind of term is one more line of the
+table. All terms stand in one text and are judged at once; a term's outcome is then what the verdict would be if it
+stood there alone: the most serious of its own and of those about the evidence.
 
-Terms at L1 and below take the lab's word for its own telemetry. Where an attempt is nothing but a consistent lie in it (`word`),
-they are counted apart: no log could say more. So are agreements that say themselves that they do not see it (`unclaimed`).
-"""
+Terms at L1 and below take the lab's word for its own telemetry. Where an attempt is nothing but a consistent lie in
+it (`word`), they are counted apart: no log could say more. So are agreements that say themselves that they do not see
+it (`unclaimed`)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -236,7 +236,8 @@ BREAKABLE: dict[str, Breakable] = {
 class Attempt:
     """What is shown and what is so. `phases` are (start, end); `pact` has the parties and all but the phases, `amend`
     what no text says of them, and `party` is the one that breaks it; `only` are the agreements that the attempt is made
-    under, all that it breaks if empty, and `unclaimed` those that say themselves that they do not see it; `at` is the time of judgement."""
+    under, all that it breaks if empty, and `unclaimed` those that say themselves that they do not see it; `at` is the
+    time of judgement."""
 
     bundles: Sequence[Bundle]
     truth: Truth

@@ -1,13 +1,14 @@
 """Honest sites, with what goes wrong at real ones: crashes, gaps, reboots, meter outages, clocks set, witnesses away,
-counters that begin again, devices that move, keys that rotate, hosts that are installed anew, statements that are voided.
+counters that begin again, devices that move, keys that rotate, hosts that are installed anew, statements that are
+voided.
 
     week = honest(17)                   # the seventeenth site-week
     week.outcome, week.codes, week.troubles
 
-A site-week is seven days under an agreement that the site keeps: a full stop, an idle stop, a service or training under
-caps. What goes wrong is drawn from the number of the site-week, as much as the agreement allows for. A site that is found
-breached or invalid, at the end or when somebody looks at a copy in the middle of the week, is wrongly accused.
-"""
+A site-week is seven days under an agreement that the site keeps: a full stop, an idle stop, a service or training
+under caps. What goes wrong is drawn from the number of the site-week, as much as the agreement allows for. A site
+that is found breached or invalid, at the end or when somebody looks at a copy in the middle of the week, is wrongly
+accused."""
 
 from dataclasses import replace
 from typing import Final, NamedTuple

@@ -34,8 +34,8 @@ Change = Callable[["Liar", Draft, Source], Draft | None]
 
 
 class Liar(Lab):
-    """`tell` says what a node's agent saw in a window (None: the truth), `tell_meter` what a feed's meter read, `change`
-    bends statements; `roster_of` makes another roster of the true one."""
+    """`tell` says what a node's agent saw in a window (None: the truth), `tell_meter` what a feed's meter read,
+    `change` bends statements; `roster_of` makes another roster of the true one."""
 
     def __init__(
         self,

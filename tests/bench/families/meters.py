@@ -40,7 +40,8 @@ class Fed(Site):
 
 
 def bypassed() -> Cases:
-    """Family 10. The work's power passes no meter, or not all of them; hosts tell of the day without it, or the truth."""
+    """Family 10. The work's power passes no meter, or not all of them; hosts tell of the day without it, or the
+    truth."""
     ways = {
         "all of it past every meter": (1_000_000, True),
         "all of it past the site's meter alone": (1_000_000, False),
@@ -160,7 +161,8 @@ def _battery(kilojoules: int, of_generators: bool = False) -> Build:
 
 
 def _given(site: Site, more: Ints, most_mj: int, *, by_day: bool) -> Ints:
-    """What a battery of so many mJ a UTC day gives, or a generator of as many thousandths of a mW, of what is needed."""
+    """What a battery of so many mJ a UTC day gives, or a generator of as many thousandths of a mW, of what is
+    needed."""
     plan = site.plan
     if not by_day:
         return np.minimum(more, most_mj // 1_000)

@@ -1,8 +1,7 @@
 """Real runs of ../shared/data, as examples/real_runs imports them, with a lie about each: families 3, 4, 11, 12.
 
-Nothing speaks of these runs but their meters and what the lab declares, and their true FLOP is known. Without the shared
-data there are none, and the table says so by its number of logs.
-"""
+Nothing speaks of these runs but their meters and what the lab declares, and their true FLOP is known. Without the
+shared data there are none, and the table says so by its number of logs."""
 
 import csv
 from collections.abc import Callable

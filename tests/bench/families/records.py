@@ -1,4 +1,5 @@
-"""Lies by leaving out and by the clock: families 3 (records dropped) and 7 (backdated, written in advance, rewritten)."""
+"""Lies by leaving out and by the clock: families 3 (records dropped) and 7 (backdated, written in advance,
+rewritten)."""
 
 from collections.abc import Callable
 from hashlib import sha256

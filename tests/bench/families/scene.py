@@ -5,9 +5,8 @@
     scene.play(scene.idle)                               # what the lab says of it
 
 A scene's sites have one name, so that machines draw the same power in the story and in the truth wherever they do the
-same. The phase has `days` days; the site runs for `AROUND` before it and after it, since clocks err and a boot takes its
-energy in the bucket before. Hours count from the beginning of the phase.
-"""
+same. The phase has `days` days; the site runs for `AROUND` before it and after it, since clocks err and a boot takes
+its energy in the bucket before. Hours count from the beginning of the phase."""
 
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
