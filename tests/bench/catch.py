@@ -33,7 +33,7 @@ from tests.bench.families.attempt import Result, judge  # noqa: E402
 from tests.bench.families.common import Build, Cases  # noqa: E402
 from tests.bench.families.honest import Week, honest  # noqa: E402
 
-WEEKS: Final = 2_000
+WEEKS: Final = 1_200
 BATCH: Final = 20  # jobs that a process is handed at a time
 QUICK: Final = 25  # one in so many
 PROCESSES: Final = 2
