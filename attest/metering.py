@@ -124,14 +124,18 @@ class Metering:
         """Milliseconds without readings, [meter, bucket] of the window."""
         return self.bucket * 1_000 - self.covered_ms()
 
-    def most_mj(self) -> Array:
-        """The most energy that went through each meter, E+, [meter, bucket] of the window."""
-        return self._cut(self._widened())
+    def most_mj(self, length: int = 1) -> Array:
+        """The most energy that went through each meter, E+, in every so many neighbouring buckets of the window,
+        [meter, first bucket]."""
+        windows = self._neighbouring(length)
+        rows = [widened(self.record.most(i, windows), meter.error_ppm) for i, meter in enumerate(self.meters)]
+        return np.stack(rows) if rows else np.zeros((0, len(windows)), np.int64)
 
-    def fewest_mj(self) -> Array:
-        """The least energy that went through each meter, [meter, bucket] of the window."""
-        rows = [narrowed(self.record.fewest(i, self._each()), meter.error_ppm) for i, meter in enumerate(self.meters)]
-        return self._cut(np.stack(rows) if rows else np.zeros((0, self.end - self.first), np.int64))
+    def fewest_mj(self, length: int = 1) -> Array:
+        """The least energy, likewise."""
+        windows = self._neighbouring(length)
+        rows = [narrowed(self.record.fewest(i, windows), meter.error_ppm) for i, meter in enumerate(self.meters)]
+        return np.stack(rows) if rows else np.zeros((0, len(windows)), np.int64)
 
     def nodes(self, feeds: Collection[int]) -> list[int]:
         """The meters of those feeds that have a reading. Raises UnsupportedError where one of them was left out."""
@@ -216,6 +220,11 @@ class Metering:
     def _widened(self) -> Array:
         rows = [widened(self.record.most(i, self._each()), meter.error_ppm) for i, meter in enumerate(self.meters)]
         return np.stack(rows) if rows else np.zeros((0, self.end - self.first), np.int64)
+
+    def _neighbouring(self, length: int) -> npt.NDArray[np.int64]:
+        """Windows of so many buckets within the window that is judged."""
+        first = np.arange(self.pad, self.end - self.first - self.pad - length + 1)
+        return np.stack([first, first + length], axis=1)
 
     def _each(self) -> npt.NDArray[np.int64]:
         """Every bucket of the record as a window of its own."""

@@ -42,7 +42,7 @@ class MeterReport:
             readings = parse_meter(draft.block or b"", self.chain.binding(number), body)
             for channel, (values, offsets) in zip(body.channels, readings, strict=True):
                 rows = read_meter(values, offsets, body, draft.start, draft.end, DAY)
-                self.energy[channel.feed] += int(rows[:, Row.HIGH].sum())
+                self.energy[channel.feed] += int(rows[:, [Row.LOW, Row.STARTING]].sum())  # each step once
                 self.readings[channel.feed] += len(values)
             yield draft
 

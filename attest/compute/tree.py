@@ -136,11 +136,12 @@ def behind(meters: Sequence[Meter]) -> list[Source]:
 
 
 def _negative(meters: Sequence[Meter], energy: "_Energy", own: Array) -> tuple[int, ...]:
-    """The meters whose children and devices took more than went through them."""
+    """The meters whose children and devices took more than went through them. What a child took is what it read, or
+    what is behind it took if that was more: a child that contradicts itself does not excuse the meter above."""
     taken: list[Array] = list(own)
     for i in range(len(meters) - 1, -1, -1):
         if meters[i].parent != ROOT:
-            taken[meters[i].parent] = add(taken[meters[i].parent], energy.fewest(i))
+            taken[meters[i].parent] = add(taken[meters[i].parent], np.maximum(energy.fewest(i), taken[i]))
     found = []
     for i, meter in enumerate(meters):
         if meter.clock_uncertainty_s is not None:

@@ -1,11 +1,11 @@
 """From the readings of a meter to raw facts by time bucket (schemas/statement.md, "meter").
 
 A channel is a rising series of offsets (ms from the window's start) with power (mW) or a cumulative register
-(mJ). The stretch between two readings is a step. Power is integrated by trapezoids and a step over a bucket
-edge is split pro rata; (mW + mW) x ms is exact in units of half a microjoule, and is rounded to mJ once for each
-bucket of a statement, down and up. Of a register only the total of a step is known: one over a bucket edge counts
-in full in every bucket it touches for HIGH and in none for LOW, and STARTING and ENDING let longer windows count
-it once (`attest.compute.tree`).
+(mJ). The stretch between two readings is a step, and its energy is known: the difference of a register, or power,
+which is the mean over the step that the reading ends, times its length. mW x ms is exact in microjoules, and is rounded
+to mJ once for each bucket of a statement, down and up. Where in a step the energy went nobody knows: a step over a
+bucket edge counts in full in every bucket it touches for HIGH and in none for LOW, and STARTING and ENDING let longer
+windows count it once (`attest.compute.tree`).
 
 A step longer than 2.5 times the nominal one, or the median where none is stated, is a gap: not covered, no energy.
 So is a step in which a register fell: a reset, which is data and no error. Before the first reading and after the
@@ -14,8 +14,8 @@ the next one repeats.
 
     >>> rows = integrate([1_000, 1_000, 3_000], [0, 1_500, 2_500], start=0, end=4, bucket=2)
     >>> [dict(zip(Row.__members__, row)) for row in rows.tolist()][1] == {
-    ...     "BUCKET": 1, "LOW": 1_000, "HIGH": 1_000, "GAP": 1_500, "COVERED": 500, "LARGEST": 2_000,
-    ...     "LONGEST": 1_000, "STARTING": 0, "ENDING": 0, "RUNS": 0, "RESETS": 0}
+    ...     "BUCKET": 1, "LOW": 0, "HIGH": 3_000, "GAP": 1_500, "COVERED": 500, "LARGEST": 3_000,
+    ...     "LONGEST": 1_000, "STARTING": 0, "ENDING": 3_000, "RUNS": 0, "RESETS": 0}
     True
 """
 
@@ -44,7 +44,7 @@ class Row(IntEnum):
 
     LOW, HIGH: mJ, rounded down and up; GAP, COVERED: ms of the window without and with readings; LARGEST,
     LONGEST: energy (mJ, up) and length (ms) of the largest and the longest covered step that touches the bucket;
-    STARTING, ENDING: mJ of register steps that go on into a later bucket, or came from an earlier one; RUNS:
+    STARTING, ENDING: mJ (down) of steps that go on into a later bucket, or came from an earlier one; RUNS:
     unbroken runs of steps that begin here; RESETS: how often a register fell.
     """
 
@@ -120,7 +120,7 @@ def integrate(
         if register:
             energy = _register(rows, values, covered, before, after)
         else:
-            energy = _power(rows, values, covered, steps, at, edges)
+            energy = _power(rows, values, covered, steps, before, after)
         place = _Place(at, np.clip(edges, at[0], at[-1]))
         rows[:, Row.COVERED] = np.diff(place.reached(covered.astype(np.int64), steps))
         begins = covered & np.concatenate(([True], ~covered[:-1]))
@@ -149,17 +149,21 @@ def _power(
     values: Values,
     covered: npt.NDArray[np.bool_],
     steps: npt.NDArray[np.int64],
-    at: npt.NDArray[np.int64],
-    edges: npt.NDArray[np.int64],
+    before: npt.NDArray[np.int64],
+    after: npt.NDArray[np.int64],
 ) -> Table:
-    power = np.asarray(values, np.int64)
-    if 2 * int(power.max()) * int(at[-1] - at[0]) >= LIMIT:
+    power = np.asarray(values, np.int64)[1:]
+    if int(power.max()) * int(steps.sum()) >= LIMIT:
         power = power.astype(object)
-    doubled = (power[:-1] + power[1:]) * covered  # mW x 2
-    energy = np.diff(_Place(at, np.clip(edges, at[0], at[-1])).reached(doubled, steps))  # uJ x 2
-    rows[:, Row.LOW] = energy // 2_000
-    rows[:, Row.HIGH] = -(-energy // 2_000)
-    return np.asarray(-(-doubled * steps // 2_000), np.int64)
+    energy = power * steps * covered  # uJ
+    inside = before == after
+    within = np.zeros(len(rows), energy.dtype)
+    np.add.at(within, before[inside], energy[inside])
+    rows[:, Row.LOW] = within // 1_000
+    whole = np.where(inside, 0, energy // 1_000).astype(np.int64)
+    part = (~inside & (energy % 1_000 > 0)).astype(np.int64)  # of STARTING and ENDING, which are rounded down
+    rows[:, Row.HIGH] = -(-within // 1_000) + _over_edges(rows, whole, before, after, part)
+    return np.asarray(-(-energy // 1_000), np.int64)
 
 
 def _register(
@@ -177,11 +181,24 @@ def _register(
     _require_range(total(energy))
     inside = before == after
     np.add.at(rows[:, Row.LOW], before[inside], energy[inside])
-    np.add.at(rows[:, Row.STARTING], before[~inside], energy[~inside])
-    np.add.at(rows[:, Row.ENDING], after[~inside], energy[~inside])
-    touching = np.cumsum(rows[:, Row.STARTING]) - np.cumsum(rows[:, Row.ENDING]) + rows[:, Row.ENDING]
-    rows[:, Row.HIGH] = rows[:, Row.LOW] + touching
+    rows[:, Row.HIGH] = rows[:, Row.LOW] + _over_edges(rows, np.where(inside, 0, energy), before, after)
     return np.asarray(energy)
+
+
+def _over_edges(
+    rows: Table,
+    energy: Table,
+    before: npt.NDArray[np.int64],
+    after: npt.NDArray[np.int64],
+    rest: Table | int = 0,
+) -> Table:
+    """Notes where steps over bucket edges start and end; what of them, with a rest of each, touches each bucket."""
+    np.add.at(rows[:, Row.STARTING], before, energy)
+    np.add.at(rows[:, Row.ENDING], after, energy)
+    edges = np.zeros(len(rows) + 1, np.int64)
+    np.add.at(edges, before, energy + rest)
+    np.add.at(edges, after + 1, -(energy + rest))
+    return np.cumsum(edges)[:-1]
 
 
 def _median(steps: npt.NDArray[np.int64]) -> int:

@@ -121,7 +121,9 @@ def read(site: Site, node: int, start: int, end: int, instrument: Instrument) ->
             stamps = stamps[(stamps < event.start) | (stamps >= event.end)]
     true = stamps - instrument.ahead_s
     if instrument.quantity is Quantity.REGISTER:
-        values = first + energy(true) * scale // PPM
+        # first + energy x scale / PPM, of which energy x scale alone would leave int64 in a week of 16 nodes
+        used = energy(true)
+        values = first + used + used * (scale - PPM) // PPM
     elif instrument.quantity is Quantity.MEAN_POWER:
         since = np.maximum(true, plan.start + instrument.step_s)
         values = (energy(since) - energy(since - instrument.step_s)) // instrument.step_s * scale // PPM

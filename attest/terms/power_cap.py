@@ -1,11 +1,15 @@
 """The term power-cap: energy or power through feeds, by their meters (schemas/agreement.md, "Terms")."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import numpy as np
 
 from attest.agreement import PowerCap
 from attest.agreement.units import SHARE
-from attest.compute.exact import PPM, Array, add, running
+from attest.compute.exact import PPM, Array, add
 from attest.evaluate import View
+from attest.metering import Metering
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
 from attest.terms.settle import named
@@ -17,10 +21,9 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
     term, views = case.term, case.views
     findings = [*case.lost, *undeclared(views)]
     high = low = 0
-    window = term.window_s
     known = bool(views) and not findings
     clock_s = 0  # by how much the worst clock may be wrong
-    least: list[Array] = []
+    least: list[tuple[Metering, list[int]]] = []
     errors: list[int] = []  # of the worst meter of each site
     for view in views:
         if view.unpinned:
@@ -60,17 +63,16 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
             holes |= {names[feed] for feed in feeds if feed not in metering.numbers}
             settle = f"readings of {named(sorted(holes))} for these {-(-gap_ms // 1_000):,} s"
             findings.append(Finding("meter/gap", Outcome.UNPROVEN, text, numbers={"gap_ms": gap_ms}, settle=settle))
-        none = np.zeros(view.window[1] - view.window[0], np.int64)
-        upper = add(none, *metering.most_mj()[meters])
+        most, fewest = _lengths(view, term)
+        seconds = bucket if term.limit_mj is None else 1
+        upper = metering.most_mj(most)
+        high += -(-int(add(np.zeros(upper.shape[1], np.int64), *upper[meters]).max()) // seconds)
         # What hung on another of these feeds at another time may have been counted there already; and of a meter that
         # does not know its clock nobody knows whether the energy was used in the phase.
-        lower = add(none, *metering.fewest_mj()[metering.nodes([feed for feed in always if feed in timed])])
-        most, fewest = _lengths(view, window, energy=term.limit_mj is not None)
-        seconds = bucket if term.limit_mj is None else 1
-        high += -(-most_of(upper, most) // seconds)
+        least.append((metering, metering.nodes([feed for feed in always if feed in timed])))
+        buckets = view.window[1] - view.window[0]
+        low = certain_of(partial(_fewest, least), buckets, fewest, -(-clock_s // bucket)) // seconds
         errors.append(max((metering.figures[feed].error_ppm for feed in feeds), default=0))
-        least.append(lower)
-        low = certain_of(add(*least), fewest, -(-clock_s // bucket)) // seconds  # sites that peaked at the same time
     unit, limit = ("mW", term.limit_mw) if term.limit_mj is None else ("mJ", term.limit_mj)
     assert limit is not None  # a power cap has one of its two limits, by construction
     outcome = Outcome.UNPROVEN
@@ -113,38 +115,38 @@ def _feeds(term: PowerCap, view: View) -> set[int]:
     return set(feeds.values())
 
 
-def _lengths(view: View, window_s: int | None, *, energy: bool) -> tuple[int, int]:
+def _lengths(view: View, term: PowerCap) -> tuple[int, int]:
     """Buckets that are summed before the largest is taken, for high and for low."""
     buckets = view.window[1] - view.window[0]
-    if not energy:
+    if term.limit_mj is None:
         return 1, 1
-    return (buckets, buckets) if window_s is None else (view.most_buckets(window_s), view.fewest_buckets(window_s))
+    window = term.window_s
+    return (buckets, buckets) if window is None else (view.most_buckets(window), view.fewest_buckets(window))
 
 
-def most_of(values: Array, length: int) -> int:
-    """The largest sum of `length` neighbouring buckets."""
-    sums = running(values)
-    return int((sums[length:] - sums[:-length]).max())
+def _fewest(least: Sequence[tuple[Metering, Sequence[int]]], length: int) -> Array:
+    """The least energy of all sites in every so many neighbouring buckets: sites that peaked at the same time."""
+    rows = [metering.fewest_mj(length) for metering, _ in least]
+    chosen = (row for of, (_, meters) in zip(rows, least, strict=True) for row in of[list(meters)])
+    return add(np.zeros(rows[0].shape[1], np.int64), *chosen)
 
 
-def certain_of(values: Array, length: int, pad: int) -> int:
-    """The most that some window of `length` neighbouring buckets has for certain, when the clock of what `values` were
-    metered by may be wrong by as much as `pad` buckets.
+def certain_of(energy: Callable[[int], Array], buckets: int, length: int, pad: int) -> int:
+    """The most that some window of `length` neighbouring buckets has for certain, when the clock of the meters may be
+    wrong by as much as `pad` buckets; `energy` says what they metered in every so many neighbouring ones of `buckets`.
 
     What was metered in k neighbouring buckets was used in the k + 2 pad around them; those are covered by
     ceil((k + 2 pad) / length) windows, of which one has its share. Tried for k that fills one window, for all, and for
     powers of two. Everything that may have been used before the first bucket or after the last counts for nothing.
 
-        >>> certain_of(np.array([0, 90, 90, 90, 0]), 1, 0), certain_of(np.array([0, 90, 90, 90, 0]), 1, 1)
+        >>> hours = np.array([0, 90, 90, 90, 0])
+        >>> energy = lambda k: np.convolve(hours, np.ones(k, int), "valid")
+        >>> certain_of(energy, 5, 1, 0), certain_of(energy, 5, 1, 1)
         (90, 54)
-        >>> certain_of(np.array([90, 0, 0, 0, 90]), 5, 1)
-        0
     """
     if not pad:
-        return most_of(values, length)
-    inner = values[pad : len(values) - pad]
-    tried = {length - 2 * pad, len(inner), *(1 << power for power in range(len(inner).bit_length()))}
-    return max(
-        (most_of(inner, k) // -(-(k + 2 * pad) // length) for k in tried if 0 < k <= len(inner)),
-        default=0,
-    )
+        return int(energy(length).max())
+    inner = buckets - 2 * pad
+    tried = {length - 2 * pad, inner, *(1 << power for power in range(max(inner, 0).bit_length()))}
+    most = ((k, int(energy(k)[pad : pad + inner - k + 1].max())) for k in tried if 0 < k <= inner)
+    return max((sum_of_k // -(-(k + 2 * pad) // length) for k, sum_of_k in most), default=0)

@@ -7,6 +7,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
+from attest.compute.record import Record
 from attest.facts import MAX_FAULTS
 from attest.format.block import commit, format_meter
 from attest.format.bodies import Channel, CloseBody, MeterBody
@@ -17,7 +18,7 @@ from attest.simulate.lab import Lab
 from attest.simulate.pact import METER, Phase
 from attest.simulate.site import Event, Trouble
 from attest.simulate.telemetry import Instrument
-from attest.terms.power_cap import certain_of, most_of
+from attest.terms.power_cap import certain_of
 from attest.verdict import Outcome, Verdict
 from tests.attacks.vectors import EVENING, NOON, ran
 from tests.check.world import (
@@ -185,7 +186,8 @@ def test_a_feed_that_is_moved_is_not_counted_beside_the_one_above_it(cap: dict[s
 
 def test_a_year_of_a_gigawatt_is_summed_exactly() -> None:
     """10^12 mW x 3,600 s in each of 8,766 hours: 3.16e19 mJ, which 64 bits do not hold."""
-    assert most_of(np.full(8_766, 36 * 10**14), 8_766) == 8_766 * 36 * 10**14
+    year = Record.of([[36 * 10**14] * 8_766], [[3_600_000] * 8_766])
+    assert year.most(0, np.array([[0, 8_766]])) == year.fewest(0, np.array([[0, 8_766]])) == 8_766 * 36 * 10**14
 
 
 def capped(limit_mw: int, clock: str | None) -> Verdict:
@@ -219,12 +221,28 @@ def test_some_window_has_its_share_of_what_was_metered_around_it() -> None:
     """60 kWh in 4 h by a clock good to 1 h: at least 10 in one of 6 hours, at least 30 in one of two windows of 3 h;
     nothing is certain of what stands in the first and the last bucket."""
     hours = np.array([0, 15, 15, 15, 15, 0])
-    assert certain_of(hours, 1, 0) == 15
-    assert certain_of(hours, 1, 1) == 10
-    assert certain_of(hours, 3, 1) == 30
-    assert certain_of(hours, 6, 1) == 60
-    assert certain_of(hours[1:-1], 4, 1) == 30
-    assert certain_of(hours, 6, 3) == 0
+
+    def energy(length: int) -> np.ndarray:
+        return np.convolve(hours, np.ones(length, int), "valid")
+
+    assert certain_of(energy, 6, 1, 0) == 15
+    assert certain_of(energy, 6, 1, 1) == 10
+    assert certain_of(energy, 6, 3, 1) == 30
+    assert certain_of(energy, 6, 6, 1) == 60
+    assert certain_of(lambda k: energy(k)[1:-1], 4, 4, 1) == 30
+    assert certain_of(energy, 6, 6, 3) == 0
+
+
+def test_energy_over_a_phase_has_every_step_once() -> None:
+    """Means of 22 1/2 minutes lie over the edges of hours. Over the phase the most has each once, and the least all but
+    those of the first and the last hour, which a clock may move, and those over the edges of these."""
+    made = lab(jobs=(), instrument=Instrument(Quantity.MEAN_POWER, 1_350))
+    made.run()
+    true = int(site(()).site_mw.sum()) * 60
+    cap = {"kind": "power-cap", "limit": "1 GWh", "assurance": "L4", "feed": "dc1"}
+    (found,) = judge(made.bundle(), replace(under(cap), meter={**METER, "error": "0.3 %"})).parties[0].terms
+    assert found.low is not None and found.high is not None
+    assert true * 90 // 100 < found.low <= true <= found.high < true * 1_015 // 1_000
 
 
 def test_what_was_voided_may_be_told_again() -> None:

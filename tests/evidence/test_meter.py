@@ -19,26 +19,33 @@ def _columns(rows: np.ndarray, *columns: Row) -> list[list[int]]:
     return [rows[:, c].tolist() for c in columns]
 
 
-def test_trapezoid() -> None:
-    """100 W, 300 W, 200 W at 0, 1 and 2 s: 200 J + 250 J = 450,000 mJ; the largest step 250,000 mJ."""
+def test_power_is_the_mean_of_the_step_that_its_reading_ends() -> None:
+    """100 W, 300 W, 200 W at 0, 1 and 2 s: 300 J + 200 J = 500,000 mJ; the largest step 300,000 mJ."""
     (row,) = integrate([100_000, 300_000, 200_000], [0, 1_000, 2_000], start=0, end=2, bucket=60)
-    assert (row[Row.LOW], row[Row.HIGH], row[Row.GAP], row[Row.COVERED]) == (450_000, 450_000, 0, 2_000)
-    assert (row[Row.LARGEST], row[Row.LONGEST], row[Row.RUNS]) == (250_000, 1_000, 1)
+    assert (row[Row.LOW], row[Row.HIGH], row[Row.GAP], row[Row.COVERED]) == (500_000, 500_000, 0, 2_000)
+    assert (row[Row.LARGEST], row[Row.LONGEST], row[Row.RUNS]) == (300_000, 1_000, 1)
 
 
 def test_rounding_happens_once_and_outwards() -> None:
-    """Three steps of (1 + 2) mW / 2 x 333 ms = 499.5 uJ each, 1,498.5 uJ in all: between 1 and 2 mJ.
+    """Steps of 2, 1 and 2 mW x 333 ms = 666, 333 and 666 uJ, 1,665 uJ in all: between 1 and 2 mJ.
     Rounding each step up would give 3."""
     (row,) = integrate([1, 2, 1, 2], [0, 333, 666, 999], start=0, end=1, bucket=60)
     assert (row[Row.LOW], row[Row.HIGH]) == (1, 2)
 
 
-def test_a_step_over_a_bucket_edge_is_split_pro_rata() -> None:
-    """100 W to 200 W from 1.5 s to 2.5 s: 150 J, 75 J on each side of 2 s."""
+def test_a_mean_over_a_bucket_edge_counts_fully_in_each_and_in_none() -> None:
+    """200 W from 1.5 s to 2.5 s: 200 J, all of it on either side of 2 s."""
     rows = integrate([100_000, 200_000], [1_500, 2_500], start=0, end=4, bucket=2)
-    assert _columns(rows, Row.LOW, Row.HIGH) == [[75_000, 75_000], [75_000, 75_000]]
-    assert _columns(rows, Row.COVERED, Row.GAP, Row.LARGEST) == [[500, 500], [1_500, 1_500], [150_000, 150_000]]
+    assert _columns(rows, Row.LOW, Row.HIGH) == [[0, 0], [200_000, 200_000]]
+    assert _columns(rows, Row.STARTING, Row.ENDING) == [[200_000, 0], [0, 200_000]]
+    assert _columns(rows, Row.COVERED, Row.GAP, Row.LARGEST) == [[500, 500], [1_500, 1_500], [200_000, 200_000]]
     assert _columns(rows, Row.LONGEST, Row.RUNS) == [[1_000, 1_000], [1, 0]]
+
+
+def test_a_mean_over_bucket_edges_is_rounded_outwards() -> None:
+    """1 mW for 2.5 s over three buckets of 1 s: 2.5 mJ, 2 at least and 3 at most."""
+    rows = integrate([0, 1], [250, 2_750], start=0, end=3, bucket=1)
+    assert _columns(rows, Row.HIGH, Row.STARTING, Row.ENDING) == [[3, 3, 3], [2, 0, 0], [0, 0, 2]]
 
 
 def test_a_gap_is_longer_than_two_and_a_half_median_steps() -> None:
@@ -146,7 +153,7 @@ def test_a_meter_statement() -> None:
     rows = read_meter([7_000, 9_000], [0, 1_000], body, 3_600, 3_660, 3_600)
     assert _columns(rows, Row.BUCKET, Row.HIGH, Row.COVERED) == [[1], [2_000], [1_000]]
     power = body._replace(quantity=Quantity.MEAN_POWER)
-    assert read_meter([7_000, 9_000], [0, 1_000], power, 3_600, 3_660, 3_600)[0, Row.HIGH] == 8_000
+    assert read_meter([7_000, 9_000], [0, 1_000], power, 3_600, 3_660, 3_600)[0, Row.HIGH] == 9_000
 
 
 @given(
@@ -201,7 +208,7 @@ def _reference(readings: list[tuple[int, int]], register: bool, size: int, count
     """Step by step and bucket by bucket, in fractions."""
     steps = sorted(b[0] - a[0] for a, b in pairwise(readings))
     median = steps[(len(steps) - 1) // 2] if steps else 0
-    rows = [dict.fromkeys(("low", "high", "covered"), Fraction(0)) for _ in range(count)]
+    rows = [dict.fromkeys(("low", "over", "covered"), Fraction(0)) for _ in range(count)]
     for (t0, v0), (t1, v1) in pairwise(readings):
         if 2 * (t1 - t0) > 5 * median or (register and v1 < v0):
             continue
@@ -210,12 +217,11 @@ def _reference(readings: list[tuple[int, int]], register: bool, size: int, count
             if overlap <= 0:
                 continue
             row["covered"] += overlap
-            if register:
-                row["high"] += v1 - v0
-                row["low"] += v1 - v0 if overlap == t1 - t0 else 0
+            energy = Fraction(v1 - v0) if register else Fraction(v1 * (t1 - t0), 1_000)
+            if overlap == t1 - t0:
+                row["low"] += energy
             else:
-                row["high"] += Fraction((v0 + v1) * overlap, 2_000)
-                row["low"] += Fraction((v0 + v1) * overlap, 2_000)
+                row["over"] += energy.__ceil__()
     return rows
 
 
@@ -233,7 +239,7 @@ def test_against_the_reference(
     for row, plain in zip(rows, _reference(readings, register, bucket * 1_000, len(rows)), strict=True):
         assert row[Row.COVERED] == plain["covered"]
         assert row[Row.LOW] == plain["low"].__floor__()
-        assert row[Row.HIGH] == plain["high"].__ceil__()
+        assert row[Row.HIGH] == plain["low"].__ceil__() + plain["over"]
     assert rows[:, [Row.GAP, Row.COVERED]].sum() == (end - start) * 1_000
 
 

@@ -77,12 +77,24 @@ def _series(path: Path, *key: str) -> dict[tuple[str, ...], list[tuple[int, int]
     return {k: sorted(v) for k, v in found.items()}
 
 
-def _trapezoid(series: list[tuple[int, int]], start: int, stop: int, longest: Fraction) -> tuple[Fraction, int]:
-    """Plainly: the integral (mJ) from start to stop over steps up to `longest` ms, and the ms of those."""
+def _means(series: list[tuple[int, int]], start: int, stop: int, longest: Fraction) -> tuple[Fraction, int]:
+    """Plainly: the energy (mJ) of the steps up to `longest` ms that touch the time from start to stop, each with the
+    power that its reading gives, and the ms of these within that time."""
+    energy, covered = Fraction(0), 0
+    for (t0, _), (t1, power) in pairwise(series):
+        span = min(t1, stop) - max(t0, start)
+        if span > 0 and t1 - t0 <= longest:
+            energy += Fraction(power * (t1 - t0), 1_000)
+            covered += span
+    return energy, covered
+
+
+def _trapezoid(series: list[tuple[int, int]], start: int, stop: int) -> tuple[Fraction, int]:
+    """As the table has it: the integral (mJ) of a line through the readings from start to stop, and its ms."""
     energy, covered = Fraction(0), 0
     for (t0, p0), (t1, p1) in pairwise(series):
         span = min(t1, stop) - max(t0, start)
-        if span > 0 and t1 - t0 <= longest:
+        if span > 0:
             energy += Fraction((p0 + p1) * span, 2_000)
             covered += span
     return energy, covered
@@ -106,7 +118,8 @@ def _median(series: list[tuple[int, int]]) -> int:
 
 @pytest.mark.parametrize("benchmark", ["llama2_70b_lora", "bert", "retinanet", "stable_diffusion"])
 def test_metered_energy_of_the_b200_runs(shared: Path, benchmark: str) -> None:
-    """To 0.1 % of a plain trapezoid, and of the energy in the table of runs; the truth within the bound."""
+    """What a plain sum gives, and the energy in the table of runs but for two steps of a second at the ends, which
+    count whole: half of a percent of the shortest run. The truth within the bound."""
     folder = shared / "data/mlperf-train-8b200-lenovo" / benchmark
     truth = _truth(shared, "8xB200")
     pin = default_pin("B200")
@@ -115,11 +128,11 @@ def test_metered_energy_of_the_b200_runs(shared: Path, benchmark: str) -> None:
     for (number,), series in runs.items():
         row = truth[f"{benchmark}/{number}"]
         start, stop = _run_window(folder / f"events_rank0_result_{number}.jsonl")
-        plain, span = _trapezoid(series, start, stop, Fraction(5, 2) * _median(series))
+        plain, span = _means(series, start, stop, Fraction(5, 2) * _median(series))
         energy, covered = _metered(series, start, stop)
         assert covered == span == stop - start
-        assert abs(energy / plain - 1) < 0.001
-        assert abs(energy / (float(row["energy_J"]) * 1_000) - 1) < 0.001
+        assert 0 <= energy - plain <= 2
+        assert -0.001 < energy / (float(row["energy_J"]) * 1_000) - 1 < 0.005
         _require_within(row, energy, 8 * pin.peak_flop_per_s, stop - start, pin.model)
 
 
@@ -133,9 +146,9 @@ def test_metered_energy_of_the_b200_runs(shared: Path, benchmark: str) -> None:
 def test_metered_energy_of_the_runs_of_64_nodes(
     shared: Path, folder: str, run: str, uncovered: tuple[int, int]
 ) -> None:
-    """To 0.1 % of a plain trapezoid over the same steps.
+    """What a plain sum over the same steps gives.
 
-    The table's energy is 2.4 and 3.0 % higher: it draws a line through steps of 9 to 18 s (here gaps, which are
+    The table's energy is 2.3 and 2.9 % higher: it draws a line through steps of 9 to 18 s (here gaps, which are
     charged at presence) and holds the first and the last power over the 2 s of each node that nobody read.
     """
     path = shared / "data/mlperf-train-512h100-smc/llama2_70b_lora" / folder
@@ -145,18 +158,18 @@ def test_metered_energy_of_the_runs_of_64_nodes(
     nodes = _series(path / "power_ac.csv", "node")
     assert len(nodes) == 64
     for series in nodes.values():
-        plain, span = _trapezoid(series, start, stop, Fraction(5, 2) * _median(series))
+        plain, span = _means(series, start, stop, Fraction(5, 2) * _median(series))
         node, seen = _metered(series, start, stop)
         assert seen == span
-        assert abs(node / plain - 1) < 0.001
+        assert 0 <= node - plain <= 2
         energy, covered = energy + node, covered + seen
         before, after = max(series[0][0] - start, 0), max(stop - series[-1][0], 0)
-        everything, reach = _trapezoid(series, start, stop, Fraction(stop))
+        everything, reach = _trapezoid(series, start, stop)
         held += everything + Fraction(before * series[0][1] + after * series[-1][1], 1_000)
         outside, gaps = outside + before + after, gaps + reach - span
     assert (outside // 64, gaps // 64) == uncovered
     assert abs(held / int(Decimal(row["energy_J"]) * 1_000) - 1) < 0.00001
-    assert 0.97 < energy / (float(row["energy_J"]) * 1_000) < 0.977
+    assert 0.971 < energy / (float(row["energy_J"]) * 1_000) < 0.979
     pin = default_pin("H100-SXM")
     charged = energy + -(-(64 * (stop - start) - covered) * 8 * pin.peak_flop_per_s // (10**9 * 5_650))
     _require_within(row, charged, 512 * pin.peak_flop_per_s, stop - start, pin.model)
