@@ -18,7 +18,8 @@ def undeclared(views: Sequence[View]) -> list[Finding]:
     """Why nothing can be shown to be kept over all of the views: no roster, an unreadable, a late or an empty one."""
     findings = [finding for view in views for finding in _of_site(view)]
     if views and not findings and not any(_devices(view) for view in views):
-        findings.append(Finding("inventory/empty", Outcome.UNPROVEN, "no accelerator is declared"))
+        settle = "an inventory that lists accelerators"
+        findings.append(Finding("inventory/empty", Outcome.UNPROVEN, "no accelerator is declared", settle=settle))
     return findings
 
 
@@ -26,18 +27,23 @@ def _of_site(view: View) -> list[Finding]:
     findings = []
     if view.layouts.in_force(view.start) is None:
         text = f"no inventory is in force when the phase begins, at {utc(view.start)}"
-        findings.append(Finding("inventory/none", Outcome.UNPROVEN, text, start=view.start, end=view.end))
+        settle = f"the inventory from {utc(view.start)} on"
+        findings.append(
+            Finding("inventory/none", Outcome.UNPROVEN, text, start=view.start, end=view.end, settle=settle)
+        )
     for start, end, record in view.layouts.periods():
         if start >= view.end or end <= view.start:
             continue
         if record.roster is None:
             text = "the body of an inventory statement is absent"
-            findings.append(Finding("inventory/absent", Outcome.UNPROVEN, text, index=record.index))
+            settle = f"the body with SHA-256 {record.block.digest.hex()}"
+            findings.append(Finding("inventory/absent", Outcome.UNPROVEN, text, index=record.index, settle=settle))
         elif view.site.devices is not None and record.roster.count() < view.site.devices:
             text = (
                 f"{record.roster.count():,} accelerators are declared, the agreement was told of {view.site.devices:,}"
             )
-            findings.append(Finding("inventory/short", Outcome.UNPROVEN, text, index=record.index))
+            settle = f"an inventory of {view.site.devices - record.roster.count():,} accelerators more"
+            findings.append(Finding("inventory/short", Outcome.UNPROVEN, text, index=record.index, settle=settle))
         seen = view.timeline.upper(record.index)
         if seen is None or seen > record.start + view.agreement.max_lag_s:
             when = "by no quorum" if seen is None else f"at {utc(seen)}"

@@ -26,7 +26,9 @@ def judge_inventory(case: Case[Inventory]) -> TermResult:
         findings.append(Finding("inventory/empty", Outcome.UNPROVEN, "at some time no accelerator is declared"))
     if term.minimum is not None and low < term.minimum:
         text = f"{low:,} accelerators are declared, the agreement counts on at least {term.minimum:,}"
-        findings.append(Finding("inventory/short", Outcome.UNPROVEN, text, numbers={"missing": term.minimum - low}))
+        missing = term.minimum - low
+        settle = f"an inventory of {missing:,} accelerators more"
+        findings.append(Finding("inventory/short", Outcome.UNPROVEN, text, numbers={"missing": missing}, settle=settle))
     outcome = Outcome.UNPROVEN if findings else Outcome.HOLDS
     if term.maximum is not None and high > term.maximum:
         outcome = Outcome.BREACHED

@@ -29,7 +29,9 @@ def judge_freshness(case: Case[Freshness]) -> TermResult:
     for view in views:
         seen = view.timeline.lower(view.head.note)
         if seen is None:
-            findings.append(Finding("head/unwitnessed", Outcome.UNPROVEN, "no quorum cosigned the newest head"))
+            text = "no quorum cosigned the newest head"
+            settle = f"cosignatures of {view.agreement.policy.quorum} on the head of size {view.head.size:,}"
+            findings.append(Finding("head/unwitnessed", Outcome.UNPROVEN, text, settle=settle))
             continue
         ages.append(at - seen)
         if at - seen > term.max_age_s:
@@ -69,7 +71,8 @@ def judge_witnessing(case: Case[Witnessing]) -> TermResult:
         late += int((here & ~view.worth.timely).sum())
     if late:
         text = f"{late:,} of {statements:,} statements are not shown to have been witnessed within the lag"
-        findings.append(Finding("time/untimely", Outcome.UNPROVEN, text, numbers={"statements": late}))
+        settle = f"cosigned heads that show these {late:,} earlier"
+        findings.append(Finding("time/untimely", Outcome.UNPROVEN, text, numbers={"statements": late}, settle=settle))
     if not statements:
         findings.append(Finding("log/no-statements", Outcome.UNPROVEN, "no statement is about this phase"))
     outcome = Outcome.UNPROVEN if findings else Outcome.HOLDS

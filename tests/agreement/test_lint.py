@@ -288,3 +288,12 @@ def test_numbers_are_in_what_is_printed() -> None:
     assert printed[0].startswith("line ")
     assert printed[1].startswith("  to do  a limit of 1.9e+23 FLOP or more")
     assert "2 holes" in printed
+
+
+def test_a_phase_that_an_event_begins_leaves_no_gap() -> None:
+    """It begins no earlier than the phase before it, or never."""
+    holder = '[[adjudicators.holder]]\nname = "Uma"\nkeys = ["ed25519:hcp6QZhts8AzXpxab7whN90bQLW4EyTd6N5HI8yGQh8="]\n'
+    adjudicators = f"[adjudicators]\nthreshold = 1\n\n{holder}\n"
+    later = SECOND_PHASE.replace("start = 2026-12-10T00:00:00Z", 'on = "trigger"')
+    whole = put(STOP, ("[[phase]]\n", adjudicators + "[[phase]]\n")) + later
+    assert found(whole) == []

@@ -231,3 +231,16 @@ def test_coverage_asks_for_no_more_than_its_share_needs() -> None:
     assert of(told((24, 22, 24)), {"kind": "coverage", "share": "97 %"}).outcome is Outcome.HOLDS
     found = of(told((12, 22, 24)), {"kind": "coverage", "share": "97 %"})
     assert [f.settle for f in found.findings] == ["records or a metered power-off for 95 of these 96 device-hours", ""]
+
+
+def test_an_inventory_that_is_short_is_told_by_how_much() -> None:
+    found = of(told((24, 24, 24)), {"kind": "inventory", "minimum": 40})
+    assert [(f.code, f.settle) for f in found.findings] == [("inventory/short", "an inventory of 16 accelerators more")]
+
+
+def test_what_was_not_witnessed_asks_for_cosignatures() -> None:
+    made = told((24, 24, 24))
+    term: Table = {"kind": "freshness", "max_age": "1 d"}
+    found = judge(made.bundle(made.checkpoint()), under(term)).parties[0].terms[0]
+    assert [f.code for f in found.findings] == ["head/unwitnessed"]
+    assert found.findings[0].settle == f"cosignatures of enough on the head of size {made.size:,}"

@@ -80,7 +80,7 @@ def _without(text: Text, phase: Phase, line: int, have: set[str], code: str, wha
 def _between(text: Text) -> Iterator[Hole]:
     before: Phase | None = None
     for phase, line in text.phases():
-        if before is not None and before.end < phase.start:
+        if before is not None and phase.on is None and before.end < phase.start:
             length = DURATION.format(phase.start - before.end)
             what = f"for {length}, from {utc(before.end)} to {utc(phase.start)}, no term binds anybody"
             yield Hole(line, "lint/phase-gap", what, f"let {phase.name} begin when {before.name} ends")
