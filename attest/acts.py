@@ -7,6 +7,7 @@ replayed, or is for another agreement, party or phase changes nothing, and a fin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from attest.agreement import Agreement, On, Party
@@ -21,14 +22,19 @@ BY_PARTY: Final = frozenset({Deed.OUTAGE, Deed.WITHDRAWAL})  # signed by the par
 
 
 class Paper(NamedTuple):
-    """A document, and where it was found: `name` of the file, or of the log of `party` with the index of the `entry`
-    and the time by which a quorum had witnessed it."""
+    """A document, and where it was found: in the log `origin` of `party`, with the index of the `entry` and the time by
+    which a quorum had witnessed it; else in a file, which is named by its digest, so that no path is in a verdict."""
 
     document: bytes
-    name: str
+    origin: str = ""
     party: str = ""
     entry: int = -1
     upper: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Where it was found, in words."""
+        return self.origin if self.party else f"file {sha256(self.document).hexdigest()[:16]}"
 
 
 class Act(NamedTuple):
@@ -91,7 +97,7 @@ def _once(papers: Iterable[Paper]) -> list[Paper]:
     """Each entry once, with the earliest time that any copy of its log shows."""
     found: dict[tuple[str, int, bytes], Paper] = {}
     for paper in papers:
-        key = paper.name if paper.party else "", paper.entry, paper.document
+        key = paper.origin, paper.entry, paper.document
         before = found.get(key)
         if before is None or (paper.upper is not None and (before.upper is None or paper.upper < before.upper)):
             found[key] = paper

@@ -64,7 +64,17 @@ def about_all(signed: SignedAgreement, windows: Windows) -> list[Finding]:
         if phase.name in begun and free:
             text = f"no term of {phase.name} binds {', '.join(free)}: over this window not all parties are judged"
             found.append(Finding("joint/unequal", Outcome.HOLDS, text))
+        spans = {p.name: tuple(w for name, w in windows[p.iss] if name == phase.name) for p in agreement.parties}
+        if len(set(spans.values())) > 1:
+            times = "; ".join(f"{name} {_told(agreement, span)}" for name, span in spans.items())
+            text = f"{phase.name} does not bind all parties at the same time: {times}"
+            found.append(Finding("joint/unequal", Outcome.HOLDS, text))
     return found
+
+
+def _told(agreement: Agreement, spans: Sequence[Window]) -> str:
+    bucket = agreement.bucket_s
+    return ", ".join(f"{utc(a * bucket)} to {utc(b * bucket)}" for a, b in spans) or "at no time"
 
 
 def _series(evidence: SiteEvidence) -> Finding:
@@ -88,7 +98,10 @@ def _version(agreement: Agreement, text: OtherText) -> Finding:
     if text.amends:
         what = f"bound itself to version {text.version}, SHA-256 {text.digest.hex()}, which amends this one"
         return Finding("agreement/amended", Outcome.UNPROVEN, what, settle=f"--agreement with version {text.version}")
+    amends = agreement.life.amends
     earlier = text.version < agreement.version
+    if amends is not None and text.version == amends.version:
+        earlier = text.digest == amends.digest
     what = f"bound itself to version {text.version} of {agreement.name}, too, SHA-256 {text.digest.hex()}"
     if earlier:
         return Finding("joint/version", Outcome.HOLDS, f"{what}, which this one comes after")

@@ -8,6 +8,7 @@ signed) stays invalid.
 """
 
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from attest import __version__
@@ -86,6 +87,7 @@ def judge(
         tuple(findings),
         tuple(sorted(set(checks))),
         {model: pin for model in models if (pin := _pin_data(agreement, model))},
+        events=tuple(sorted({sha256(paper.document).digest() for paper in papers})),
     )
 
 

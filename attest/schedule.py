@@ -124,9 +124,8 @@ def _old(lift: Standing) -> Finding:
 
 def _in_force(standing: Standing) -> Finding:
     event, paper = standing.act.event, standing.act.paper
-    where = f"in {paper.name}" if paper.party else f"file {paper.name}"
     about = f" of {event.phase}" if event.phase is not None else ""
     names = "; ".join(standing.act.signers)
     what = f"{event.deed.name.lower()} {event.number}{about}"
-    text = f"{what} counts from {utc(standing.start)}, signed by {names} ({where})"
+    text = f"{what} counts from {utc(standing.start)}, signed by {names} ({paper.name})"
     return Finding("event/in-force", Outcome.HOLDS, text, index=paper.entry)

@@ -149,7 +149,8 @@ class PartyResult:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What `check` found. `agreement` and `trust` are SHA-256 digests, `trust` None where nothing was pinned;
-    `missing` says which input could not be read, so that nothing of it was verified."""
+    `missing` says which input could not be read, so that nothing of it was verified; `events` are the SHA-256
+    digests of the events that were given beside the copies."""
 
     at: int
     version: str
@@ -163,6 +164,7 @@ class Verdict:
     checks: tuple[tuple[str, Status, str], ...]
     pins: Mapping[str, Mapping[str, int]]
     missing: tuple[str, ...] = ()
+    events: tuple[bytes, ...] = ()
 
     def __bool__(self) -> bool:
         raise TypeError("compare verdict.outcome")
@@ -214,6 +216,7 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
             "version": verdict.agreement_version,
         },
         "trust": None if verdict.trust is None else {"sha256": verdict.trust.hex()},
+        "events": [event.hex() for event in verdict.events],
         "parties": [_party(party) for party in verdict.parties],
         "findings": [_finding(finding) for finding in verdict.findings],
         "checks": [{"code": code, "status": str(status), "text": text} for code, status, text in verdict.checks],

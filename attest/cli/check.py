@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from typing import Any, Final
@@ -24,7 +24,7 @@ from attest.cli.chain import signer_of
 from attest.cli.errors import complain
 from attest.cli.params import PASSPHRASE, TIME, about, parsed, read, write
 from attest.cli.verb import Verb, console
-from attest.errors import AttestError, MalformedError, MissingError
+from attest.errors import AttestError, MalformedError, MissingError, UnsupportedError
 from attest.report.verdict import as_json, as_lines, as_text
 from attest.sign.verdicts import sign_verdict
 from attest.store.directory import DirectoryBundle
@@ -126,7 +126,7 @@ def check(
     pins = None if trust is None else parsed(trust, parse_trust)
     key = None if key_path is None else signer_of(key_path, passphrase_file)
     said = None if claimed is None else _claimed(claimed, signer, signed, pins)
-    papers = [Paper(parsed(path, _paper), path) for path in events]
+    papers = [Paper(parsed(path, _paper)) for path in events]
     opened: list[Bundle] = []
     missing: list[str] = []
     for path in bundles:
@@ -206,7 +206,8 @@ def _claimed(path: str, signer: str | None, agreement: SignedAgreement, trust: T
 def _paper(data: bytes) -> bytes:
     """A file that a verifier gives for an event: one that was damaged on the way must not pass for none."""
     try:
-        read_event(data)
+        with suppress(UnsupportedError):  # what that makes of the verdict depends on who signed it
+            read_event(data)
     except MalformedError as error:
         raise MissingError(error.code, error.detail, hint="get another copy of the event") from error
     return data

@@ -229,7 +229,7 @@ def event(
     signed = parsed(agreement, verify_agreement).agreement
     document = read(file)
     with about(file):
-        act = read_act(signed, Paper(document, file)).event
+        act = read_act(signed, Paper(document)).event
     with LogWriter.open(directory) as writer:
         named = signed.site(writer.origin)
         if named is None or act.party not in (None, named[0].iss):

@@ -58,6 +58,8 @@ def _lines(data: Data, style: Style, copies: Mapping[str, str]) -> Iterator[str]
     agreement, trust = data["agreement"], data["trust"]
     yield f"  agreement       {agreement['name']} version {agreement['version']}, SHA-256 {agreement['sha256']}"
     yield f"  trust           {'nothing pinned' if trust is None else 'SHA-256 ' + trust['sha256']}"
+    for event in data["events"]:
+        yield f"  event           SHA-256 {event}"
     yield f"  judged at       {data['at']}, by attest {data['version']}"
 
 

@@ -77,7 +77,7 @@ def told(
 ) -> Case:
     """What a verifier makes of the lab, with these files beside it, and `others` of the agreement."""
     made = entered(entries, jobs)
-    given = [Paper(paper, f"{n}.event") for n, paper in enumerate(papers)]
+    given = [Paper(paper) for paper in papers]
     return Case([made.bundle()], pact, papers=given, others=others)
 
 
@@ -100,7 +100,7 @@ def of_rival(*entries: Entry, papers: Sequence[bytes] = ()) -> Callable[[], Case
             other.run(until=time)
             other.event(document)
         other.run()
-        given = [Paper(paper, "a.event") for paper in papers]
+        given = [Paper(paper) for paper in papers]
         return Case([mine.bundle(), other.bundle()], BOTH, papers=given)
 
     return story
@@ -119,7 +119,7 @@ def unwitnessed() -> Case:
     """The lift is the last entry of all, under a checkpoint that the witnesses never saw."""
     made = entered((), (LATE_WORK,))
     made.event(lift())
-    return Case([made.bundle(made.checkpoint())], ACT, papers=[Paper(trigger(), "t.event")])
+    return Case([made.bundle(made.checkpoint())], ACT, papers=[Paper(trigger())])
 
 
 def adjudicator_as_host() -> Lab:
@@ -257,13 +257,13 @@ VECTORS = [
 
 
 def for_rival(paper: bytes) -> Case:
-    return replace(of_rival()(), papers=[Paper(paper, "a.event")])
+    return replace(of_rival()(), papers=[Paper(paper)])
 
 
 def own_log(document: bytes) -> Case:
     made, other = entered(((MORNING, document),), (LATE_WORK,)), Lab(RIVAL, site(name="elsewhere"))
     other.run()
-    return Case([made.bundle(), other.bundle()], BOTH, papers=[Paper(trigger(BOTH), "t.event")])
+    return Case([made.bundle(), other.bundle()], BOTH, papers=[Paper(trigger(BOTH))])
 
 
 def out_of_order(site_name: str) -> Case:
@@ -299,7 +299,8 @@ def of(case: Case, code: str) -> list[Finding]:
 def test_notes_accuse_nobody_and_say_where() -> None:
     (note,) = of(told(trigger(signers=[ONE])), "event/no-quorum")
     assert (str(note.outcome), note.scope, note.index) == ("holds", None, -1)
-    assert note.text == "0.event: document/threshold: 1 of 2 holders signed: Uma"
+    name = sha256(trigger(signers=[ONE])).hexdigest()[:16]
+    assert note.text == f"file {name}: document/threshold: 1 of 2 holders signed: Uma"
     (note,) = of(told(entries=((MORNING, lift(signers=[ONE])),), jobs=()), "event/no-quorum")
     assert note.index > 0
 
@@ -359,7 +360,7 @@ def test_an_old_copy_of_the_log_frames_nobody() -> None:
     """Whoever cuts the copy off before the lift cuts off the work that came after it."""
     made = entered(((MORNING, lift()),), (LATE_WORK,))
     for size, note in sorted(made.notes.items()):
-        case = Case([made.bundle(note)], ACT, papers=[Paper(trigger(), "t.event")])
+        case = Case([made.bundle(note)], ACT, papers=[Paper(trigger())])
         assert "term/compute-cap" not in codes(case.verdict()), size
 
 
@@ -374,3 +375,17 @@ def test_an_amendment_concerns_those_who_signed_it() -> None:
     after = replace(BOTH, version=2, life={"amends": amends})
     verdict = replace(of_rival()(), others=[after.signed(RIVAL.holder_keys())]).verdict()
     assert [str(party.outcome) for party in verdict.parties] == ["holds", "unproven"]
+
+
+def test_a_phase_that_binds_at_different_times_is_said() -> None:
+    verdict = for_rival(trigger(BOTH, party=RIVAL.iss)).verdict()
+    (finding,) = [f for f in verdict.findings if f.code == "joint/unequal"]
+    assert (str(finding.outcome), finding.text) == (
+        "holds",
+        "pause does not bind all parties at the same time: acme at no time;"
+        " rival 2026-11-09T02:00:00Z to 2026-11-10T00:00:00Z",
+    )
+
+
+def test_a_verdict_names_the_events_that_it_was_made_with() -> None:
+    assert told(trigger(), jobs=()).verdict().events == (sha256(trigger()).digest(),)

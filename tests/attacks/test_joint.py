@@ -367,6 +367,15 @@ def test_an_earlier_version_is_a_remark() -> None:
     assert [about(verdict, identity)["joint/version"].outcome for identity in EVERYBODY] == [HOLDS] * 3
 
 
+def test_a_version_with_the_number_of_the_one_amended_is_that_one_or_no_remark() -> None:
+    before = pact({**CAP, "limit": "8e24 FLOP"})
+    new = replace(pact(), version=2, life={"amends": {"sha256": sha256(pact().text()).hexdigest(), "version": 1}})
+    signed = together(verify_agreement(new.signed()), [before.signed()])
+    verdict = check([told(identity) for identity in EVERYBODY], signed, parse_trust(new.trust()), at=LATER)
+    assert outcomes(verdict) == [UNPROVEN] * 3
+    nobody_is_accused(verdict)
+
+
 def test_a_rival_binds_nobody_else_to_a_text_of_its_own() -> None:
     """It gives Acme's holders keys of its own, and by another text Acme's key to a holder whose other key it has."""
     false = replace(ACME, seed="rival")

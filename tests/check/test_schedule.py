@@ -32,7 +32,7 @@ def acts(*told: Told) -> PartyActs:
     for deed, phase, number, start, second in told:
         event = EventAct(deed, b"a" * 32, None, phase, number, START + start * HOUR, END + DAY, None)
         when = None if second is None else START + second * HOUR
-        act = Act(event, ("Uma", "Vic"), Paper(b"", "x"))
+        act = Act(event, ("Uma", "Vic"), Paper(b""))
         standing[deed].append(Standing(act, event.start, when or event.end, when if deed is T else event.start))
     return PartyActs(standing, Relief(), ())
 
