@@ -1,4 +1,4 @@
-"""The four labs of `attest demo`: one lab under one agreement, as it may turn out.
+"""The labs of `attest demo`: one lab under one agreement, as it may turn out, and three labs under one pact.
 
 Acme runs 32 H100 in four nodes, works until Sunday afternoon and is to have everything switched off for a week.
 
@@ -6,6 +6,8 @@ Acme runs 32 H100 in four nodes, works until Sunday afternoon and is to have eve
     violating   two nodes stay on and train through Tuesday night, and its own statements say so
     silent      the agent of one node falls silent on Wednesday, and with it the meters of that node and of the site
     forged      two nodes come back to train that night, and somebody without their keys wrote their statements
+
+The pact is among Acme, Borealis and Castor, with the same terms for each. Two keep it; Castor does as *violating* does.
 
 Only Ed25519 signs here: its signatures repeat, so that one seed gives one sequence of bytes.
 """
@@ -35,6 +37,7 @@ FORGED: Final = (PAUSE + 36 * HOUR, PAUSE + 60 * HOUR)
 SILENCE: Final = PAUSE + 60 * HOUR
 COLUMNS: Final = (Column.ENERGY, Column.CYCLES, Column.SM)
 KINDS: Final = ("honest", "violating", "silent", "forged")
+PARTIES: Final = {"acme": "honest", "borealis": "honest", "castor": "violating"}  # of the pact, and what each does
 
 _FULL_STOP: Final = Phase(
     "full stop",
@@ -61,7 +64,10 @@ class Demo:
     @property
     def lab(self) -> Identity:
         """Who the labs say they are."""
-        return Identity("acme", seed=self.seed)
+        return self._identity("acme")
+
+    def _identity(self, name: str) -> Identity:
+        return Identity(name, seed=self.seed)
 
     @property
     def witnesses(self) -> Witnesses:
@@ -73,15 +79,26 @@ class Demo:
         """The agreement."""
         return Pact((self.lab,), (_FULL_STOP,), self.witnesses, name="Full stop", devices=NODES * 8)
 
+    @property
+    def joint(self) -> Pact:
+        """The pact among three."""
+        parties = tuple(self._identity(name) for name in PARTIES)
+        return Pact(parties, (_FULL_STOP,), self.witnesses, name="Joint full stop", devices=NODES * 8)
+
     def labs(self) -> Iterator[tuple[str, Lab]]:
         """Each kind of lab with what it has to show."""
         for kind in KINDS:
-            yield kind, self._play(kind)
+            yield kind, self._play(kind, self.lab)
 
-    def _play(self, kind: str) -> Lab:
+    def parties(self) -> Iterator[tuple[str, Lab]]:
+        """Each party of the pact with what it has to show."""
+        for name, kind in PARTIES.items():
+            yield name, self._play(kind, self._identity(name))
+
+    def _play(self, kind: str, identity: Identity) -> Lab:
         lab = Lab(
-            self.lab,
-            Site(self._plan(kind)),
+            identity,
+            Site(self._plan(kind, identity)),
             self.witnesses,
             window_s=12 * HOUR,
             head_s=6 * HOUR,
@@ -101,14 +118,14 @@ class Demo:
         true = {node: lab.host(node).signer for node in ROGUE}
         forger = Identity(lab.identity.name, seed=f"{self.seed}, forger")
         for node in ROGUE:
-            lab.tales[node] = Site(self._plan("honest"))
+            lab.tales[node] = Site(self._plan("honest", lab.identity))
             lab.host(node).signer = forger.key(lab.host(node).sub)
         lab.run(FORGED[1])
         for node, signer in true.items():
             del lab.tales[node]
             lab.host(node).signer = signer
 
-    def _plan(self, kind: str) -> Plan:
+    def _plan(self, kind: str, identity: Identity) -> Plan:
         jobs = [
             Job("pretrain", Label.TRAINING, Precision.BF16, (1, 2, 3), SUNDAY + 2 * HOUR, SUNDAY + 15 * HOUR),
             Job("chat", Label.INFERENCE, Precision.FP8, (0,), SUNDAY, SUNDAY + 16 * HOUR),
@@ -124,4 +141,4 @@ class Demo:
                 events.append(Event(Trouble.DOWN, node, NIGHT[1], STOP))
         if kind == "silent":
             events += [Event(Trouble.METER_GAP, feed, SILENCE, STOP + 1) for feed in (SITE_FEED, NODES - 1)]
-        return Plan(f"acme dc1, {self.seed}", NODES, SUNDAY, STOP, tuple(jobs), tuple(events))
+        return Plan(f"{identity.name} dc1, {self.seed}", NODES, SUNDAY, STOP, tuple(jobs), tuple(events))

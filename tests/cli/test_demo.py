@@ -36,20 +36,33 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_it_writes_what_it_promises(made: tuple[Path, str]) -> None:
     home, _ = made
-    assert {p.name for p in (home / "demo").iterdir()} == {"pact.agreement", "trust.toml", *KINDS}
+    assert {p.name for p in (home / "demo").iterdir()} == {"pact.agreement", "trust.toml", "joint", *KINDS}
+    joint = {p.name for p in (home / "demo" / "joint").iterdir()}
+    assert joint == {"pact.agreement", "trust.toml", "acme", "borealis", "castor"}
 
 
 def test_it_shows_four_commands_and_how_their_verdicts_begin(made: tuple[Path, str]) -> None:
     home, shown = made
     blocks = shown.strip().split("\n\n")
-    assert len(blocks) == 4
-    for kind, block in zip(KINDS, blocks, strict=True):
+    assert len(blocks) == 5
+    for kind, block in zip(KINDS, blocks[:4], strict=True):
         command, *lines, end = block.splitlines()
         assert command.startswith(f"$ attest check demo/{kind} --agreement demo/pact.agreement --trust demo/trust.toml")
         assert WORDS[kind] in lines[0] and end == f"  exits {EXPECTED[kind]}"
         again = attest(*shlex.split(command)[2:], cwd=home)
         assert again.returncode == EXPECTED[kind], again.stderr
         assert again.stdout.splitlines()[: len(lines)] == lines
+
+
+def test_it_ends_with_a_pact_of_three_and_its_one_cheat(made: tuple[Path, str]) -> None:
+    home, shown = made
+    command, *lines, end = shown.strip().split("\n\n")[4].splitlines()
+    assert end == "  exits 3" and lines[0] == "✘ BREACHED  Joint full stop · 3 parties"
+    assert ["✘" in line for line in lines[2:]] == [False, False, True]  # acme, borealis, castor
+    again = attest(*shlex.split(command)[2:], cwd=home)
+    assert again.returncode == 3, again.stderr
+    assert again.stdout.splitlines()[: len(lines)] == lines
+    assert again.stdout.splitlines()[len(lines)] == "  decided by      castor: compute-cap, power-off"
 
 
 def test_the_honest_lab_passes_every_light_by_independent_evidence(made: tuple[Path, str]) -> None:
