@@ -18,6 +18,7 @@ from typing import Final
 from attest.errors import Fault, TrustError
 from attest.format.bodies import Block
 from attest.format.cose import Header
+from attest.format.notice import Notice
 from attest.format.roster import Roster
 from attest.format.vocabulary import Kind, Role
 from attest.timeline import Head
@@ -75,6 +76,14 @@ class EventRecord:
     document: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """What the office said of a run, in the entry at `index`."""
+
+    index: int
+    notice: Notice
+
+
 @dataclass(frozen=True)
 class Control:
     """Who could say what, when."""
@@ -87,6 +96,7 @@ class Control:
     voided: Mapping[int, bytes]
     faults: tuple[Fault, ...]
     events: tuple[EventRecord, ...] = ()
+    notices: tuple[NoticeRecord, ...] = ()
 
 
 def authorise(keys: Mapping[bytes, KeyRecord], index: int, header: Header, kind: Kind) -> KeyRecord:

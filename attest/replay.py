@@ -10,11 +10,11 @@ from hashlib import sha256
 from typing import Final
 
 from attest.agreement import Agreement, Party, Site
-from attest.control import Control, EventRecord, KeyRecord, RosterRecord, authorise
+from attest.control import Control, EventRecord, KeyRecord, NoticeRecord, RosterRecord, authorise
 from attest.errors import EvidenceError, Fault, ForkError, MalformedError, Scope, TrustError
 from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, parse_act
 from attest.format.block import require_digest
-from attest.format.bodies import Block, EventBody, GenesisBody, HeadBody, InventoryBody
+from attest.format.bodies import Block, EventBody, GenesisBody, HeadBody, InventoryBody, NoticeBody
 from attest.format.cose import verify_sign1
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.roster import Roster, parse_roster
@@ -28,6 +28,7 @@ from attest.trust.notes import public_key
 from attest.trust.quorum import cosignature_times
 
 MAX_HEADS: Final = 1 << 16  # one an hour for seven years
+MAX_NOTICES: Final = 1 << 16  # of one log: runs that start and end
 MAX_EVENTS: Final = 1_024  # of one log: each has up to a hundred signatures
 
 Entry = tuple[int, bytes, bytes]  # log index, leaf hash, bytes
@@ -82,6 +83,7 @@ class _Replay:
         self.voided: dict[int, bytes] = {}
         self.void_number = 0
         self.events: list[EventRecord] = []
+        self.notices: list[NoticeRecord] = []
         self.faults: list[tuple[bytes, Fault]] = []
 
     def result(self) -> Control:
@@ -95,6 +97,7 @@ class _Replay:
             # No act of the root holders takes back what two signatures of the log's key prove.
             tuple(f for leaf, f in self.faults if f.scope is not Scope.SOURCE or self.voided.get(f.index) != leaf),
             tuple(self.events),
+            tuple(self.notices),
         )
 
     def apply(self, index: int, leaf: bytes, entry: bytes) -> None:
@@ -112,6 +115,8 @@ class _Replay:
             self.head(index, body)
         elif isinstance(body, EventBody):
             self.event(index, body)
+        elif isinstance(body, NoticeBody):
+            self.notice(index, body)
         elif isinstance(body, KeysBody):
             for act in body.acts:
                 try:  # an act that fails takes none of the others with it, least of all a revocation
@@ -206,6 +211,11 @@ class _Replay:
         if len(self.heads) >= MAX_HEADS:
             raise TrustError("head/too-many", f"more than {MAX_HEADS} heads")
         self.heads.append(head)
+
+    def notice(self, index: int, body: NoticeBody) -> None:
+        if len(self.notices) + len(body.notices) > MAX_NOTICES:
+            raise TrustError("event/too-many", f"more than {MAX_NOTICES} notices")
+        self.notices += [NoticeRecord(index, notice) for notice in body.notices]
 
     def event(self, index: int, body: EventBody) -> None:
         if len(self.events) >= MAX_EVENTS:

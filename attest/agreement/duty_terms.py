@@ -1,4 +1,4 @@
-"""Terms about evidence, read: coverage, gap, freshness, timeliness, witnessing, assurance, inventory
+"""Terms about evidence, read: coverage, gap, freshness, timeliness, witnessing, assurance, inventory, reporting
 (schemas/agreement.md, "Terms")."""
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from attest.agreement.kinds import (
     Freshness,
     Gap,
     Inventory,
+    Reporting,
     Term,
     Timeliness,
     Witnessing,
@@ -62,6 +63,15 @@ def _assurance_share(table: Table, setting: Setting, common: Mapping[str, Any]) 
     return AssuranceShare(level=level(table, "level"), share_ppm=share, **common)
 
 
+def _reporting(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
+    return Reporting(
+        notice_s=quantity(table, "notice", DURATION) if "notice" in table else 0,
+        closing_s=quantity(table, "closing", DURATION) if "closing" in table else None,
+        devices=table.integer("devices", 0, MAX_DEVICES) if "devices" in table else 0,
+        **common,
+    )
+
+
 DUTIES: Final[Readers] = {
     "coverage": (("share",), _coverage),
     "gap": (("longest", "outage"), _gap),
@@ -70,4 +80,5 @@ DUTIES: Final[Readers] = {
     "witnessing": ((), _witnessing),
     "assurance": (("level", "share"), _assurance_share),
     "inventory": (("minimum", "maximum", "roster"), _inventory),
+    "reporting": (("notice", "closing", "devices"), _reporting),
 }

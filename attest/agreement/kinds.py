@@ -179,6 +179,17 @@ class AssuranceShare(_Term):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting(_Term):
+    """Every run on more than `devices` accelerators at once was announced `notice_s` before it started, and closed at
+    most `closing_s` after it ended, if that is not None."""
+
+    kind: ClassVar[str] = "reporting"
+    notice_s: int
+    closing_s: int | None
+    devices: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory(_Term):
     """The inventory in force lists `minimum` to `maximum` accelerators, or is the one with digest `roster`."""
 
@@ -220,4 +231,5 @@ Term = (
     | Witnessing
     | AssuranceShare
     | Inventory
+    | Reporting
 )

@@ -23,6 +23,7 @@ from attest.agreement.kinds import (
     PowerCap,
     PowerOff,
     Ramp,
+    Reporting,
     RunCap,
     ScaleCap,
     Slowdown,
@@ -74,6 +75,13 @@ def describe(term: Term) -> str:
             return f"at least {share} of what hosts tell of is witnessed within {lag}, by heads that the log keeps"
         case AssuranceShare():
             return f"evidence of {term.level.name} or better stands over {SHARE.format(term.share_ppm)} of device-time"
+        case Reporting():
+            runs = "every run" if not term.devices else f"every run on more than {term.devices:,} accelerators"
+            before = f"{DURATION.format(term.notice_s)} before" if term.notice_s else "before"
+            whole = f"{runs} is announced {before} it starts"
+            if term.closing_s is not None:
+                whole += f", and closed within {DURATION.format(term.closing_s)} of its end"
+            return whole
         case Freshness():
             return f"the newest witnessed head is at most {DURATION.format(term.max_age_s)} old"
         case Inventory():

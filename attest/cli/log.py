@@ -12,18 +12,18 @@ from typing import Any
 
 import click
 
-from attest.acts import Paper, read_act
 from attest.agreement import Agreement, verify_agreement
 from attest.cli.admission import Admission
 from attest.cli.chain import genesis_leaf, keyring, now, sign_next, signer_of
 from attest.cli.notes import require_signed_by_log, require_verified
+from attest.cli.office_entries import event, notice
 from attest.cli.params import AT, FORMAT, KEY_FILE, LOG, PASSPHRASE, about, parsed, read
 from attest.cli.root_acts import init, void
 from attest.cli.roster import parse_roster_text
 from attest.cli.verb import Verb, Verbs
 from attest.errors import KeyFileError, LogError
 from attest.format.block import commit
-from attest.format.bodies import EventBody, HeadBody, InventoryBody
+from attest.format.bodies import HeadBody, InventoryBody
 from attest.format.checkpoint import Checkpoint, parse_checkpoint
 from attest.format.note import parse_note
 from attest.format.roster import format_roster
@@ -32,7 +32,6 @@ from attest.format.vocabulary import Kind
 from attest.log.merkle import root_at
 from attest.log.tiles import tile_hashes
 from attest.report.contents import signatures, signer_text
-from attest.report.events import headline
 from attest.report.style import count
 from attest.sign.notes import cosign as cosign_note
 from attest.sign.notes import sign_note
@@ -210,33 +209,8 @@ def head(
     click.echo(f"entry {index} records the head of size {checkpoint.size:,}")
 
 
-@log.command(cls=Verb, example="attest log event log pause.event --agreement pact.agreement --key office.key")
-@LOG
-@click.argument("file")
-@click.option("--agreement", required=True, metavar="FILE", help="The signed agreement that the event is of.")
-@KEY_FILE("The office's private key.")
-@PASSPHRASE
-@AT
-def event(
-    directory: Path, file: str, agreement: str, key_path: str, passphrase_file: str | None, at: int | None
-) -> None:
-    """Enter FILE, a signed event of the agreement, so that it counts for this log's party (schemas/events.md).
-
-    What relaxes a duty counts from when witnesses have seen it here: seal the log, have it cosigned and record that
-    head before it is used. An event that lacks a signature, or is of another agreement or party, is not entered.
-    """
-    signer = signer_of(key_path, passphrase_file)
-    signed = parsed(agreement, verify_agreement).agreement
-    document = read(file)
-    with about(file):
-        act = read_act(signed, Paper(document)).event
-    with LogWriter.open(directory) as writer:
-        named = signed.site(writer.origin)
-        if named is None or act.party not in (None, named[0].iss):
-            detail = f"{file} is for {act.party or 'the parties of the agreement'}, not for the log {writer.origin}"
-            raise LogError("event/other-party", detail)
-        index = sign_next(writer, signer, Kind.EVENT, EventBody(document), now() if at is None else at)
-    click.echo(f"entry {index} is {headline(act)}")
+log.add_command(event)
+log.add_command(notice)
 
 
 @log.command(cls=Verb, example="attest log status log")

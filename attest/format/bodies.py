@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from attest.format.fields import array, bad, bytes_, integer, map_, member, text, uint
 from attest.format.key_acts import MAX_DOCUMENT, KeysBody, format_keys, parse_keys
+from attest.format.notice import Notice, format_notices, parse_notices
 from attest.format.runs import Run, format_runs, parse_runs
 from attest.format.vocabulary import Column, Kind, Quantity
 
@@ -102,11 +103,17 @@ class EventBody(NamedTuple):
     document: bytes
 
 
+class NoticeBody(NamedTuple):
+    """What the office says of runs, in a statement of the kind event, too (attest.format.notice)."""
+
+    notices: tuple[Notice, ...]
+
+
 class CloseBody(NamedTuple):
     """The source says that it ends here; nothing of it may follow."""
 
 
-Body = GenesisBody | InventoryBody | KeysBody | UsageBody | MeterBody | EventBody | HeadBody | CloseBody
+Body = GenesisBody | InventoryBody | KeysBody | UsageBody | MeterBody | EventBody | NoticeBody | HeadBody | CloseBody
 
 
 def parse_body(kind: Kind, value: Any) -> Body:
@@ -218,7 +225,10 @@ def _channel(value: Any) -> Channel:
     )
 
 
-def _event(value: Any) -> EventBody:
+def _event(value: Any) -> EventBody | NoticeBody:
+    if type(value) is dict and 2 in value:
+        (notices,) = map_(value, 1, "event", first=2)
+        return NoticeBody(parse_notices(notices))
     (document,) = map_(value, 1, "event")
     return EventBody(bytes_(document, "event.document", 1, MAX_DOCUMENT))
 
@@ -267,6 +277,7 @@ _FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
         6: list(b.block),
     },
     EventBody: lambda b: {1: b.document},
+    NoticeBody: lambda b: {2: format_notices(b.notices)},
     HeadBody: lambda b: {1: b.note},
     CloseBody: lambda b: {},
 }

@@ -87,3 +87,10 @@ class Role(IntEnum):
     OFFICE = 1
     HOST = 2
     METER = 3
+
+
+class Report(IntEnum):
+    """What a notice says of a run."""
+
+    STARTS = 1
+    ENDS = 2

@@ -12,7 +12,7 @@ from attest.format.bodies import SPAN_SIZE
 from attest.format.cbor import decode
 from attest.format.event import Deed
 from attest.format.runs import NO_RUN
-from attest.format.vocabulary import Act, Column, Kind, Label, Precision, Quantity, Role, State
+from attest.format.vocabulary import Act, Column, Kind, Label, Precision, Quantity, Report, Role, State
 from attest.report.diagnostic import Name, word
 from attest.report.style import utc
 from attest.trust.keys import Alg
@@ -116,6 +116,7 @@ DOCUMENT: Final = _document_name(Name("payload", inner=_act))
 AGREEMENT: Final = _document_name(Name("payload", packed=_text))
 
 
+_NOTICE: Final = Name("notice", keys=_record(Name("report", show=word(Report)), "lineage", Name("at", show=_when)))
 EVENT_ACT: Final = Name("event", keys=_EVENT_KEYS)
 EVENT: Final = _document_name(Name("payload", inner=_inner(EVENT_ACT)))
 
@@ -185,7 +186,10 @@ _BODIES: Final[dict[int, dict[Any, Name]]] = {
         5: Name("channels", each=Name("channel", keys=_record("feed", "readings", "irregular"))),
         6: Name("block", keys=_BLOCK),
     },
-    Kind.EVENT: {1: Name("document", inner=_event)},
+    Kind.EVENT: {
+        1: Name("document", inner=_event),
+        2: Name("notices", each=_NOTICE),
+    },
     Kind.HEAD: {1: Name("note", packed=_text)},
 }
 

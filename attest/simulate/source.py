@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from attest.format.block import commit
-from attest.format.bodies import Body, CloseBody, EventBody, GenesisBody, HeadBody, InventoryBody, MeterBody, UsageBody
+from attest.format.bodies import (
+    Body,
+    CloseBody,
+    EventBody,
+    GenesisBody,
+    HeadBody,
+    InventoryBody,
+    MeterBody,
+    NoticeBody,
+    UsageBody,
+)
 from attest.format.key_acts import KeysBody
 from attest.format.statement import Anchor, Statement
 from attest.format.vocabulary import Kind
@@ -25,6 +35,7 @@ _KINDS: Final[dict[type, Kind]] = {
     UsageBody: Kind.USAGE,
     MeterBody: Kind.METER,
     EventBody: Kind.EVENT,
+    NoticeBody: Kind.EVENT,
     HeadBody: Kind.HEAD,
     CloseBody: Kind.CLOSE,
 }

@@ -14,6 +14,7 @@ from attest.agreement import (
     PowerCap,
     PowerOff,
     Ramp,
+    Reporting,
     RunCap,
     ScaleCap,
     Slowdown,
@@ -31,6 +32,7 @@ from attest.terms.idle import judge_idle
 from attest.terms.inventory import judge_inventory
 from attest.terms.power_cap import judge_power
 from attest.terms.power_off import judge_off
+from attest.terms.reporting import judge_reporting
 from attest.terms.run_cap import judge_run
 from attest.terms.scale_cap import judge_scale
 from attest.terms.witnessing import judge_freshness, judge_timeliness, judge_witnessing
@@ -54,6 +56,7 @@ JUDGES: Final[dict[type, Callable[[Any], TermResult]]] = {
     Witnessing: judge_witnessing,
     AssuranceShare: judge_assurance,
     Inventory: judge_inventory,
+    Reporting: judge_reporting,
 }
 
 

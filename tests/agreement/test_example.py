@@ -23,6 +23,7 @@ from attest.agreement import (
     PowerCap,
     PowerOff,
     Ramp,
+    Reporting,
     RunCap,
     ScaleCap,
     Slowdown,
@@ -66,7 +67,7 @@ def test_numbers_are_in_base_units(agreement: Agreement, example: str) -> None:
 def test_terms_are_written_out(agreement: Agreement) -> None:
     both, sites = (ACME, BOREALIS), ("acme-dc1", "acme-dc2", "fjord")
     everywhere = {"parties": both, "sites": sites}
-    fading, sprint, ramp, slowdown, run, scale = agreement.phases[0].terms
+    fading, sprint, ramp, slowdown, run, scale, reporting = agreement.phases[0].terms
     assert fading == ComputeCap(
         name="training fades out", limit=10**25, label=Label.TRAINING, window_s=None,
         assurance=Assurance.L1, **everywhere,
@@ -90,6 +91,9 @@ def test_terms_are_written_out(agreement: Agreement) -> None:
         name="run-cap", limit=5 * 10**24, per=Tie.LINEAGE, label=None, assurance=Assurance.L1, **everywhere
     )
     assert scale == ScaleCap(name="scale-cap", devices=8_192, label=None, assurance=Assurance.L1, **everywhere)
+    assert reporting == Reporting(
+        name="reporting", notice_s=3 * 86_400, closing_s=86_400, devices=64, **everywhere,
+    )  # fmt: skip
     pause = agreement.phases[1]
     assert (pause.start, pause.end) == (1_794_182_400, 1_794_787_200)
     assert pause.terms[1:] == (

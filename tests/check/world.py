@@ -44,6 +44,7 @@ WINDING_DOWN: tuple[Table, ...] = (
     {"kind": "gap", "longest": "1 h", "outage": "2 h"},
     {"kind": "timeliness", "share": "99 %"},
     {"kind": "assurance", "level": "L4", "share": "99 %"},
+    {"kind": "reporting", "devices": 16},
 )
 PACT = Pact((ACME,), (Phase("pause", START, END, TERMS),))
 

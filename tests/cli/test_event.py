@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from attest.acts import read_event
-from attest.format.bodies import EventBody
+from attest.format.bodies import EventBody, NoticeBody
 from attest.format.event import Deed
+from attest.format.notice import Notice
 from attest.format.statement import parse_statement
+from attest.format.vocabulary import Report
 from attest.simulate.cast import Adjudicators
 from attest.simulate.pact import Phase
 from attest.store.writer import LogWriter
@@ -116,6 +118,23 @@ def test_the_office_enters_what_has_its_quorum(here: Path, capsys: Captured) -> 
     assert "event: trigger" in out
     code, out, _ = said("open pause.event --format json", capsys)
     assert json.loads(out)["what"] == "event"
+
+
+def test_the_office_announces_and_closes_runs(here: Path, capsys: Captured) -> None:
+    words = "log notice log --lineage 7 --key office.key --at 2026-11-16"
+    code, out, _ = said(f"{words} --starts 2026-11-20T08:00:00Z", capsys)
+    assert (code, out) == (0, "entry 3 says that lineage 7 starts at 2026-11-20T08:00:00Z\n")
+    code, out, _ = said(f"{words} --ends 2026-11-21", capsys)
+    assert (code, out) == (0, "entry 4 says that lineage 7 ends at 2026-11-21T00:00:00Z\n")
+    with LogWriter.open(Path("log"), read_only=True) as log:
+        bodies = [parse_statement(log.entry(index)).statement.body for index in (3, 4)]
+    starts, ends = Notice(Report.STARTS, 7, 1_795_161_600), Notice(Report.ENDS, 7, 1_795_219_200)
+    assert bodies == [NoticeBody((starts,)), NoticeBody((ends,))]
+    said("log seal log --key log.key", capsys)
+    assert "report: starts" in said("open log 3", capsys)[1]
+    for wrong in ("", "--starts 2026-11-20 --ends 2026-11-21"):
+        assert said(f"{words} {wrong}", capsys)[0] == 2
+    assert said("log notice log --lineage 0 --starts 2026-11-20 --key office.key", capsys)[0] == 2
 
 
 def test_nothing_else_is_entered(here: Path, capsys: Captured) -> None:

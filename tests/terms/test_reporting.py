@@ -1,0 +1,151 @@
+"""The term reporting: runs announced before they start, and closed when they end."""
+
+from dataclasses import replace
+
+import pytest
+
+from attest.format.notice import Notice
+from attest.format.vocabulary import Label, Precision, Report
+from attest.simulate.lab import Lab
+from attest.simulate.pact import Table
+from attest.simulate.site import Event, Job, Trouble
+from attest.verdict import Outcome, TermResult
+from tests.check.world import DAY, HOUR, START, judge, lab, under
+
+LAST = START + 4 * DAY
+NOON = START + DAY // 2
+RUN = Job("run", Label.TRAINING, Precision.BF16, (0, 1), NOON, NOON + 6 * HOUR, lineage=7)
+STARTS = Notice(Report.STARTS, 7, NOON)
+ENDS = Notice(Report.ENDS, 7, NOON + 6 * HOUR)
+
+
+def told(*notices: tuple[int, Notice], job: Job = RUN, end: int = LAST, until: int | None = None) -> Lab:
+    """A lab with one run, whose office enters notices at their times."""
+    made = lab((job,), end=end)
+    for time, notice in notices:
+        made.run(until=time)
+        made.notice(notice)
+        made.witness()
+        made.head()
+    made.run(until=until)
+    return made
+
+
+def of(made: Lab, at: int = LAST + HOUR, **keys: str | int) -> TermResult:
+    term: Table = {"kind": "reporting", **keys}
+    return judge(made.bundle(), under(term), at=at).parties[0].terms[0]
+
+
+def codes(found: TermResult) -> list[str]:
+    return [finding.code for finding in found.findings]
+
+
+EARLY = (START + HOUR, STARTS)
+IN_TIME = (NOON + 8 * HOUR, ENDS)
+
+
+def test_a_run_that_was_announced_is_reported() -> None:
+    found = of(told(EARLY))
+    assert (found.outcome, found.text, codes(found)) == (Outcome.HOLDS, "1 of 1 runs reported", [])
+
+
+def test_a_run_that_nobody_was_told_of_is_a_missed_duty() -> None:
+    found = of(told())
+    assert (found.outcome, codes(found)) == (Outcome.BREACHED, ["term/reporting"])
+    assert found.findings[0].numbers == {"accelerators": 16}
+    assert found.findings[0].text == (
+        "lineage 7, which started by 2026-11-09T18:00:00Z, was not announced by 2026-11-09T12:00:00Z"
+    )
+
+
+def test_an_announcement_of_another_run_is_none() -> None:
+    assert of(told((START + HOUR, STARTS._replace(lineage=8)))).outcome is Outcome.BREACHED
+    assert of(told((START + HOUR, STARTS._replace(report=Report.ENDS)))).outcome is Outcome.BREACHED
+
+
+def test_one_that_comes_when_the_run_has_begun_is_late() -> None:
+    """The first window is from noon to six: at one it may not have begun yet, and at seven it had."""
+    assert of(told((NOON + HOUR, STARTS))).outcome is Outcome.UNPROVEN
+    found = of(told((NOON + 7 * HOUR, STARTS)))
+    assert (found.outcome, codes(found)) == (Outcome.BREACHED, ["term/reporting"])
+
+
+def test_a_notice_is_due_so_long_before() -> None:
+    assert of(told(EARLY), notice="10 h").outcome is Outcome.HOLDS
+    assert of(told(EARLY), notice="12 h").outcome is Outcome.UNPROVEN
+    assert of(told(EARLY), notice="18 h").outcome is Outcome.BREACHED
+
+
+def test_nobody_is_accused_before_the_grace_is_over() -> None:
+    """A day of grace, from six on."""
+    found = of(told(until=NOON + DAY), at=NOON + 2 * DAY)
+    assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["reporting/missed"])
+
+
+def test_an_old_copy_accuses_nobody() -> None:
+    """It ends before the notice was due by more than the grace, whenever its last head is cosigned again."""
+    made = told(until=NOON + 6 * HOUR)
+    made.delay_s = 3 * DAY
+    made.witness()
+    assert of(made).outcome is Outcome.UNPROVEN
+
+
+def test_a_run_is_closed_when_it_ends() -> None:
+    assert of(told(EARLY, IN_TIME), closing="6 h").outcome is Outcome.HOLDS
+    found = of(told(EARLY), closing="6 h")
+    assert (found.outcome, codes(found)) == (Outcome.BREACHED, ["term/reporting"])
+    assert found.findings[0].text == "lineage 7 was not closed by 2026-11-10T00:00:00Z"
+    assert of(told(EARLY)).outcome is Outcome.HOLDS  # the agreement need not ask for it
+
+
+def test_a_run_that_may_go_on_is_not_to_be_closed() -> None:
+    """The phase goes on, and is judged until six in the evening."""
+    made, term = told(EARLY, until=NOON + 8 * HOUR), {"kind": "reporting", "closing": "6 h"}
+    found = judge(made.bundle(), under(term, end=LAST), at=NOON + 18 * HOUR).parties[0].terms[0]
+    assert (found.outcome, found.text) == (Outcome.HOLDS, "1 of 1 runs reported")
+
+
+def test_small_runs_need_not_be_reported() -> None:
+    found = of(told(), devices=16)
+    assert (found.outcome, found.text) == (Outcome.HOLDS, "0 of 0 runs reported")
+    assert of(told(), devices=15).outcome is Outcome.BREACHED
+
+
+def test_a_run_without_lineage_cannot_be_announced() -> None:
+    found = of(told((START + HOUR, STARTS), job=RUN._replace(lineage=0)))
+    assert (found.outcome, codes(found)) == (Outcome.BREACHED, ["term/reporting"] * 2)  # the statements of two hosts
+    assert found.findings[0].text.startswith("a run without lineage")
+
+
+def test_a_run_that_began_before_the_phase_is_not_of_it() -> None:
+    made = told()
+    pact = under({"kind": "reporting"})
+    later = replace(pact, phases=(pact.phases[0]._replace(start=START + 18 * HOUR),))
+    assert judge(made.bundle(), later, at=LAST).parties[0].terms[0].outcome is Outcome.HOLDS
+
+
+def test_work_of_no_run_is_not_reported() -> None:
+    found = of(told(EARLY, job=RUN._replace(claimed=Label.NONE)))
+    assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["reporting/unnamed"])
+    assert found.findings[0].numbers == {"device_seconds": 16 * HOUR}
+
+
+def test_silence_reports_nothing() -> None:
+    """What is dark may have been a run on more than so many; what a meter shows to be off is not."""
+    mute = lab((RUN,), end=LAST)
+    mute.run(mute=lambda sub, start, end: "/n0" in sub)
+    found = of(mute)
+    assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["reporting/unnamed"])
+    lost = lab((RUN,), (Event(Trouble.LOST, 0, START + HOUR, START + 2 * HOUR),), end=LAST)
+    lost.notice(STARTS)
+    lost.witness()
+    lost.head()
+    lost.run()
+    assert of(lost, devices=7).outcome is Outcome.UNPROVEN
+    assert of(lost, devices=8).outcome is Outcome.HOLDS
+
+
+@pytest.mark.parametrize("lineage", [1, (1 << 63) + 5])
+def test_lineages_are_of_64_bits(lineage: int) -> None:
+    made = told((START + HOUR, STARTS._replace(lineage=lineage)), job=RUN._replace(lineage=lineage))
+    assert of(made).outcome is Outcome.HOLDS
