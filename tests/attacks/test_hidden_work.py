@@ -105,7 +105,7 @@ STORIES: dict[str, Callable[[], Attempt]] = {
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
 def test_hidden_work_does_not_hold(story: Callable[[], Attempt]) -> None:
     results = judge(0, "hidden", story())
-    found = {r.agreement: r.outcome for r in results if not r.word}
+    found = {r.agreement: r.outcome for r in results if not r.apart}
     assert found.pop("off L4", UNPROVEN) in (UNPROVEN, BREACHED)  # hosts that say that they are idle admit to be on
     assert set(found.values()) == {UNPROVEN}
 

@@ -10,9 +10,9 @@ that the truth breaks, since the simulator knows the truth, by a hair: a cap one
 *caught* if the verdict is breached or invalid, *unproven* if it accuses nobody and passes nothing, and *passed* if it
 holds.
 
-What rests on nothing but the lab's word for its own telemetry (terms at L1, against a lie that is consistent), and what
-an agreement says that it does not claim, is counted apart. Exits with 1 if a family that logs can catch has passed,
-or an honest site was accused.
+Counted apart are attempts under terms that take the lab's word for its own telemetry (L1, against a lie that is
+consistent), and under those whose page says that they do not see this (what a clock moves out of a power-cap's hour).
+Exits with 1 if a family that logs can catch has passed otherwise, or an honest site was accused.
 """
 
 import sys
@@ -108,7 +108,7 @@ def main(options: Sequence[str]) -> int:
     print(honest_lines(honest_weeks))
     if "--passed" in options:
         print(
-            "\n".join(f"{r.family}\t{r.agreement}\t{r.attempt}" for r in found if r.outcome == "holds" and not r.word)
+            "\n".join(f"{r.family}\t{r.agreement}\t{r.attempt}" for r in found if r.outcome == "holds" and not r.apart)
         )
     return int(any(undue(found)) or any(week.accused for week in honest_weeks))
 
@@ -116,26 +116,30 @@ def main(options: Sequence[str]) -> int:
 def undue(found: Iterable[Result]) -> Iterator[Result]:
     """What passed of the families that logs can catch."""
     by_logs = {family.number for family in FAMILIES if family.by_logs}
-    return (r for r in found if r.family in by_logs and r.outcome == "holds" and not r.word)
+    return (r for r in found if r.family in by_logs and r.outcome == "holds" and not r.apart)
 
 
 def table(found: Sequence[Result], step: int) -> str:
     """The table, as Markdown."""
     lines = [
-        "| | a cheat's | logs | attempts | caught | unproven | passed | on its word | of these held |",
+        "| | a cheat's | logs | attempts | caught | unproven | passed | L1: held on its word | L4: held, not claimed |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for family in FAMILIES:
         mine = [r for r in found if r.family == family.number]
-        counted = Counter(r.outcome for r in mine if not r.word)
-        said = Counter(r.outcome for r in mine if r.word)
+        counted = Counter(r.outcome for r in mine if not r.apart)
         logs = -(-len(cases(family.number)) // step)
         caught = counted["breached"] + counted["invalid"]
         passed = f"{counted['holds']:,}" if family.by_logs else f"{counted['holds']:,} (not by logs alone)"
         numbers = (logs, sum(counted.values()), caught, counted["unproven"])
         cells = (str(family.number), family.title, *(f"{n:,}" for n in numbers), passed)
-        lines.append("| " + " | ".join((*cells, f"{sum(said.values()):,}", f"{said['holds']:,}")) + " |")
+        lines.append("| " + " | ".join((*cells, *(_apart(mine, why) for why in ("word", "page")))) + " |")
     return "\n".join(lines)
+
+
+def _apart(mine: Iterable[Result], why: str) -> str:
+    outcomes = [r.outcome for r in mine if r.apart == why]
+    return f"{outcomes.count('holds'):,} of {len(outcomes):,}" if outcomes else ""
 
 
 def honest_lines(found: Sequence[Week]) -> str:

@@ -253,13 +253,14 @@ class Attempt:
 
 
 class Result(NamedTuple):
-    """What came of an attempt under one agreement; `word` where that claims nothing beyond the lab's word."""
+    """What came of an attempt under one agreement. `apart`: "word" where that takes the lab's word, "page" where its
+    own page says that it does not see this; else nothing."""
 
     family: int
     attempt: str
     agreement: str
     outcome: str
-    word: bool
+    apart: str
     codes: tuple[str, ...]
 
 
@@ -285,9 +286,11 @@ def judge(family: int, name: str, attempt: Attempt) -> list[Result]:
     beside = {f.code for f in (*verdict.findings, *party.findings)}
     for term in party.terms:
         outcome = worst([term.outcome, *about])
-        word = (attempt.word and BREAKABLE[term.term].level <= 1) or term.term in attempt.unclaimed
+        own = BREAKABLE[term.term].level <= 1
+        claimed = term.term not in attempt.unclaimed and not (attempt.word and own)
+        apart = "" if claimed else "word" if own else "page"
         codes = tuple(sorted(beside | {f.code for f in term.findings}))
-        results.append(Result(family, name, term.term, str(outcome), word, codes))
+        results.append(Result(family, name, term.term, str(outcome), apart, codes))
     if not results:
         raise ValueError(f"{name}: nothing was judged")
     return results

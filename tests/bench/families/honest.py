@@ -254,8 +254,7 @@ class _Story:
         node = next(n for n in self.scene.every if lab.host(n) is source)
         draft = lab.usage(node, lab.now + lab.window_s)
         self._until(lab.now + lab.window_s)
-        again = draft.but(anchor=None)
-        self._acknowledge(lab.append(source.sign(again), again.block))
+        self._acknowledge(lab.append(source.sign(draft), draft.block))
 
     def _void_junk(self) -> None:
         source: Source = self.lab.host(self.node())
