@@ -82,6 +82,12 @@ def _party(party: Data, style: Style, copies: Mapping[str, str]) -> Iterator[str
         if term["outcome"] != "holds" or len(terms) <= 12:
             name = f"{term['term']} ({term['phase']}, {term['assurance']})"
             yield f"  {style.mark(term['outcome'])} term          {name}: {term_text(term)}"
+        if term["outcome"] != "holds":
+            yield from (
+                f"    high from  {value:.3g} FLOP {part}, meters aside"
+                for part, value in term["parts"].items()
+                if value
+            )
     findings = sorted(_findings(party), key=lambda f: _SERIOUS.index(f["outcome"]))
     for finding in findings[:MOST_FINDINGS]:
         yield from _finding(finding, copies.get(next(iter(logs), ""), "") if len(logs) == 1 else "")
