@@ -15,7 +15,7 @@ little stops at the first file that is missing, whatever size the head has.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from attest import scan
 from attest.acts import Paper
@@ -25,16 +25,12 @@ from attest.errors import EvidenceError, Fault, MissingError, Scope, TreeError
 from attest.evaluate import SiteEvidence
 from attest.facts import Facts, begins
 from attest.facts import merge as merge_facts
-from attest.format.bodies import Block, block_of
 from attest.format.checkpoint import parse_checkpoint
 from attest.format.note import parse_note
-from attest.format.statement import parse_statement
 from attest.gather import Context, gather
 from attest.judge import judge
 from attest.layout import Layouts
-from attest.log.merkle import root_at
-from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at, tile_hashes
-from attest.packs import block_after
+from attest.lookups import Bodies, Roots
 from attest.replay import head_of, replay
 from attest.reread import read_series
 from attest.series import Series, joined
@@ -43,9 +39,6 @@ from attest.trust.notes import unknown_signatures
 from attest.trust.pins import SeenHead, Trust
 from attest.verdict import Verdict
 from attest.worth import quality
-
-MAX_SUBTREES: Final = 1 << 16  # kept in memory to compute roots from, with the tiles that they are made of
-MAX_TILES: Final = 64
 
 Map = Callable[..., Iterable[Any]]
 _T = TypeVar("_T")
@@ -155,7 +148,7 @@ def open_head(bundle: Bundle, signed: SignedAgreement) -> tuple[Party, Site, Hea
     return party, site, head
 
 
-def _seen(head: SeenHead, roots: "Roots") -> Fault | None:
+def _seen(head: SeenHead, roots: Roots) -> Fault | None:
     """None if the tree contains a head that the verifier saw earlier."""
     root = roots(head.size)
     if root is None:
@@ -198,69 +191,6 @@ def _compared(found: Sequence[tuple[Bundle, SiteEvidence]]) -> list[SiteEvidence
             evidence = replace(evidence, faults=(*evidence.faults, *(fault for fault in faults if fault)))
         out.append(evidence)
     return out
-
-
-class Roots:
-    """The tree's root at any size, out of hash tiles that the scan has compared; None beyond its own.
-
-    Heads follow each other closely and have most of their subtrees in common, so these are kept, so many at a time.
-    """
-
-    def __init__(self, bundle: Bundle, size: int) -> None:
-        self.bundle, self.size = bundle, size
-        self._roots: dict[int, bytes] = {}
-        self._subtrees: dict[tuple[int, int], bytes] = {}
-        self._tiles: dict[tuple[int, int, int], bytes] = {}
-
-    def __call__(self, size: int) -> bytes | None:
-        if size > self.size:
-            return None
-        if size not in self._roots:
-            self._roots[size] = root_at(size, self._subtree)
-        return self._roots[size]
-
-    def _subtree(self, level: int, index: int) -> bytes:
-        key = level, index
-        if key not in self._subtrees:
-            if len(self._subtrees) >= MAX_SUBTREES:
-                self._subtrees.clear()
-            self._subtrees[key] = tile_hashes(self._tile, self.size)(level, index)
-        return self._subtrees[key]
-
-    def _tile(self, level: int, index: int, width: int) -> bytes:
-        key = level, index, width
-        if key not in self._tiles:
-            if len(self._tiles) >= MAX_TILES:
-                self._tiles.clear()
-            self._tiles[key] = self.bundle.hash_tile(level, index, width)
-        return self._tiles[key]
-
-
-class Bodies:
-    """The detached body of a control entry, found by the sizes that the entries before it state; of one that is
-    `known` only a copy in a pack, whose bytes no other entry answers for. Entries are asked for in index order."""
-
-    def __init__(self, bundle: Bundle, size: int) -> None:
-        self.bundle, self.size = bundle, size
-        self._tile: tuple[int, list[Block | None]] = -1, []
-
-    def __call__(self, index: int, block: Block, known: bool) -> bytes | None:
-        number, place = divmod(index, WIDTH)
-        width = tile_at(ENTRIES, number, self.size).width
-        if self._tile[0] != number:
-            entries = parse_entries(self.bundle.entries(number, width), width)
-            self._tile = number, [_block(entry) for entry in entries]
-        pack = self.bundle.blocks(number, width)
-        if pack is not None:
-            return block_after(pack, number, self._tile[1][:place], block)
-        return None if known else self.bundle.block(block.digest, block.size)
-
-
-def _block(entry: bytes) -> Block | None:
-    try:
-        return block_of(parse_statement(entry).statement.body)
-    except EvidenceError:
-        return None
 
 
 def scan_log(bundle: Bundle, head: Head, map: Map) -> scan.Scan:

@@ -33,11 +33,9 @@ from attest.format.bodies import (
     HeadBody,
     InventoryBody,
     MeterBody,
-    NoticeBody,
     UsageBody,
 )
 from attest.format.key_acts import Enrol, KeyAct, KeysBody, Revoke, Rotate, Void
-from attest.format.notice import Notice
 from attest.format.roster import Device, Feed, Host, Roster, format_roster
 from attest.format.vocabulary import Role
 from attest.log.merkle import leaf_hash
@@ -190,10 +188,6 @@ class Lab(Ledger):
     def event(self, document: bytes) -> int:
         """What adjudicators or holders signed in the life of an agreement, as an entry of the office."""
         return self.office.say(EventBody(document))
-
-    def notice(self, *notices: Notice) -> int:
-        """What the office says of runs."""
-        return self.office.say(NoticeBody(notices))
 
     def close(self, source: Source) -> int:
         """A source says that it ends."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from attest.format.bodies import NoticeBody
 from attest.format.notice import Notice
 from attest.format.vocabulary import Label, Precision, Report
 from attest.simulate.lab import Lab
@@ -24,7 +25,7 @@ def told(*notices: tuple[int, Notice], job: Job = RUN, end: int = LAST, until: i
     made = lab((job,), end=end)
     for time, notice in notices:
         made.run(until=time)
-        made.notice(notice)
+        made.office.say(NoticeBody((notice,)))
         made.witness()
         made.head()
     made.run(until=until)
@@ -137,7 +138,7 @@ def test_silence_reports_nothing() -> None:
     found = of(mute)
     assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["reporting/unnamed"])
     lost = lab((RUN,), (Event(Trouble.LOST, 0, START + HOUR, START + 2 * HOUR),), end=LAST)
-    lost.notice(STARTS)
+    lost.office.say(NoticeBody((STARTS,)))
     lost.witness()
     lost.head()
     lost.run()
