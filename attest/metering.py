@@ -47,7 +47,8 @@ class Metering:
     `rows` are the metered facts that may be used; `devices` are the most devices of each group that are declared at
     one time. Feeds are numbered as in `layouts`; `figures` has those with a meter, `feeds` those with a reading, one
     for each meter, and `row_of` the meter that each feed is behind, one more than there are where it is behind none.
-    Where meters are too many for an array, the lab's own bound nothing: `left_out`. Raises UnsupportedError
+    `contradicted` are meters below which more was taken than they let through, in some bucket: there they show nothing
+    to be off. Where meters are too many for an array, the lab's own bound nothing: `left_out`. Raises UnsupportedError
     `unsupported/size` if those that the agreement names are too many.
     """
 
@@ -75,7 +76,9 @@ class Metering:
         self.meters = self._meters(devices)
         self.rows = rows[np.isin(rows[:, Metered.FEED], self.feeds)]
         self.record = self._record()
-        self._silent, certain = self._spread()
+        denied = tree.contradicted(self.meters, self.record, bucket, self.first)
+        self.contradicted = np.asarray(self._cut(denied).any(axis=1), bool)
+        self._silent, certain = self._spread(self._off() & ~denied)
         self.off = self.behind(self._cut(certain))
 
     def behind(self, values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -248,10 +251,9 @@ class Metering:
                 off[node] = rule.buckets(add(energy[node], unseen), complete[node])
         return off
 
-    def _spread(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    def _spread(self, own: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Off by each meter's own stamps or for certain by a meter above; and off for certain, whatever clocks were
         off by: in every bucket that a bucket touches when it is widened by the clock's error."""
-        own = self._off()
         by_stamps, certain = own.copy(), np.zeros_like(own)
         for node, meter in enumerate(self.meters):
             certain[node] = self._widest(node, own[node])

@@ -105,7 +105,9 @@ def bound(
     if any(not ROOT <= m.parent < i for i, m in enumerate(meters)):
         raise ValueError("a meter comes after the one above it")
     energy = _Energy(meters, record, np.array(windows, np.int64).reshape(-1, 2), bucket_seconds, first_bucket)
-    negative = _negative(meters, energy, own)
+    first, end = energy.windows[:, 0].min(initial=0), energy.windows[:, 1].max(initial=0)
+    denied = contradicted(meters, record, bucket_seconds, first_bucket)[:, first:end]
+    negative = tuple(np.flatnonzero(_negative(meters, energy, own).any(axis=1) | denied.any(axis=1)).tolist())
     working = energy if off is None else energy.silenced(off)
     efficiency = [m.efficiency_mflop_per_mj for m in meters]
     peak = [m.peak_mflop_per_s for m in meters]
@@ -135,21 +137,38 @@ def behind(meters: Sequence[Meter]) -> list[Source]:
     return sources
 
 
-def _negative(meters: Sequence[Meter], energy: "_Energy", own: Array) -> tuple[int, ...]:
-    """The meters whose children and devices took more than went through them. What a child took is what it read, or
-    what is behind it took if that was more: a child that contradicts itself does not excuse the meter above."""
+def contradicted(
+    meters: Sequence[Meter], record: Record, bucket_seconds: int, first_bucket: int = 0
+) -> npt.NDArray[np.bool_]:
+    """Where the meters below a meter took more than went through it, [meter, bucket]: in as many neighbouring buckets
+    as clocks may be off by."""
+    buckets = record.shape[1]
+    size = 1 + 2 * max((-(-(meter.clock_uncertainty_s or 0) // bucket_seconds) for meter in meters), default=0)
+    found = np.zeros(record.shape, np.bool_)
+    first = np.arange(max(buckets - size + 1, 0))
+    energy = _Energy(meters, record, np.stack([first, first + size], axis=1), bucket_seconds, first_bucket)
+    less = _negative(meters, energy, np.broadcast_to(np.int64(0), (len(meters), len(first))))
+    for shift in range(size if len(first) else 0):
+        found[:, shift : shift + len(first)] |= less
+    return found
+
+
+def _negative(meters: Sequence[Meter], energy: "_Energy", own: Array) -> npt.NDArray[np.bool_]:
+    """Where the children and devices of a meter took more than went through it, [meter, window]. What a child took is
+    what it read, or what is behind it took if that was more: a child that contradicts itself does not excuse the meter
+    above."""
     taken: list[Array] = list(own)
     for i in range(len(meters) - 1, -1, -1):
         if meters[i].parent != ROOT:
             taken[meters[i].parent] = add(taken[meters[i].parent], np.maximum(energy.fewest(i), taken[i]))
-    found = []
+    found = np.zeros(own.shape, np.bool_)
     for i, meter in enumerate(meters):
-        if meter.clock_uncertainty_s is not None:
+        if meter.clock_uncertainty_s is not None and taken[i].any():
             went_through, gap_ms = energy.most(i, energy.windows, meter.clock_uncertainty_s)
             unseen = scale(gap_ms, meter.rated_mw or 0, 1_000, up=True)
-            if np.any((taken[i] > add(went_through, unseen)) & ((gap_ms == 0) | (meter.rated_mw is not None))):
-                found.append(i)
-    return tuple(found)
+            excused = (gap_ms > 0) & (meter.rated_mw is None)
+            found[i] = (taken[i] > add(went_through, unseen)) & ~excused
+    return found
 
 
 class _Energy:

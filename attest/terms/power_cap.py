@@ -30,12 +30,12 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
             findings += [no_pin(model) for model in view.unpinned]
             known = False
             continue
+        names = {number: name for name, number in view.layouts.feeds.items()}
         metering = view.account.metering(int(term.assurance))
         feeds, always = view.layouts.tops(_feeds(term, view), view.start, view.end)
         if not feeds or any(feed not in metering.figures for feed in feeds):
             known = False
             text = f"no meter of L{int(term.assurance)} on a feed that the term caps"
-            names = {number: name for name, number in view.layouts.feeds.items()}
             bare = [names[feed] for feed in feeds if feed not in metering.figures]
             settle = f"a meter of L{int(term.assurance)} on {named(bare)}" if bare else "a feed of this name"
             findings.append(Finding("meter/none", Outcome.UNPROVEN, text, settle=settle))
@@ -58,11 +58,15 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
             known = False
             text = f"{gap_ms // 1_000:,} s of the capped feeds without a reading"
             silent = metering.gap_ms()[meters].sum(axis=1)
-            names = {number: name for name, number in view.layouts.feeds.items()}
             holes = {names[metering.feeds[node]] for node, gap in zip(meters, silent, strict=True) if gap}
             holes |= {names[feed] for feed in feeds if feed not in metering.numbers}
             settle = f"readings of {named(sorted(holes))} for these {-(-gap_ms // 1_000):,} s"
             findings.append(Finding("meter/gap", Outcome.UNPROVEN, text, numbers={"gap_ms": gap_ms}, settle=settle))
+        denied = [names[metering.feeds[node]] for node in meters if metering.contradicted[node]]
+        if denied:
+            known = False
+            text = "more energy came out of this feed than went in"
+            findings += [Finding("balance/negative", Outcome.UNPROVEN, text, feed=feed) for feed in sorted(denied)]
         most, fewest = _lengths(view, term)
         seconds = bucket if term.limit_mj is None else 1
         upper = metering.most_mj(most)

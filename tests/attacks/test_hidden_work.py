@@ -84,6 +84,15 @@ def told_past_the_meters() -> Attempt:
     return shown(lab, SCENE, of(site), only=("compute L1", "compute L4", "training L1", "slowdown L4"))
 
 
+def past_the_meter_above() -> Attempt:
+    """The site's meter shows nothing, the meter of one node shows that it works: the one above shows nothing off."""
+    site, tale = SCENE.play(SCENE.off, SCENE.secret((0,), 9.5, 0.25)), SCENE.play(SCENE.off)
+    fed = Fed(site, {}, site.trace(0).node_mw - tale.trace(0).node_mw)
+    lab = Liar(site, tell=following(tale), tell_meter=metering(fed), instrument=EXACT)
+    only = ("compute L4", "compute in any 6 h L4", "off L4", "power L4", "energy L4", "scale L4")
+    return shown(lab, SCENE, of(site), word=True, only=only)
+
+
 def agreed(max_lag: str = "12 h", **figures: Any) -> Pact:
     return Pact((ACME,), (), meter={**METER, **figures}, max_lag=max_lag)
 
@@ -98,6 +107,7 @@ STORIES: dict[str, Callable[[], Attempt]] = {
     "a minute of work a day under a mean of half a day": coarse_mean(1 / 60),
     "a minute of work a day under a register read twice a day": coarse_mean(1 / 60, Quantity.REGISTER),
     "an hour's power in means of ten minutes": hour_of_means,
+    "work past the meter above": past_the_meter_above,
     "work past the meters that hosts tell of": told_past_the_meters,
 }
 
