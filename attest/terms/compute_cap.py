@@ -20,7 +20,7 @@ from attest.evaluate import View
 from attest.format.vocabulary import Label
 from attest.metering import Window
 from attest.terms.case import Case
-from attest.terms.declared import no_pin, undeclared
+from attest.terms.declared import intact
 from attest.terms.relieved import forgiven
 from attest.terms.settle import Settled, settle_compute
 from attest.verdict import Finding, Outcome, TermResult, utc, worst
@@ -113,8 +113,7 @@ def judge_limits(
     assurance: Assurance,
 ) -> TermResult:
     """Limits over sites, one after the other; the numbers are those of the most serious, or of the last that began."""
-    lost = (*case.lost, *(no_pin(model) for view in case.views for model in view.unpinned), *undeclared(case.views))
-    views = [view for view in case.views if not view.unpinned and view.layouts.feeds]
+    views, lost = intact(case)
     begun = [limit for limit in limits if views and operator.lt(*limit.span(views[0]))]
     if not begun:
         return case.result(Outcome.UNPROVEN, "no bound", lost, unit="FLOP", limit=limits[0].flop)

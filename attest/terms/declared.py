@@ -6,9 +6,10 @@ statement by then, `max_lag` allowed; one written later would let a lab take bac
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from attest.evaluate import View
+from attest.terms.case import Case
 from attest.verdict import Finding, Outcome, utc
 
 _IN_PART: Final = frozenset({"site/no-bundle", "site/unreadable", "inventory/absent", "pin/missing"})
@@ -21,6 +22,13 @@ def undeclared(views: Sequence[View]) -> list[Finding]:
         settle = "an inventory that lists accelerators"
         findings.append(Finding("inventory/empty", Outcome.UNPROVEN, "no accelerator is declared", settle=settle))
     return findings
+
+
+def intact(case: Case[Any]) -> tuple[list[View], tuple[Finding, ...]]:
+    """The views that a term can be judged on, and why nothing can be shown to be kept over all of them."""
+    unpinned = (no_pin(model) for view in case.views for model in view.unpinned)
+    views = [view for view in case.views if not view.unpinned and view.layouts.feeds]
+    return views, (*case.lost, *unpinned, *undeclared(case.views))
 
 
 def _of_site(view: View) -> list[Finding]:

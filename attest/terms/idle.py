@@ -66,13 +66,16 @@ def judge_idle(case: Case[Idle]) -> TermResult:
         expected_s += view.expected_s
         if shown < view.expected_s:
             findings.append(_not_shown(view, view.expected_s - shown, int(term.assurance)))
-    known = known and bool(expected_s)
+    complete = known and bool(expected_s) and shown_s == expected_s
+    if complete and low > high:
+        complete = False
+        text = f"counters show {low:,} mW, and no more than {high:,} mW was possible: the evidence contradicts itself"
+        findings.append(Finding("bounds/crossed", Outcome.UNPROVEN, text, numbers={"low": low, "high": high}))
     outcome = Outcome.UNPROVEN
     if breached:
         outcome = Outcome.BREACHED
-    elif known and shown_s == expected_s:
+    elif complete:
         outcome = Outcome.HOLDS
-    complete = known and shown_s == expected_s
     return case.result(
         outcome,
         f"{shown_s // HOUR:,} of {expected_s // HOUR:,} device-hours shown to be idle",

@@ -17,8 +17,8 @@ from attest.evaluate import View
 from attest.facts import Cell, Work
 from attest.format.vocabulary import Label, Report
 from attest.terms.case import Case
-from attest.terms.declared import no_pin, undeclared
-from attest.terms.runs import ALONE
+from attest.terms.declared import intact
+from attest.terms.runs import ALONE, denied
 from attest.timeline import Timeline
 from attest.verdict import Finding, Outcome, TermResult, utc
 
@@ -27,12 +27,13 @@ MOST_NAMED = 5  # runs; the rest are counted
 
 class Run(NamedTuple):
     """A lineage that started in the phase, over all sites: windows of the first and the last statement that names it
-    (Unix s), and the accelerators that it had at once for certain."""
+    (Unix s), and the accelerators that it had at once, for certain and at most."""
 
     lineage: int
     first: tuple[int, int]
     last: tuple[int, int]
     devices: int
+    most: int
 
 
 class Told(NamedTuple):
@@ -41,19 +42,18 @@ class Told(NamedTuple):
     notices: dict[tuple[Report, int], list[int]]
     until: int
 
-    def by(self, report: Report, lineage: int, time: int) -> bool:
-        """Whether a notice was there by a time."""
-        return any(0 <= seen <= time for seen in self.notices.get((report, lineage), ()))
+    def by(self, report: Report, lineage: int, time: int, since: int = 0) -> bool:
+        """Whether a notice came between two times."""
+        return any(since <= seen <= time for seen in self.notices.get((report, lineage), ()))
 
 
 def judge_reporting(case: Case[Reporting]) -> TermResult:
     """Every run of more than so many accelerators against the notices of the office."""
     term = case.term
-    lost = (*case.lost, *(no_pin(model) for view in case.views for model in view.unpinned), *undeclared(case.views))
-    views = [view for view in case.views if not view.unpinned]
+    views, lost = intact(case)
     told = _told(views)
-    runs = [run for run in _runs(views) if run.devices > term.devices]
-    missed = [found for run in runs if (found := _missed(term, run, told, case.views)) is not None]
+    runs = [run for run in _runs(views) if run.most > term.devices]
+    missed = [found for run in runs if (found := _missed(term, run, told, case.views[0].agreement.grace_s)) is not None]
     findings = [*lost, *missed[:MOST_NAMED]]
     if len(missed) > MOST_NAMED:
         more = f"and {len(missed) - MOST_NAMED:,} more runs"
@@ -86,26 +86,26 @@ def _softened(finding: Finding) -> Finding:
     return Finding("reporting/missed", Outcome.UNPROVEN, finding.text, numbers=finding.numbers)
 
 
-def _missed(term: Reporting, run: Run, told: Told, views: Sequence[View]) -> Finding | None:
-    """What is not shown to have been reported of a run, or None."""
-    grace = views[0].agreement.grace_s
+def _missed(term: Reporting, run: Run, told: Told, grace: int) -> Finding | None:
+    """What is not shown to have been reported of a run, or None. One that may be too small for it is not late."""
+    certain = run.devices > term.devices
     name = "a run without lineage" if run.lineage == ALONE else f"lineage {run.lineage % (1 << 64)}"
     numbers = {"accelerators": run.devices}
     if run.lineage == ALONE or not told.by(Report.STARTS, run.lineage, run.first[0] - term.notice_s):
         due = run.first[1] - term.notice_s
         text = f"{name}, which started by {utc(run.first[1])}, was not announced by {utc(run.first[0] - term.notice_s)}"
         late = run.lineage == ALONE or not told.by(Report.STARTS, run.lineage, due)
-        if late and told.until >= due + grace:
+        if certain and late and told.until >= due + grace:
             return Finding("term/reporting", Outcome.BREACHED, text, numbers=numbers)
         return Finding("reporting/missed", Outcome.UNPROVEN, text, numbers=numbers, settle="heads that show its notice")
-    if term.closing_s is None or told.by(Report.ENDS, run.lineage, run.last[0] + term.closing_s):
+    if term.closing_s is None:
         return None
     due = run.last[1] + term.closing_s
-    if told.by(Report.ENDS, run.lineage, due):
+    # What was said before the last window began is not of this end.
+    if told.by(Report.ENDS, run.lineage, due, since=run.last[0]) or told.until < due:  # it may go on
         return None
-    if told.until < due + grace:  # it may go on, or be closed yet
-        return None if told.until < due else _open(name, due, numbers, Outcome.UNPROVEN)
-    return _open(name, due, numbers, Outcome.BREACHED)
+    over = certain and told.until >= due + grace
+    return _open(name, due, numbers, Outcome.BREACHED if over else Outcome.UNPROVEN)
 
 
 def _open(name: str, due: int, numbers: dict[str, int], outcome: Outcome) -> Finding:
@@ -129,34 +129,34 @@ def _told(views: Sequence[View]) -> Told:
 
 def _runs(views: Sequence[View]) -> Iterator[Run]:
     """Lineages whose first statement of all begins within the phase; statements without lineage are one run each."""
-    first: dict[int, tuple[int, int]] = {}
-    last: dict[int, tuple[int, int]] = {}
+    windows: dict[int, list[tuple[int, int]]] = {}
     seconds: dict[tuple[int, int, int], int] = {}
-    alone: list[Run] = []
-    for view in views:
-        worth = view.worth
+    groups: dict[int, set[tuple[int, int]]] = {}
+    for number, view in enumerate(views):
+        worth, most = view.worth, view.account.expected.most
         rows = view.facts.work[worth.of(view.facts.work[:, Work.INDEX], worth.admitted)]
-        windows = worth.windows[np.searchsorted(worth.indices, rows[:, Work.INDEX])]
+        rows = rows[(rows[:, Work.SECONDS] > 0) & ~denied(view, rows)]
+        times = worth.windows[np.searchsorted(worth.indices, rows[:, Work.INDEX])]
         own = np.where(rows[:, Work.LINEAGE] == ALONE, rows[:, Work.INDEX] << 12 | rows[:, Work.RUN], -1)
-        keyed = np.column_stack((rows[:, Work.LINEAGE], windows, own))
-        keys, at = np.unique(keyed, axis=0, return_inverse=True)
-        sums = gathered(rows[:, Work.SECONDS], at.reshape(-1), len(keys))
-        for (lineage, start, end, _), amount in zip(keys.tolist(), sums.tolist(), strict=True):
-            if lineage == ALONE:
-                if amount and view.start <= start < view.end:
-                    alone.append(Run(ALONE, (start, end), (start, end), -(-amount // (end - start))))
-                continue
-            first[lineage] = min(first.get(lineage, (start, end)), (start, end))
-            last[lineage] = max(last.get(lineage, (start, end)), (start, end))
-            key = (lineage, start, end)
-            seconds[key] = seconds.get(key, 0) + amount
+        keys, at = np.unique(np.column_stack((rows[:, Work.LINEAGE], times, own)), axis=0, return_inverse=True)
+        at = at.reshape(-1)
+        sums = gathered(rows[:, Work.SECONDS], at, len(keys))
+        named = gathered(most[rows[:, Work.GROUP]], at, len(keys))
+        for (lineage, start, end, _), amount, all_of in zip(keys.tolist(), sums.tolist(), named.tolist(), strict=True):
+            if lineage != ALONE:
+                windows.setdefault(lineage, []).append((start, end))
+                seconds[lineage, start, end] = seconds.get((lineage, start, end), 0) + amount
+            elif view.start <= start < view.end:
+                yield Run(ALONE, (start, end), (start, end), -(-amount // (end - start)), all_of)
+        for lineage, group in np.unique(rows[:, [Work.LINEAGE, Work.GROUP]], axis=0).tolist():
+            groups.setdefault(lineage, set()).add((number, group))
     devices: dict[int, int] = {}
     for (lineage, start, end), amount in seconds.items():
         devices[lineage] = max(devices.get(lineage, 0), -(-amount // (end - start)))
-    for lineage, begun in sorted(first.items()):
-        if views[0].start <= begun[0] < views[0].end:
-            yield Run(lineage, begun, last[lineage], devices[lineage])
-    yield from alone
+    for lineage, found in sorted(windows.items()):
+        if views[0].start <= min(found)[0] < views[0].end:
+            most_of = sum(int(views[n].account.expected.most[group]) for n, group in groups[lineage])
+            yield Run(lineage, min(found), max(found), devices[lineage], most_of)
 
 
 def _dark(view: View) -> Array:

@@ -15,7 +15,8 @@ from attest.figures import INDEPENDENT, SOFTWARE
 from attest.format.vocabulary import Label
 from attest.terms.case import Case
 from attest.terms.compute_cap import MFLOP, Limit, bounds_of, settling
-from attest.terms.runs import ALONE, MAX_TRIED, Key, intact, named, result, whose
+from attest.terms.declared import intact
+from attest.terms.runs import ALONE, MAX_TRIED, Key, named, result, whose
 from attest.terms.settle import NEVER, Settled, settle_dark
 from attest.verdict import Outcome, TermResult
 

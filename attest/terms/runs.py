@@ -13,10 +13,11 @@ import numpy as np
 
 from attest.agreement import RunCap, ScaleCap, Tie
 from attest.compute.columns import Ints
+from attest.compute.exact import running
 from attest.evaluate import View
 from attest.facts import Mask, Table, Work
+from attest.figures import INDEPENDENT
 from attest.terms.case import Case
-from attest.terms.declared import no_pin, undeclared
 from attest.terms.settle import Settled
 from attest.usage import CLASS_STEP
 from attest.verdict import Finding, Outcome, TermResult
@@ -51,10 +52,15 @@ def named(number: int, view: View, mask: Mask, label: int | None, tie: Tie = Tie
     return Named(rows, at.reshape(-1), keys)
 
 
-def intact(case: Case[RunCap] | Case[ScaleCap]) -> tuple[list[View], tuple[Finding, ...]]:
-    """The views that can be judged, and why others cannot."""
-    lost = (*case.lost, *(no_pin(model) for view in case.views for model in view.unpinned), *undeclared(case.views))
-    return [view for view in case.views if not view.unpinned and view.layouts.feeds], lost
+def denied(view: View, rows: Table) -> Mask:
+    """Rows on a feed that an independent meter shows to be off in any bucket of their statement's window."""
+    account = view.account
+    metering = account.metering(INDEPENDENT)
+    off = running(metering.off.astype(np.int64))
+    first, last = account.reach(rows[:, Work.INDEX])
+    first, end = (np.clip(edge, account.first, account.end) - account.first for edge in (first, last + 1))
+    row = metering.row_of[account.group_feed[rows[:, Work.GROUP]]]
+    return np.asarray(off[row, end] > off[row, first])
 
 
 def result(

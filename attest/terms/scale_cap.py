@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from attest.agreement import ScaleCap
-from attest.compute.exact import Array, add, gathered, running
+from attest.compute.exact import Array, add, gathered
 from attest.evaluate import View
-from attest.facts import Cell, Mask, Table, Work
-from attest.figures import INDEPENDENT, SOFTWARE
+from attest.facts import Cell, Table, Work
+from attest.figures import SOFTWARE
 from attest.format.vocabulary import Label
 from attest.terms.case import Case
-from attest.terms.runs import ALONE, MAX_TRIED, Key, intact, named, result, whose
+from attest.terms.declared import intact
+from attest.terms.runs import ALONE, MAX_TRIED, Key, denied, named, result, whose
 from attest.terms.settle import Settled, settle_devices
 from attest.usage import CYCLES_KNOWN
 from attest.verdict import Outcome, TermResult
@@ -46,7 +47,7 @@ def _at_once(views: Sequence[View], label: int | None) -> tuple[int, int]:
         account = view.account
         found = named(number, view, account.worth.admitted, label)
         windows = account.worth.windows[np.searchsorted(account.worth.indices, found.rows[:, Work.INDEX])]
-        within = (windows[:, 0] >= view.start) & (windows[:, 1] <= view.end) & ~_denied(view, found.rows)
+        within = (windows[:, 0] >= view.start) & (windows[:, 1] <= view.end) & ~denied(view, found.rows)
         keyed = np.concatenate((found.lineage[:, None], windows), axis=1)[within]
         keys, at = np.unique(keyed, axis=0, return_inverse=True)
         sums = gathered(found.rows[within, Work.SECONDS], at.reshape(-1), len(keys))
@@ -59,17 +60,6 @@ def _at_once(views: Sequence[View], label: int | None) -> tuple[int, int]:
         if devices > most:
             most, whose = devices, lineage
     return most, whose
-
-
-def _denied(view: View, rows: Table) -> Mask:
-    """Rows on a feed that an independent meter shows to be off in any bucket of their statement's window."""
-    account = view.account
-    metering = account.metering(INDEPENDENT)
-    off = running(metering.off.astype(np.int64))
-    first, last = account.reach(rows[:, Work.INDEX])
-    first, end = (np.clip(edge, account.first, account.end) - account.first for edge in (first, last + 1))
-    row = metering.row_of[account.group_feed[rows[:, Work.GROUP]]]
-    return np.asarray(off[row, end] > off[row, first])
 
 
 def _on(view: View, level: int) -> Array:

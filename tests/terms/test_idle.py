@@ -1,5 +1,6 @@
 """The term idle: an envelope of power and activity, by counters at L1 and by independent meters above it."""
 
+import numpy as np
 import pytest
 
 from attest.simulate.lab import Lab
@@ -92,3 +93,17 @@ def test_a_hosts_key_alone_breaches_nothing_that_a_meter_denies() -> None:
     framed.run()
     found = of(framed)
     assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["bounds/crossed", "idle/not-shown"])
+
+
+def test_a_meter_that_lets_through_less_than_counters_show_holds_nothing() -> None:
+    """It reads half of a watt; the counters of idle accelerators show a hundred and more each."""
+    made = lab(())
+    made.run(until=END - 6 * HOUR, mute=lambda sub, start, end: "meters.example" in sub)
+    made.run(mute=lambda sub, start, end: "meters.example" in sub)
+    readings = [(np.full(1_441, 500, np.int64), np.arange(1_441) * 60_000) for _ in made.feeds]
+    assert made.meter is not None
+    made.meter.append(made.metering(END, readings))
+    made.witness()
+    made.head()
+    found = of(made, "400 W", "L4")
+    assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["bounds/crossed"])

@@ -150,3 +150,17 @@ def test_silence_reports_nothing() -> None:
 def test_lineages_are_of_64_bits(lineage: int) -> None:
     made = told((START + HOUR, STARTS._replace(lineage=lineage)), job=RUN._replace(lineage=lineage))
     assert of(made).outcome is Outcome.HOLDS
+
+
+def test_a_run_that_may_have_been_large_is_not_shown_to_be_small() -> None:
+    """Three hours on 16 of a window of six: 8 for certain, and it may have been 16."""
+    short = RUN._replace(end=NOON + 3 * HOUR)
+    found = of(told(job=short), devices=8)
+    assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["reporting/missed"])
+    assert of(told(job=short), devices=16).outcome is Outcome.HOLDS
+    assert of(told(job=short), devices=7).outcome is Outcome.BREACHED
+
+
+def test_an_end_that_was_told_beforehand_is_none() -> None:
+    found = of(told((START + HOUR, STARTS), (START + 2 * HOUR, ENDS)), closing="6 h")
+    assert (found.outcome, codes(found)) == (Outcome.BREACHED, ["term/reporting"])
