@@ -6,6 +6,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -81,3 +82,25 @@ def test_the_truth_lies_within_every_kind_of_term(terms: Any, shared: Path, tmp_
     assert terms.table(found["llama2_70b_lora/0"]).replace(head, "") in (ROOT / "README.md").read_text("utf-8")
     bounded = {line.term for line in found["llama2_70b_lora/0"] if line.high is not None}
     assert bounded == {line.term for line in found["llama2_70b_lora/0"]}
+
+
+def test_trapezoids_give_the_same_energy_to_a_fifth_of_a_percent(script: Any, shared: Path) -> None:
+    """Of whole records; a mean times its step is not a line through means (decision 0012)."""
+    data = shared / "data"
+    differences = []
+    for runs in (
+        script.training_runs(data / "mlperf-train-8b200-lenovo"),
+        script.cluster_runs(data / "mlperf-train-512h100-smc"),
+        script.inference_runs(data / "mlperf-infer-wallpower-8gpu"),
+    ):
+        for run in runs:
+            means = lines = 0.0
+            for series in run.nodes.values():
+                steps, power = np.diff(np.asarray(series.time_ms, float)), np.asarray(series.power_mw, float)
+                covered = steps <= 2.5 * np.median(steps)
+                means += (power[1:] * steps)[covered].sum()
+                lines += ((power[1:] + power[:-1]) / 2 * steps)[covered].sum()
+            differences.append(abs(means / lines - 1))
+    assert len(differences) == 45
+    assert max(differences) < 0.002
+    assert sum(difference < 0.001 for difference in differences) == 38
