@@ -15,13 +15,13 @@ from attest.agreement.kinds import Coverage, Gap
 from attest.agreement.model import Agreement, Meter, Party
 from attest.agreement.units import DURATION, ENERGY, POWER, SHARE
 from attest.compute.accelerators import default_pin
+from attest.compute.bounds import MFLOP
+from attest.compute.exact import PPM
 from attest.compute.pins import Pin
 
 USUAL: Final = "NVIDIA H100 SXM5 80GB"
 DAYS: Final = 30
 SPAN_S: Final = DAYS * 86_400
-PPM: Final = 10**6
-MFLOP: Final = 10**6
 
 
 def tolerance_lines(agreement: Agreement) -> Iterator[str]:

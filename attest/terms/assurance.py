@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from attest.agreement import Assurance, AssuranceShare
+from attest.compute.exact import PPM
 from attest.evaluate import View
 from attest.figures import INDEPENDENT, SOFTWARE, figures
 from attest.lights import metered_time
@@ -19,7 +20,6 @@ from attest.terms.coverage import admitted
 from attest.terms.declared import in_part, no_pin, reaches_end, undeclared
 from attest.verdict import Finding, Outcome, TermResult
 
-PPM: Final = 1_000_000
 HOUR: Final = 3_600
 
 

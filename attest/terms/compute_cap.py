@@ -15,7 +15,8 @@ from typing import Final
 from attest.account import Account
 from attest.admitted import admission
 from attest.agreement import Assurance, ComputeCap, Ramp, Slowdown
-from attest.compute.exact import Array, add, total
+from attest.compute.bounds import MFLOP
+from attest.compute.exact import PPM, Array, add, total
 from attest.evaluate import View
 from attest.format.vocabulary import Label
 from attest.metering import Window
@@ -25,8 +26,6 @@ from attest.terms.relieved import forgiven
 from attest.terms.settle import Settled, settle_compute
 from attest.verdict import Finding, Outcome, TermResult, utc, worst
 
-MFLOP: Final = 10**6
-PPM: Final = 10**6
 DAY: Final = 86_400
 BREACHES: Final[Mapping[str, str]] = {
     "compute-cap": "term/compute-cap",

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from attest.agreement import Coverage
-from attest.compute.exact import Array
+from attest.compute.exact import PPM, Array
 from attest.evaluate import View
 from attest.facts import Cell
 from attest.terms.case import Case
@@ -20,7 +20,6 @@ from attest.terms.settle import device_time, of_these
 from attest.terms.unread import Unread
 from attest.verdict import Finding, Outcome, TermResult
 
-PPM: Final = 1_000_000
 MOST_HOLES: Final = 5  # named one by one; the rest are counted
 
 

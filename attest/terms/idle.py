@@ -13,7 +13,7 @@ import numpy as np
 from attest.agreement import Idle
 from attest.compute import bounds
 from attest.compute.columns import Ints
-from attest.compute.exact import Array, add, gathered, scale
+from attest.compute.exact import PPM, Array, add, gathered, scale
 from attest.compute.tree import behind
 from attest.evaluate import View
 from attest.facts import Cell, Mask
@@ -24,7 +24,6 @@ from attest.terms.declared import no_pin, undeclared
 from attest.usage import CYCLES_KNOWN, ENERGY_KNOWN
 from attest.verdict import Finding, Outcome, TermResult
 
-PPM: Final = 10**6
 HOUR: Final = 3_600
 
 

@@ -7,20 +7,17 @@ run, nobody knows in which of its devices and buckets that was done, and their c
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 import numpy as np
 
 from attest.admitted import active
-from attest.compute.exact import Array, total
+from attest.compute.bounds import MFLOP
+from attest.compute.exact import PPM, Array, total
 from attest.evaluate import View
 from attest.facts import Cell, Work
 from attest.metering import Window
 from attest.relief import Stretch
 from attest.verdict import Finding, Outcome
-
-PPM: Final = 10**6
-MFLOP: Final = 10**6
 
 
 def excused(view: View, holes: Iterable[tuple[slice, Array]]) -> int:

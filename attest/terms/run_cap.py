@@ -8,13 +8,14 @@ import numpy as np
 from attest.admitted import active, shared
 from attest.agreement import RunCap, Tie
 from attest.compute import bounds
+from attest.compute.bounds import MFLOP
 from attest.compute.exact import Array, gathered, least, total
 from attest.evaluate import View
 from attest.facts import Cell, Table, Work
 from attest.figures import INDEPENDENT, SOFTWARE
 from attest.format.vocabulary import Label
 from attest.terms.case import Case
-from attest.terms.compute_cap import MFLOP, Limit, bounds_of, settling
+from attest.terms.compute_cap import Limit, bounds_of, settling
 from attest.terms.declared import intact
 from attest.terms.runs import ALONE, MAX_TRIED, Key, named, result, whose
 from attest.terms.settle import NEVER, Settled, settle_dark

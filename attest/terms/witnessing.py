@@ -5,20 +5,17 @@ that the log keeps as entries: whoever hands in an old copy can have its last he
 It is of hosts alone: meters have no accelerators to tell of, and an independent one that is late accuses nobody.
 """
 
-from typing import Final
-
 import numpy as np
 
 from attest.agreement import Freshness, Timeliness, Witnessing
 from attest.compute.columns import Ints
+from attest.compute.exact import PPM
 from attest.evaluate import View
 from attest.facts import Mask
 from attest.terms.case import Case
 from attest.terms.declared import in_part, reaches_end
 from attest.timeline import Timeline
 from attest.verdict import Finding, Outcome, TermResult, utc
-
-PPM: Final = 1_000_000
 
 
 def judge_freshness(case: Case[Freshness]) -> TermResult:
