@@ -157,6 +157,13 @@ HOLES = {
         "lint/meter-clock",
         f"pause, power-cap: the clock of {PARTIES[0].meter} may be wrong by 1 h, a bucket is 1 h",
     ),
+    "power by a clock that is two minutes off": (
+        put(SERVE, (METER, 'error = "1 %"\nclock = "2 min"\n'))
+        + '\n[[phase.term]]\nkind = "power-cap"\nlimit = "1 MW"\nassurance = "L4"\n',
+        "lint/meter-clock",
+        f"pause, power-cap: the clock of {PARTIES[0].meter} may be wrong by 2 min, and so much of the power beside it"
+        " counts at each end of a bucket of 1 h",
+    ),
     "a window by a clock that is a day off": (
         put(IDLE, (METER, 'error = "1 %"\nclock = "1 d"\n')),
         "lint/window-clock",
