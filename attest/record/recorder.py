@@ -16,7 +16,7 @@ from concurrent.futures import Executor, Future
 from typing import Final, NamedTuple, Protocol
 
 from attest.collect.collector import Sample
-from attest.errors import AttestError, LogError
+from attest.errors import AttestError, KeyFileError, LogError
 from attest.record.asking import Asking
 from attest.record.clock import Clock, Watch
 from attest.record.closing import Closed
@@ -204,11 +204,14 @@ class Recorder:
         try:
             do()
         except AttestError as error:
+            if isinstance(error, KeyFileError):
+                self.metrics.key_valid.set(0)
             self.metrics.errors.labels(error.code).inc()
             _log.error(f"{what} failed", extra={"fields": {"code": error.code, "detail": error.detail}})
             self._due = min(self._due, self.clock.wall_ms() + RETRY * 1000)
 
     def _closed(self, closed: Closed) -> None:
+        self.metrics.key_valid.set(1)
         for cause, seconds in closed.states.items():
             self.metrics.missing.labels(cause).inc(seconds)
         if closed.until is not None:
