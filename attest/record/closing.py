@@ -5,7 +5,7 @@ after its end. It begins where the chain's last statement ended, so that nothing
 nobody sampled in it is stated as missing. The order is what makes it safe to die anywhere:
 
     1  the causes of what is missing    a line each, kept beside the log; of two with one seq the later counts
-    2  statements                       signed and appended, each window as one
+    2  statements                       signed and accepted, each window as one
     3  the spool                        drops what is older than the end of the chain
 
 Dying before 2 leaves the spool as it was, and the same window is closed again. Dying after it leaves samples of a time
@@ -17,24 +17,23 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from attest.collect.dcgm import Scrape
 from attest.collect.devices import Host, gather_series
+from attest.collect.grid import Last
 from attest.collect.irregular import Irregularity
 from attest.collect.stamps import format_time
-from attest.collect.statements import DAY, Draft
+from attest.collect.statements import DAY, Chain, Draft
 from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.errors import ImportDataError, LogError
 from attest.format.bodies import UsageBody
-from attest.format.vocabulary import Role
 from attest.record.causes import Cause, Causes
 from attest.record.frames import believed, disbelieved, scrapes
 from attest.record.spool import Frame, Spool
-from attest.record.target import Target, salt
-from attest.sign.signer import Signer
+from attest.record.target import salt
 from attest.store import disk
 from attest.store.writer import LogWriter
 
@@ -77,21 +76,38 @@ class Closed(NamedTuple):
     found: tuple[Irregularity, ...] = ()
 
 
+class Continued(Protocol):
+    """A host's chain that is gone on with: in a log, or in the outbox of one that is elsewhere."""
+
+    chain: Chain
+
+    def host_rosters(self) -> list[Roster]:
+        """What the inventories say of the source's devices, in the order in which they come into force."""
+        ...
+
+    def last_counters(self) -> dict[str, Last]:
+        """By device what the source's last usage statement ended with."""
+        ...
+
+    def accept(self, drafts: Iterable[Draft]) -> None:
+        """Sign the drafts; they last when it returns."""
+        ...
+
+
 def close_windows(
-    log: LogWriter, signer: Signer, spool: Spool, waiting: Sequence[Frame], window: Window, now_ms: int, causes: Path
+    target: Continued, spool: Spool, waiting: Sequence[Frame], window: Window, now_ms: int, causes: Path
 ) -> Closed:
-    """Sign and append every window that is due, of a day at most. Raises LogError, KeyFileError, ImportDataError."""
-    target = Target(log, signer, Role.HOST, None, None)
+    """Sign every window that is due, of a day at most. Raises LogError, KeyFileError, ImportDataError."""
     due, until = window.due(now_ms), target.chain.until
     if until is not None and until >= due:
         spool.drop(window.kept_from(until))
         return Closed(0, until)
     rosters = [roster for roster in target.host_rosters() if roster.uids]
     if not rosters:
-        detail = f"no inventory gives {target.source.sub} a device"
+        detail = f"no inventory gives {target.chain.sub} a device"
         raise ImportDataError("import/roster", detail, hint="declare its devices; what is sampled is kept until then")
     if until is not None and due - until > window.longest:
-        detail = f"{target.source.sub} has spoken until {format_time(until * 1000)}, and it is {format_time(now_ms)}"
+        detail = f"{target.chain.sub} has spoken until {format_time(until * 1000)}, and it is {format_time(now_ms)}"
         raise LogError("record/gap", detail, hint="see that the clock is right; a longer longest_gap states it missing")
     undone = disbelieved(chain(spool.frames(), waiting))
 
@@ -115,7 +131,7 @@ def close_windows(
     uids = {roster.digest: roster.uids for roster in rosters}
     held = [list(why.of(draft, uids[_body(draft).roster])) for draft in drafts]
     _keep(causes, _lines(held, target.chain.seq))
-    log.extend(target.sign(drafts, []))
+    target.accept(drafts)
     spool.drop(window.kept_from(end))
     undeclared = tuple(sorted(reading.undeclared))
     return Closed(len(drafts), end, end < due, _seconds(held), undeclared, tuple(found))

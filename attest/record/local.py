@@ -10,9 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from attest.errors import KeyFileError, MissingError
+from attest.format.vocabulary import Role
 from attest.record.chain import key_record, keyring
 from attest.record.closing import Closed, Sign, Window, close_windows, seal
 from attest.record.spool import Frame, Spool
+from attest.record.target import Target
 from attest.sign.signer import Signer
 from attest.store.writer import LogWriter
 
@@ -31,7 +33,8 @@ class LocalLog:
     def close(self, now_ms: int, waiting: Sequence[Frame]) -> Closed:
         """Sign what is due. Raises AttestError."""
         with LogWriter.open(self._path) as log:
-            return close_windows(log, self._signer(log), self._spool, waiting, self._window, now_ms, self._causes)
+            target = Target(log, self._signer(log), Role.HOST, None, None)
+            return close_windows(target, self._spool, waiting, self._window, now_ms, self._causes)
 
     def seal(self) -> int:
         """Publish what is pending, if it is this process that seals; the log's size. Raises AttestError."""

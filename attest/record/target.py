@@ -73,30 +73,16 @@ class Target:
 
     def host_rosters(self) -> list[HostRoster]:
         """What the inventories say of this source's devices."""
-        rosters = []
-        for start, digest, roster in self.inventories():
-            devices = next((host.devices for host in roster.hosts if host.sub == self.source.sub), ())
-            rosters.append(HostRoster(start, digest, tuple(device.uid for device in devices)))
-        return rosters
+        return [host_roster(*inventory, self.source.sub) for inventory in self.inventories()]
 
     def last_counters(self) -> dict[str, Last]:
         """By device what the source's last usage statement ended with."""
         found = self._last(UsageBody)
-        if found is None:
-            return {}
-        _, statement, body = found
-        roster = next((r for r in self.host_rosters() if r.digest == body.roster), None)
-        after = next((after for column, _, after in body.counters if column == Column.ENERGY), None)
-        if roster is None or after is None or len(roster.uids) != body.devices:
-            return {}
-        intervals = (statement.end - statement.start) // body.interval
-        spans = np.frombuffer(body.spans, SPAN)
-        ends = np.searchsorted(spans["first"], np.arange(1, body.devices + 1) * intervals - 1, "right") - 1
-        read = (spans["state"][ends] == State.SAMPLED) & (Column.ENERGY in body.columns)
-        counters = np.frombuffer(after, "<u8").tolist()
-        return {
-            uid: Last(*last) for uid, last in zip(roster.uids, zip(counters, read.tolist(), strict=True), strict=True)
-        }
+        return {} if found is None else counters_after(found[1], self.host_rosters())
+
+    def accept(self, drafts: Iterable[Draft]) -> None:
+        """Sign the drafts and append them to the log."""
+        self.log.extend(self.sign(drafts, []))
 
     def opening(self) -> dict[str, int]:
         """By feed the power (mW) of the reading that closed the source's last statement at its very end."""
@@ -133,6 +119,28 @@ class Target:
             if index is not None and statement is not None and isinstance(statement.body, kind):
                 return index, statement, statement.body
         return None
+
+
+def host_roster(start: int, digest: bytes, roster: Roster, sub: str) -> HostRoster:
+    """What a roster says of a source's devices."""
+    devices = next((host.devices for host in roster.hosts if host.sub == sub), ())
+    return HostRoster(start, digest, tuple(device.uid for device in devices))
+
+
+def counters_after(statement: Statement, rosters: Iterable[HostRoster]) -> dict[str, Last]:
+    """By device what a usage statement ended with; the rosters have the one that it names."""
+    body = statement.body
+    assert isinstance(body, UsageBody)
+    roster = next((r for r in rosters if r.digest == body.roster), None)
+    after = next((after for column, _, after in body.counters if column == Column.ENERGY), None)
+    if roster is None or after is None or len(roster.uids) != body.devices:
+        return {}
+    intervals = (statement.end - statement.start) // body.interval
+    spans = np.frombuffer(body.spans, SPAN)
+    ends = np.searchsorted(spans["first"], np.arange(1, body.devices + 1) * intervals - 1, "right") - 1
+    read = (spans["state"][ends] == State.SAMPLED) & (Column.ENERGY in body.columns)
+    counters = np.frombuffer(after, "<u8").tolist()
+    return {uid: Last(*last) for uid, last in zip(roster.uids, zip(counters, read.tolist(), strict=True), strict=True)}
 
 
 def salt() -> bytes:

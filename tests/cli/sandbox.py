@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from attest.cli.main import main
 from attest.format.bodies import UsageBody
-from attest.format.statement import Statement
+from attest.format.statement import Statement, peek
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash
 from attest.sign.seeded import seeded_key
@@ -107,11 +107,13 @@ def usage(path: Path) -> list[bytes]:
     signer = seeded_key("n1")
     with LogWriter.open(path, read_only=True) as log:
         first, enrolment = log_id(path), leaf_hash(log.entry(2))
+        inventory = peek(log.entry(1)).block
+    assert inventory is not None
     entries: list[bytes] = []
     for seq in range(2):
         prev = leaf_hash(entries[-1]) if entries else enrolment
         spans = b"".join(device.to_bytes(4, "little") + b"\1\0\xff\xff" for device in range(2))
-        body = UsageBody(60, bytes(32), 2, None, (), (), spans, ())
+        body = UsageBody(60, inventory.digest, 2, None, (), (), spans, ())
         start = START + 60 * seq
         statement = Statement(Kind.USAGE, first, seq, prev, start, start + 60, None, body)
         entries.append(sign_statement(header_for(signer, ISS, HOST), statement, signer))
