@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from attest.agreement.kinds import Assurance, AssuranceShare, ComputeCap, Idle, PowerCap, PowerOff, Slowdown
+from attest.agreement.kinds import Assurance, AssuranceShare, ComputeCap, Idle, PowerCap, PowerOff, ScaleCap, Slowdown
 from attest.agreement.lint.hole import Bound, Hole, Text, integrating, named
 from attest.agreement.model import Agreement, Meter, Site
 from attest.agreement.units import DURATION, ENERGY
@@ -29,6 +29,9 @@ def holes(text: Text) -> Iterator[Hole]:
         if isinstance(bound.term, Idle) and bound.term.activity_ppm is not None and _level_of(bound) > Assurance.L1:
             what = f"{bound.name}: asks for activity at {_level_of(bound).name}, and a meter sees no tensor cycles"
             yield Hole(bound.line, "lint/idle-activity", what, 'activity at assurance = "L1", in a term of its own')
+        if isinstance(bound.term, ScaleCap) and bound.term.fabric_mib is not None and _level_of(bound) > Assurance.L1:
+            what = f"{bound.name}: asks for the fabric at {_level_of(bound).name}, and no meter sees what is moved"
+            yield Hole(bound.line, "lint/fabric-level", what, 'fabric at assurance = "L1", in a term of its own')
 
 
 def pins(agreement: Agreement) -> list[Pin]:
