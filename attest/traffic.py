@@ -32,8 +32,8 @@ UNNAMED: Final = -1  # the label of what was on no run, or not sampled
 
 
 class Moved(IntEnum):
-    """What one device moved in one bucket of one statement under one label, and for how many seconds of it nothing is
-    known (label UNNAMED); DEVICE is its place in the statement. Rows in which both are 0 are left out."""
+    """What one device moved in one bucket of one statement under one label, and of how many seconds of that nothing is
+    known; DEVICE is its place in the statement. Rows in which both are 0 are left out."""
 
     INDEX = 0
     GROUP = 1

@@ -22,6 +22,7 @@ from attest.compute.columns import Ints
 from attest.compute.exact import PPM, Array, gathered, running, total
 from attest.errors import UnsupportedError
 from attest.evaluate import View
+from attest.expected import MAX_EXPECTED
 from attest.facts import Mask, Table
 from attest.figures import INDEPENDENT, SOFTWARE
 from attest.format.block import MAX_PER_SECOND
@@ -112,13 +113,16 @@ def _windows(values: Array, width: int) -> Array:
 
 class _Units:
     """Single accelerators, as rows of `Moved` name them by group and place, and one more (REST) for each of `groups`:
-    gone through so many at a time."""
+    gone through so many at a time. Raises as `fabric_of`."""
 
     def __init__(self, view: View, rows: Table, groups: Ints) -> None:
         self.first, self.buckets = view.window[0], view.window[1] - view.window[0]
         named = rows[:, [Moved.GROUP, Moved.DEVICE]]
         rest = np.stack((groups, np.full(len(groups), REST)), axis=1)
         self.units, at = np.unique(np.concatenate((named, rest)), axis=0, return_inverse=True)
+        if len(self.units) * self.buckets > MAX_EXPECTED:
+            detail = f"{len(self.units):,} accelerators over {self.buckets:,} buckets, at most {MAX_EXPECTED:,}"
+            raise UnsupportedError("unsupported/size", detail)
         at = at.reshape(-1)[: len(rows)]
         order = np.argsort(at, kind="stable")
         self.rows, self.at = rows[order], at[order]
@@ -148,9 +152,8 @@ class _High:
         self.width = _width(view, term, most=True)
         account = view.account
         rows = _moved(view, traffic, view.worth.usable)
-        label, blind = rows[:, Moved.LABEL], rows[:, Moved.BLIND]
         if term.label is not None:
-            rows = rows[np.isin(label, (UNNAMED, int(Label.NONE), int(term.label))) | (blind > 0)]
+            rows = rows[np.isin(rows[:, Moved.LABEL], (UNNAMED, int(Label.NONE), int(term.label)))]
         told = traffic.told
         told = _counting(view, told, view.worth.usable, told[:, Told.INDEX], told[:, Told.BUCKET])
         self.told = told[np.argsort(told[:, Told.GROUP], kind="stable")]

@@ -60,6 +60,29 @@ def test_a_lab_that_tells_everything_has_one_number() -> None:
     assert [f.code for f in broken.findings] == ["term/scale-cap"]
 
 
+def test_the_pages_example() -> None:
+    """schemas/agreement.md, "scale-cap": two days at 5,000 MiB/s."""
+    end = START + 2 * DAY
+
+    def steady(trace: Trace) -> Trace:
+        return replace(trace, fabric=np.full_like(trace.fabric, 60 * 5_000))
+
+    def found(tib: int, *events: Event) -> TermResult:
+        made = lab((RUN._replace(nodes=(0, 1), start=START, end=end),), events, end=end)
+        for node in range(2):
+            made.tales[node] = Tale(made.site.plan, steady)
+        made.run()
+        term = cap(tib << 20, window="1 d")
+        return judge(made.bundle(), under(term, end=end), at=end + HOUR).parties[0].terms[0]
+
+    assert found(500).text.endswith("; 432,000,000 MiB to 450,000,000 MiB through the fabric of one accelerator")
+    assert found(500).outcome is Outcome.HOLDS
+    assert found(400).outcome is Outcome.BREACHED
+    lost = found(500, Event(Trouble.LOST, 0, START + HOUR, START + HOUR + 60))
+    assert (lost.outcome, bounds(lost)) == (Outcome.UNPROVEN, (432_000_000, 689_700_000))
+    assert lost.findings[-1].settle.endswith(f"for {8 * 42} of these {8 * 60} device-seconds")
+
+
 def test_an_accelerator_is_held_against_the_cap_by_itself() -> None:
     """One of eight moves ten times what its neighbours do, by turns another: neither their sum nor their largest."""
 
@@ -245,6 +268,20 @@ def test_blocks_are_read_again_only_where_a_term_asks(monkeypatch: pytest.Monkey
     signed = under({"kind": "scale-cap", "devices": 16, "assurance": "L1"})
     check([made], verify_agreement(signed.signed()), parse_trust(signed.trust()), at=LATER)
     assert calls == []
+
+
+def test_what_is_on_another_label_is_not_charged_where_it_is_not_counted() -> None:
+    served = CHAT._replace(nodes=(0, 1))
+    bare = lab((served,), columns=[c for c in COLUMNS if c is not Column.FABRIC])
+    bare.run()
+    assert of(bare, cap(0, label="training")).outcome is Outcome.HOLDS
+    assert bounds(of(bare, cap(0, label="inference"))) == (0, DAY * PEAK)
+
+
+def test_accelerators_and_buckets_that_there_is_no_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_EXPECTED", 100)
+    found = of(honest((RUN,)), cap(MUCH))
+    assert (found.outcome, [f.code for f in found.findings]) == (Outcome.UNPROVEN, ["unsupported/size"])
 
 
 def test_a_lab_without_the_column_proves_nothing_and_admits_nothing() -> None:
