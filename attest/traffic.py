@@ -24,11 +24,12 @@ from attest.facts import Table, table
 from attest.format.block import Columns
 from attest.format.bodies import UsageBody
 from attest.format.runs import NO_RUN
-from attest.format.vocabulary import Column, State
+from attest.format.vocabulary import Column, Label, State
 from attest.layout import Layout
 
 MAX_MOVED: Final = 1 << 26  # rows of a site, 3.8 GB: a month of 90,000 accelerators in hours; of more none is kept
 UNNAMED: Final = -1  # the label of what was on no run, or not sampled
+_LABELS: Final = max(Label) - UNNAMED + 1
 
 
 class Moved(IntEnum):
@@ -92,17 +93,19 @@ def of_statement(
     labels = np.array([int(each.label) for each in body.runs] + [UNNAMED], np.int64)
     label = labels[np.where(sampled & (run != NO_RUN), run, len(body.runs))]
     seconds = cut.length * body.interval
-    device, bucket = cut.grid.row, first + cut.grid.bucket
-    keys, at = np.unique(np.stack((cut.cell, label), axis=1), axis=0, return_inverse=True)
-    of_keys = (gathered(each, at.reshape(-1), len(keys)) for each in (mib, np.where(known, 0, seconds)))
-    cell, group = keys[:, 0], layout.groups[device]
-    every = np.full(len(keys), index), group[cell], device[cell], bucket[cell], keys[:, 1], *of_keys
-    rows = np.stack(every, axis=1)
-    rows = rows[(rows[:, Moved.MIB] > 0) | (rows[:, Moved.BLIND] > 0)]
-    return Traffic(rows, _told(index, group, bucket, gathered(seconds, cut.cell, len(device))), len(rows))
+    key, size = cut.cell * _LABELS + label - UNNAMED, len(cut.grid.row) * _LABELS
+    moved, blind = (gathered(each, key, size) for each in (mib, np.where(known, 0, seconds)))
+    used = np.flatnonzero((moved > 0) | (blind > 0))
+    cell, device = used // _LABELS, cut.grid.row[used // _LABELS]
+    rows = (
+        np.full(len(used), index), layout.groups[device], device, first + cut.grid.bucket[cell],
+        used % _LABELS + UNNAMED, moved[used], blind[used],
+    )  # fmt: skip
+    return Traffic(np.stack(rows, axis=1), _told(index, layout, cut, seconds, first, shape.buckets), len(used))
 
 
-def _told(index: int, group: Ints, bucket: Ints, seconds: Ints) -> Table:
-    keys, at = np.unique(np.stack((group, bucket), axis=1), axis=0, return_inverse=True)
-    rows = np.full(len(keys), index), keys[:, 0], keys[:, 1], gathered(seconds, at.reshape(-1), len(keys))
-    return np.stack(rows, axis=1)
+def _told(index: int, layout: Layout, cut: Segments, seconds: Ints, first: int, buckets: int) -> Table:
+    place = layout.local[cut.grid.row] * buckets + cut.grid.bucket
+    told = gathered(seconds, place[cut.cell], len(layout.present) * buckets)
+    group, bucket = np.repeat(np.array(layout.present, np.int64), buckets), np.arange(len(told)) % buckets
+    return np.stack((np.full(len(told), index), group, first + bucket, told), axis=1)

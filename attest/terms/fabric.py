@@ -35,6 +35,7 @@ PEAK: Final = MAX_PER_SECOND[Column.FABRIC]  # MiB/s of one accelerator, whateve
 CELLS: Final = 1 << 22  # accelerators x buckets that are held at a time
 MAX_SETS: Final = 1 << 26  # of accelerators that were moved, x buckets
 REST: Final = -1  # the place of those of a group that no row tells of
+_PLACES: Final = 1 << 32  # more than a statement has devices
 _NOTHING: Final = Traffic()
 
 
@@ -117,13 +118,13 @@ class _Units:
 
     def __init__(self, view: View, rows: Table, groups: Ints) -> None:
         self.first, self.buckets = view.window[0], view.window[1] - view.window[0]
-        named = rows[:, [Moved.GROUP, Moved.DEVICE]]
-        rest = np.stack((groups, np.full(len(groups), REST)), axis=1)
-        self.units, at = np.unique(np.concatenate((named, rest)), axis=0, return_inverse=True)
+        named = rows[:, Moved.GROUP] * _PLACES + rows[:, Moved.DEVICE] - REST
+        units, at = np.unique(np.concatenate((named, groups * _PLACES)), return_inverse=True)
+        self.units = np.stack((units // _PLACES, units % _PLACES + REST), axis=1)
         if len(self.units) * self.buckets > MAX_EXPECTED:
             detail = f"{len(self.units):,} accelerators over {self.buckets:,} buckets, at most {MAX_EXPECTED:,}"
             raise UnsupportedError("unsupported/size", detail)
-        at = at.reshape(-1)[: len(rows)]
+        at = at[: len(rows)]
         order = np.argsort(at, kind="stable")
         self.rows, self.at = rows[order], at[order]
 
