@@ -107,7 +107,7 @@ class Metered(IntEnum):
     GAP = 5
     COVERED = 6
     LARGEST = 7
-    LONGEST = 8
+    PEAK = 8
     STARTING = 9
     ENDING = 10
     RUNS = 11

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from attest.agreement import Meter as PinnedMeter
 from attest.compute import tree
-from attest.compute.bounds import MFLOP, narrowed, widened
+from attest.compute.bounds import MFLOP, widened
 from attest.compute.exact import Array, add, running, total
 from attest.compute.off import Off, surrounded
 from attest.compute.pins import Pin
@@ -77,9 +77,9 @@ class Metering:
         self.rows = rows[np.isin(rows[:, Metered.FEED], self.feeds)]
         self.record = self._record()
         denied = tree.contradicted(self.meters, self.record, bucket, self.first)
-        self.contradicted = np.asarray(self._cut(denied).any(axis=1), bool)
+        self.contradicted = np.asarray(self.cut(denied).any(axis=1), bool)
         self._silent, certain = self._spread(self._off() & ~denied)
-        self.off = self.behind(self._cut(certain))
+        self.off = self.behind(self.cut(certain))
 
     def behind(self, values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """What holds behind a meter, [meter, bucket], with a row for what is behind none: there nothing does."""
@@ -121,24 +121,11 @@ class Metering:
 
     def covered_ms(self) -> Array:
         """Milliseconds with readings, [meter, bucket] of the window."""
-        return self._cut(np.diff(self.record.covered_ms))
+        return self.cut(np.diff(self.record.covered_ms))
 
     def gap_ms(self) -> Array:
         """Milliseconds without readings, [meter, bucket] of the window."""
         return self.bucket * 1_000 - self.covered_ms()
-
-    def most_mj(self, length: int = 1) -> Array:
-        """The most energy that went through each meter, E+, in every so many neighbouring buckets of the window,
-        [meter, first bucket]."""
-        windows = self._neighbouring(length)
-        rows = [widened(self.record.most(i, windows), meter.error_ppm) for i, meter in enumerate(self.meters)]
-        return np.stack(rows) if rows else np.zeros((0, len(windows)), np.int64)
-
-    def fewest_mj(self, length: int = 1) -> Array:
-        """The least energy, likewise."""
-        windows = self._neighbouring(length)
-        rows = [narrowed(self.record.fewest(i, windows), meter.error_ppm) for i, meter in enumerate(self.meters)]
-        return np.stack(rows) if rows else np.zeros((0, len(windows)), np.int64)
 
     def nodes(self, feeds: Collection[int]) -> list[int]:
         """The meters of those feeds that have a reading. Raises UnsupportedError where one of them was left out."""
@@ -146,7 +133,8 @@ class Metering:
             raise UnsupportedError("unsupported/size", f"readings of {len(self.left_out):,} feeds are too many to hold")
         return [self.numbers[feed] for feed in feeds if feed in self.numbers]
 
-    def _cut(self, values: Array) -> Array:
+    def cut(self, values: Array) -> Array:
+        """Of [meter, bucket of the record] the buckets of the window."""
         return values[:, self.pad : values.shape[1] - self.pad]
 
     def _read(self, rows: Table) -> tuple[list[int], set[int]]:
@@ -221,15 +209,10 @@ class Metering:
         )
 
     def _widened(self) -> Array:
-        rows = [widened(self.record.most(i, self._each()), meter.error_ppm) for i, meter in enumerate(self.meters)]
+        rows = [widened(self.record.most(i, self.each()), meter.error_ppm) for i, meter in enumerate(self.meters)]
         return np.stack(rows) if rows else np.zeros((0, self.end - self.first), np.int64)
 
-    def _neighbouring(self, length: int) -> npt.NDArray[np.int64]:
-        """Windows of so many buckets within the window that is judged."""
-        first = np.arange(self.pad, self.end - self.first - self.pad - length + 1)
-        return np.stack([first, first + length], axis=1)
-
-    def _each(self) -> npt.NDArray[np.int64]:
+    def each(self) -> npt.NDArray[np.int64]:
         """Every bucket of the record as a window of its own."""
         first = np.arange(self.end - self.first)
         return np.stack([first, first + 1], axis=1)

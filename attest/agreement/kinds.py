@@ -23,6 +23,8 @@ class Assurance(IntEnum):
     L4 = 4  # an independent party's measurement that agrees
 
 
+GOOD_CLOCK: Final = 60  # of a meter: one that is wrong by at most one part in so many of a bucket
+
 LABELS: Final[Mapping[str, Label]] = {
     label.name.lower().replace("_", "-"): label for label in Label if label is not Label.NONE
 }

@@ -15,7 +15,7 @@ the next one repeats.
     >>> rows = integrate([1_000, 1_000, 3_000], [0, 1_500, 2_500], start=0, end=4, bucket=2)
     >>> [dict(zip(Row.__members__, row)) for row in rows.tolist()][1] == {
     ...     "BUCKET": 1, "LOW": 0, "HIGH": 3_000, "GAP": 1_500, "COVERED": 500, "LARGEST": 3_000,
-    ...     "LONGEST": 1_000, "STARTING": 0, "ENDING": 3_000, "RUNS": 0, "RESETS": 0}
+    ...     "PEAK": 3_000, "STARTING": 0, "ENDING": 3_000, "RUNS": 0, "RESETS": 0}
     True
 """
 
@@ -42,8 +42,8 @@ Values = Sequence[int] | npt.NDArray[Any]
 class Row(IntEnum):
     """Columns of a row: one bucket of one channel of one statement.
 
-    LOW, HIGH: mJ, rounded down and up; GAP, COVERED: ms of the window without and with readings; LARGEST,
-    LONGEST: energy (mJ, up) and length (ms) of the largest and the longest covered step that touches the bucket;
+    LOW, HIGH: mJ, rounded down and up; GAP, COVERED: ms of the window without and with readings; LARGEST, PEAK:
+    the most energy (mJ, up) and the highest mean power (mW, up) of a covered step that touches the bucket;
     STARTING, ENDING: mJ (down) of steps that go on into a later bucket, or came from an earlier one; RUNS:
     unbroken runs of steps that begin here; RESETS: how often a register fell.
     """
@@ -54,7 +54,7 @@ class Row(IntEnum):
     GAP = 3
     COVERED = 4
     LARGEST = 5
-    LONGEST = 6
+    PEAK = 6
     STARTING = 7
     ENDING = 8
     RUNS = 9
@@ -126,7 +126,7 @@ def integrate(
         begins = covered & np.concatenate(([True], ~covered[:-1]))
         np.add.at(rows[:, Row.RUNS], before[begins], 1)
         _largest(rows[:, Row.LARGEST], energy, covered, before, after)
-        _largest(rows[:, Row.LONGEST], steps, covered, before, after)
+        _largest(rows[:, Row.PEAK], _mean_power(energy, steps), covered, before, after)
     rows[:, Row.GAP] = np.diff(edges) - rows[:, Row.COVERED]
     return rows
 
@@ -205,6 +205,12 @@ def _median(steps: npt.NDArray[np.int64]) -> int:
     """The lower one of two middles: a shorter step makes more gaps, never fewer."""
     middle = (len(steps) - 1) // 2
     return int(np.partition(steps, middle)[middle])
+
+
+def _mean_power(energy: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """mW, rounded up, of mJ and ms; LIMIT where it would be more, which is more than any energy in mJ."""
+    most = LIMIT // 1_000
+    return np.where(energy < most, -(-np.minimum(energy, most) * 1_000 // steps), LIMIT)
 
 
 def _largest(

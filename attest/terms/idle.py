@@ -21,6 +21,7 @@ from attest.figures import INDEPENDENT, SOFTWARE
 from attest.metering import Metering
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
+from attest.throughput import most_mj, read
 from attest.usage import CYCLES_KNOWN, ENERGY_KNOWN
 from attest.verdict import Finding, Outcome, TermResult
 
@@ -153,22 +154,14 @@ def _over(view: View, term: Idle, sums: Sums) -> Iterator[Finding]:
 
 
 def _denied(view: View, sums: Sums) -> Mask:
-    """Where a host's key alone says more than an independent meter let through in this bucket, by its stamps. That is
-    generous to a lab which contradicts itself, and it takes back nothing but an accusation."""
+    """Where a host's key alone says more than an independent meter let through in this bucket."""
     metering, bucket_s = view.account.metering(INDEPENDENT), view.agreement.bucket_s
     if not metering.meters:
         return np.zeros(len(sums.group), bool)
-    most, full = add(metering.most_mj(), _unseen(metering, bucket_s)), _full(metering, bucket_s)
+    most, full = add(most_mj(metering), _unseen(metering, bucket_s)), read(metering)
     row, at = metering.row_of[view.account.group_feed[sums.group]], sums.bucket - view.window[0]
     most = np.concatenate((most, np.zeros((1, most.shape[1]), most.dtype)))
     return np.asarray(metering.behind(full)[row, at] & (most[row, at] < sums.fewest_mj))
-
-
-def _full(metering: Metering, bucket_s: int) -> Mask:
-    """Where a meter whose clock is good to a bucket has no gap, [meter, bucket]."""
-    clocks = [meter.clock_uncertainty_s for meter in metering.meters]
-    good = np.array([clock is not None and clock < bucket_s for clock in clocks])
-    return np.asarray((metering.covered_ms() == bucket_s * 1_000) & good[:, None])
 
 
 def _unseen(metering: Metering, bucket_s: int) -> Array:
@@ -192,7 +185,7 @@ def _shown(view: View, term: Idle) -> tuple[int, int]:
 
 
 def _by_meters(view: View, term: Idle) -> tuple[int, int]:
-    """By independent meters, at their stamps: all that went through one may have gone to any of the groups behind it,
+    """By independent meters: all that went through one may have gone to any of the groups behind it,
     and to the fewest accelerators of these. They do not see tensor cycles."""
     account, bucket_s = view.account, view.agreement.bucket_s
     metering = account.metering(int(term.assurance))
@@ -200,8 +193,8 @@ def _by_meters(view: View, term: Idle) -> tuple[int, int]:
         return 0, 0
     direct = account.declared(metering)[:-1]
     seconds = _fewest(view, metering)
-    energy = add(metering.most_mj(), _unseen(metering, bucket_s))
-    good = _full(metering, bucket_s) & (seconds > 0) & (energy <= scale(seconds, term.power_mw, 1, up=False))
+    energy = add(most_mj(metering), _unseen(metering, bucket_s))
+    good = read(metering) & (seconds > 0) & (energy <= scale(seconds, term.power_mw, 1, up=False))
     mean = -(-energy // np.maximum(seconds, 1))
     return int(mean[good].max(initial=0)), int(direct[good].sum())
 

@@ -1,11 +1,13 @@
 """The term power-cap: energy or power through feeds, by their meters (schemas/agreement.md, "Terms")."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from attest.agreement import PowerCap
+from attest.agreement.kinds import GOOD_CLOCK
 from attest.agreement.units import SHARE
 from attest.compute.exact import PPM, Array, add
 from attest.evaluate import View
@@ -13,70 +15,35 @@ from attest.metering import Metering
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
 from attest.terms.settle import named
+from attest.throughput import fewest_mj, most_mj, read
 from attest.verdict import Finding, Outcome, TermResult
+
+
+class Through(NamedTuple):
+    """The capped feeds of one site. `high` is of their sum, in mJ or mW; `least` are the meters that count for low;
+    `clock_s` is by how much the worst clock may be wrong, and `error_ppm` how much the worst meter errs."""
+
+    metering: Metering
+    high: int
+    least: list[int]
+    clock_s: int
+    error_ppm: int
 
 
 def judge_power(case: Case[PowerCap]) -> TermResult:
     """Energy or power through feeds against a limit, by their meters: mJ, or mW as the mean of any bucket."""
     term, views = case.term, case.views
     findings = [*case.lost, *undeclared(views)]
-    high = low = 0
     known = bool(views) and not findings
-    clock_s = 0  # by how much the worst clock may be wrong
-    least: list[tuple[Metering, list[int]]] = []
-    errors: list[int] = []  # of the worst meter of each site
+    sites: list[Through] = []
     for view in views:
-        if view.unpinned:
-            findings += [no_pin(model) for model in view.unpinned]
-            known = False
-            continue
-        names = {number: name for name, number in view.layouts.feeds.items()}
-        metering = view.account.metering(int(term.assurance))
-        feeds, always = view.layouts.tops(_feeds(term, view), view.start, view.end)
-        if not feeds or any(feed not in metering.figures for feed in feeds):
-            known = False
-            text = f"no meter of L{int(term.assurance)} on a feed that the term caps"
-            bare = [names[feed] for feed in feeds if feed not in metering.figures]
-            settle = f"a meter of L{int(term.assurance)} on {named(bare)}" if bare else "a feed of this name"
-            findings.append(Finding("meter/none", Outcome.UNPROVEN, text, settle=settle))
-            continue
-        bucket = view.agreement.bucket_s
-        clocks = {feed: metering.figures[feed].clock_uncertainty_s for feed in feeds}
-        timed = {feed: clock for feed, clock in clocks.items() if clock is not None}
-        worst = max(timed.values(), default=0)
-        clock_s = max(clock_s, worst)
-        if len(timed) < len(feeds) or worst >= bucket:
-            known = False
-            what = "is not known" if len(timed) < len(feeds) else f"may be wrong by a bucket of {bucket:,} s or more"
-            text = f"the clock of a meter on a feed that the term caps {what}"
-            settle = f"meters whose clocks are good to less than {bucket:,} s"
-            findings.append(Finding("meter/clock", Outcome.UNPROVEN, text, settle=settle))
-        meters = metering.nodes(feeds)
-        gap_ms = int((bucket * 1_000 - metering.covered_ms()[meters]).sum())
-        gap_ms += (len(feeds) - len(meters)) * (view.end - view.start) * 1_000
-        if gap_ms:
-            known = False
-            text = f"{gap_ms // 1_000:,} s of the capped feeds without a reading"
-            silent = metering.gap_ms()[meters].sum(axis=1)
-            holes = {names[metering.feeds[node]] for node, gap in zip(meters, silent, strict=True) if gap}
-            holes |= {names[feed] for feed in feeds if feed not in metering.numbers}
-            settle = f"readings of {named(sorted(holes))} for these {-(-gap_ms // 1_000):,} s"
-            findings.append(Finding("meter/gap", Outcome.UNPROVEN, text, numbers={"gap_ms": gap_ms}, settle=settle))
-        denied = [names[metering.feeds[node]] for node in meters if metering.contradicted[node]]
-        if denied:
-            known = False
-            text = "more energy came out of this feed than went in"
-            findings += [Finding("balance/negative", Outcome.UNPROVEN, text, feed=feed) for feed in sorted(denied)]
-        most, fewest = _lengths(view, term)
-        seconds = bucket if term.limit_mj is None else 1
-        upper = metering.most_mj(most)
-        high += -(-int(add(np.zeros(upper.shape[1], np.int64), *upper[meters]).max()) // seconds)
-        # What hung on another of these feeds at another time may have been counted there already; and of a meter that
-        # does not know its clock nobody knows whether the energy was used in the phase.
-        least.append((metering, metering.nodes([feed for feed in always if feed in timed])))
-        buckets = view.window[1] - view.window[0]
-        low = certain_of(partial(_fewest, least), buckets, fewest, -(-clock_s // bucket)) // seconds
-        errors.append(max((metering.figures[feed].error_ppm for feed in feeds), default=0))
+        told: list[Finding] = []
+        found = _through(view, term, told)
+        sites += [found] if found is not None else []
+        findings += told
+        known &= found is not None and not told
+    high, low = sum(site.high for site in sites), _certain(case, sites)
+    clock_s = max((site.clock_s for site in sites), default=0)
     unit, limit = ("mW", term.limit_mw) if term.limit_mj is None else ("mJ", term.limit_mj)
     assert limit is not None  # a power cap has one of its two limits, by construction
     outcome = Outcome.UNPROVEN
@@ -87,7 +54,8 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
         outcome = Outcome.HOLDS
     elif known:
         text = f"at most {high:,} {unit}, limit {limit:,} {unit}"
-        findings.append(Finding("bounds/too-wide", Outcome.UNPROVEN, text, settle=_finer(high, limit, max(errors))))
+        settle = _finer(high, limit, max(site.error_ppm for site in sites))
+        findings.append(Finding("bounds/too-wide", Outcome.UNPROVEN, text, settle=settle))
     return case.result(
         outcome,
         f"metered, by clocks good to {clock_s:,} s" if clock_s else "metered",
@@ -98,6 +66,83 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
         limit=limit,
         tightest=high if known else None,
     )
+
+
+def _through(view: View, term: PowerCap, told: list[Finding]) -> Through | None:
+    """What went through the capped feeds of a site, or None where there are none with a meter; `told` is given what
+    keeps it from being all."""
+    if view.unpinned:
+        told += [no_pin(model) for model in view.unpinned]
+        return None
+    names = {number: name for name, number in view.layouts.feeds.items()}
+    level = int(term.assurance)
+    metering = view.account.metering(level)
+    feeds, always = view.layouts.tops(_feeds(term, view), view.start, view.end)
+    if not feeds or any(feed not in metering.figures for feed in feeds):
+        bare = [names[feed] for feed in feeds if feed not in metering.figures]
+        settle = f"a meter of L{level} on {named(bare)}" if bare else "a feed of this name"
+        text = f"no meter of L{level} on a feed that the term caps"
+        told.append(Finding("meter/none", Outcome.UNPROVEN, text, settle=settle))
+        return None
+    meters = metering.nodes(feeds)
+    clocks = {feed: metering.figures[feed].clock_uncertainty_s for feed in feeds}
+    timed = {feed: clock for feed, clock in clocks.items() if clock is not None}
+    worst = max(timed.values(), default=0)
+    bucket = view.agreement.bucket_s
+    if len(timed) < len(feeds) or worst >= bucket:
+        what = "is not known" if len(timed) < len(feeds) else f"may be wrong by a bucket of {bucket:,} s or more"
+        text = f"the clock of a meter on a feed that the term caps {what}"
+        settle = f"meters whose clocks are good to less than {bucket:,} s"
+        told.append(Finding("meter/clock", Outcome.UNPROVEN, text, settle=settle))
+    gaps = _gaps(view, metering, feeds, meters, names)
+    if gaps:
+        told += gaps
+    elif worst < bucket and len(timed) == len(feeds) and not read(metering)[meters].all():
+        text = (
+            f"a clock that may be wrong by {worst:,} s, and no reading of the bucket before the phase or of that after"
+        )
+        settle = f"readings of a bucket of {bucket:,} s before and after, or clocks good to {bucket // GOOD_CLOCK:,} s"
+        told.append(Finding("meter/clock", Outcome.UNPROVEN, text, settle=settle))
+    denied = [names[metering.feeds[node]] for node in meters if metering.contradicted[node]]
+    text = "more energy came out of this feed than went in"
+    told += [Finding("balance/negative", Outcome.UNPROVEN, text, feed=feed) for feed in sorted(denied)]
+    upper = most_mj(metering, _lengths(view, term)[0])
+    high = int(add(np.zeros(upper.shape[1], np.int64), *upper[meters]).max())
+    # What hung on another of these feeds at another time may have been counted there already; and of a meter that
+    # does not know its clock nobody knows whether the energy was used in the phase.
+    least = metering.nodes([feed for feed in always if feed in timed])
+    error = max(metering.figures[feed].error_ppm for feed in feeds)
+    return Through(metering, -(-high // _seconds(view, term)), least, worst, error)
+
+
+def _gaps(
+    view: View, metering: Metering, feeds: Sequence[int], meters: Sequence[int], names: Mapping[int, str]
+) -> list[Finding]:
+    gap_ms = int(metering.gap_ms()[meters].sum())
+    gap_ms += (len(feeds) - len(meters)) * (view.end - view.start) * 1_000
+    if not gap_ms:
+        return []
+    silent = metering.gap_ms()[meters].sum(axis=1)
+    holes = {names[metering.feeds[node]] for node, gap in zip(meters, silent, strict=True) if gap}
+    holes |= {names[feed] for feed in feeds if feed not in metering.numbers}
+    text = f"{gap_ms // 1_000:,} s of the capped feeds without a reading"
+    settle = f"readings of {named(sorted(holes))} for these {-(-gap_ms // 1_000):,} s"
+    return [Finding("meter/gap", Outcome.UNPROVEN, text, numbers={"gap_ms": gap_ms}, settle=settle)]
+
+
+def _certain(case: Case[PowerCap], sites: Sequence[Through]) -> int:
+    """What was metered for certain at all sites at the same time."""
+    if not sites:
+        return 0
+    view = case.views[0]  # all views of a case have one agreement and one window
+    buckets, bucket_s = view.window[1] - view.window[0], view.agreement.bucket_s
+    pad = -(-max(site.clock_s for site in sites) // bucket_s)
+    energy = certain_of(partial(_fewest, sites), buckets, _lengths(view, case.term)[1], pad)
+    return energy // _seconds(view, case.term)
+
+
+def _seconds(view: View, term: PowerCap) -> int:
+    return view.agreement.bucket_s if term.limit_mj is None else 1
 
 
 def _finer(high: int, limit: int, error_ppm: int) -> str:
@@ -128,10 +173,10 @@ def _lengths(view: View, term: PowerCap) -> tuple[int, int]:
     return (buckets, buckets) if window is None else (view.most_buckets(window), view.fewest_buckets(window))
 
 
-def _fewest(least: Sequence[tuple[Metering, Sequence[int]]], length: int) -> Array:
+def _fewest(sites: Sequence[Through], length: int) -> Array:
     """The least energy of all sites in every so many neighbouring buckets: sites that peaked at the same time."""
-    rows = [metering.fewest_mj(length) for metering, _ in least]
-    chosen = (row for of, (_, meters) in zip(rows, least, strict=True) for row in of[list(meters)])
+    rows = [fewest_mj(site.metering, length) for site in sites]
+    chosen = (row for of, site in zip(rows, sites, strict=True) for row in of[site.least])
     return add(np.zeros(rows[0].shape[1], np.int64), *chosen)
 
 

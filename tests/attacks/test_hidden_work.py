@@ -40,6 +40,17 @@ def clock_shifted() -> Attempt:
     return shown(lab, SCENE, of(site), word=True, pact=agreed(clock="3 h"), only=("compute L4", "off L4", "power L4"))
 
 
+def clock_shifted_by_half_a_bucket() -> Attempt:
+    """An hour of training on the edge of two hours by the clock of a meter that is half an hour off: each has half."""
+    site, lab = hidden(
+        SCENE.secret((0, 1), 12, 1),
+        SCENE.idle,
+        instrument=Instrument(error_ppm=0, ahead_s=HOUR // 2),
+        clock_uncertainty=HOUR // 2,
+    )
+    return shown(lab, SCENE, of(site), word=True, pact=agreed(clock="30 min"), only=("power L4", "idle L4"))
+
+
 def pulse() -> Attempt:
     """Nine minutes of ten the nodes train; the meter looks in the tenth."""
     jobs = tuple(SCENE.job((0, 1), n / 6 + 1 / 60, 9 / 60, f"pulse {n}") for n in range(144))
@@ -101,6 +112,7 @@ STORIES: dict[str, Callable[[], Attempt]] = {
     "laundering": laundering(Scene("launder", 3, 2), 6, 1_000_000),
     "laundering, hour by hour": laundering(Scene("launder", 3, 3), 1, 600_000),
     "a meter whose clock is shifted": clock_shifted,
+    "a meter whose clock is shifted by half a bucket": clock_shifted_by_half_a_bucket,
     "a pulse between samples": pulse,
     "a battery behind the meter": battery,
     "an hour of work a day under a mean of half a day": coarse_mean(1),

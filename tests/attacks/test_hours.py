@@ -190,22 +190,37 @@ def test_a_year_of_a_gigawatt_is_summed_exactly() -> None:
     assert year.most(0, np.array([[0, 8_766]])) == year.fewest(0, np.array([[0, 8_766]])) == 8_766 * 36 * 10**14
 
 
-def capped(limit_mw: int, clock: str | None) -> Verdict:
-    """A power-cap on what an idle site draws, by a meter with this clock."""
+def capped(limit_mw: int, clock: str | None, hours: int = 24) -> Verdict:
+    """A power-cap in the middle hours of what an idle site draws in a day, by a meter with this clock."""
     meter = {key: value for key, value in METER.items() if key != "clock"} | ({"clock": clock} if clock else {})
     term = {"kind": "power-cap", "limit": f"{limit_mw} mW", "assurance": "L4"}
-    return judge(honest(()).bundle(), replace(under(term), meter=meter))
+    before = (24 - hours) // 2 * HOUR
+    phase = Phase("pause", START + before, END - before, (term,))
+    return judge(honest(()).bundle(), replace(under(term), meter=meter, phases=(phase,)))
 
 
 def test_energy_that_a_clock_may_have_moved_accuses_nobody() -> None:
-    """24 buckets that draw the same, a clock wrong by up to one: what 22 of them metered was used in 24, so the mean
-    of some bucket is at least 22/24 of what was metered. A limit well below that is broken whatever the clock says."""
-    (found,) = capped(1, "30 min").parties[0].terms
-    assert found.outcome is Outcome.BREACHED
-    assert found.high is not None and found.high * 21 // 24 < found.low <= found.high * 22 // 24
-    assert capped(found.high * 95 // 100, "30 min").outcome is Outcome.UNPROVEN
-    assert capped(found.low - 1, "30 min").outcome is Outcome.BREACHED
-    assert capped(found.high, "30 min").outcome is Outcome.HOLDS
+    """22 buckets that draw the same, a clock wrong by up to one: what 20 of them metered was used in 22, so the mean
+    of some bucket is at least 20/22 of what was metered. A limit well below that is broken whatever the clock says,
+    and none is kept for certain below what half an hour before and half an hour after a bucket can add to it."""
+    (found,) = capped(1, "30 min", 22).parties[0].terms
+    (exact,) = capped(1, "1 s", 22).parties[0].terms
+    assert found.outcome is exact.outcome is Outcome.BREACHED
+    assert exact.high is not None and exact.high * 18 // 22 < found.low <= exact.high * 20 // 22
+    assert found.high is not None and exact.high * 19 // 10 < found.high < exact.high * 21 // 10
+    assert capped(exact.high, "1 s", 22).outcome is Outcome.HOLDS
+    assert capped(exact.high, "30 min", 22).outcome is Outcome.UNPROVEN
+    assert capped(found.low - 1, "30 min", 22).outcome is Outcome.BREACHED
+    assert capped(found.high, "30 min", 22).outcome is Outcome.HOLDS
+
+
+def test_what_a_meter_read_beside_a_phase_is_asked_for_unless_its_clock_is_good() -> None:
+    """The log has nothing before the phase and nothing after it: a minute of an hour is let pass, half an hour not."""
+    high = 10**9
+    assert capped(high, "1 min").outcome is Outcome.HOLDS
+    verdict = capped(high, "61 s")
+    assert verdict.outcome is Outcome.UNPROVEN and codes(verdict) == {"meter/clock"}
+    assert capped(high, "61 s", 22).outcome is Outcome.HOLDS
 
 
 @pytest.mark.parametrize("limit_mw", [1, 10**9])

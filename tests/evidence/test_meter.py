@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attest.compute.exact import LIMIT
 from attest.errors import EvidenceError, MalformedError
 from attest.evidence.meter import MAX_WINDOW_MS, Row, integrate, read_meter
 from attest.format.bodies import Block, Channel, MeterBody
@@ -23,7 +24,7 @@ def test_power_is_the_mean_of_the_step_that_its_reading_ends() -> None:
     """100 W, 300 W, 200 W at 0, 1 and 2 s: 300 J + 200 J = 500,000 mJ; the largest step 300,000 mJ."""
     (row,) = integrate([100_000, 300_000, 200_000], [0, 1_000, 2_000], start=0, end=2, bucket=60)
     assert (row[Row.LOW], row[Row.HIGH], row[Row.GAP], row[Row.COVERED]) == (500_000, 500_000, 0, 2_000)
-    assert (row[Row.LARGEST], row[Row.LONGEST], row[Row.RUNS]) == (300_000, 1_000, 1)
+    assert (row[Row.LARGEST], row[Row.PEAK], row[Row.RUNS]) == (300_000, 300_000, 1)
 
 
 def test_rounding_happens_once_and_outwards() -> None:
@@ -39,7 +40,7 @@ def test_a_mean_over_a_bucket_edge_counts_fully_in_each_and_in_none() -> None:
     assert _columns(rows, Row.LOW, Row.HIGH) == [[0, 0], [200_000, 200_000]]
     assert _columns(rows, Row.STARTING, Row.ENDING) == [[200_000, 0], [0, 200_000]]
     assert _columns(rows, Row.COVERED, Row.GAP, Row.LARGEST) == [[500, 500], [1_500, 1_500], [200_000, 200_000]]
-    assert _columns(rows, Row.LONGEST, Row.RUNS) == [[1_000, 1_000], [1, 0]]
+    assert _columns(rows, Row.PEAK, Row.RUNS) == [[200_000, 200_000], [1, 0]]
 
 
 def test_a_mean_over_bucket_edges_is_rounded_outwards() -> None:
@@ -92,10 +93,10 @@ def test_a_statement_may_open_and_close_on_a_reading() -> None:
 
 
 def test_a_register_within_a_bucket() -> None:
-    """5, 7 and 12 kJ: 7 kJ in all, 5 kJ in the largest step."""
+    """5, 7 and 12 kJ: 7 kJ in all, 5 kJ in the largest step, 5.56 kW in it."""
     (row,) = integrate([5_000_000, 7_000_000, 12_000_000], [0, 900, 1_800], register=True, start=0, end=2, bucket=60)
     assert (row[Row.LOW], row[Row.HIGH], row[Row.COVERED]) == (7_000_000, 7_000_000, 1_800)
-    assert (row[Row.LARGEST], row[Row.STARTING], row[Row.ENDING]) == (5_000_000, 0, 0)
+    assert (row[Row.LARGEST], row[Row.PEAK], row[Row.STARTING], row[Row.ENDING]) == (5_000_000, 5_555_556, 0, 0)
 
 
 def test_a_register_step_over_bucket_edges_counts_fully_in_each_and_in_none() -> None:
@@ -104,7 +105,15 @@ def test_a_register_step_over_bucket_edges_counts_fully_in_each_and_in_none() ->
     assert _columns(rows, Row.LOW, Row.HIGH) == [[0, 0, 0, 0], [4_000, 4_000, 4_000, 0]]
     assert _columns(rows, Row.STARTING, Row.ENDING) == [[4_000, 0, 0, 0], [0, 0, 4_000, 0]]
     assert _columns(rows, Row.COVERED, Row.GAP) == [[1_000, 2_000, 2_000, 0], [1_000, 0, 0, 2_000]]
-    assert _columns(rows, Row.LARGEST, Row.LONGEST) == [[4_000, 4_000, 4_000, 0], [5_000, 5_000, 5_000, 0]]
+    assert _columns(rows, Row.LARGEST, Row.PEAK) == [[4_000, 4_000, 4_000, 0], [800, 800, 800, 0]]
+
+
+def test_the_highest_power_is_not_of_the_step_with_the_most_energy() -> None:
+    """6 J in 2 s, 4 J in 1 s: 3 W and 4 W. More than an int64 holds in mW is more than any energy in mJ."""
+    (row,) = integrate([0, 6_000, 10_000], [0, 2_000, 3_000], register=True, start=0, end=3, bucket=60)
+    assert (row[Row.LARGEST], row[Row.PEAK]) == (6_000, 4_000)
+    (row,) = integrate([0, LIMIT - 1], [0, 1], register=True, start=0, end=1, bucket=60)
+    assert (row[Row.LARGEST], row[Row.PEAK]) == (LIMIT - 1, LIMIT)
 
 
 def test_a_register_that_falls_was_reset() -> None:

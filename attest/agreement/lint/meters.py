@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 from typing import Final
 
-from attest.agreement.kinds import Assurance, AssuranceShare, ComputeCap, Idle, PowerCap, PowerOff, ScaleCap, Slowdown
+from attest.agreement.kinds import (
+    GOOD_CLOCK,
+    Assurance,
+    AssuranceShare,
+    ComputeCap,
+    Idle,
+    PowerCap,
+    PowerOff,
+    ScaleCap,
+    Slowdown,
+)
 from attest.agreement.lint.hole import Bound, Hole, Text, integrating, named
 from attest.agreement.model import Agreement, Meter, Site
 from attest.agreement.units import DURATION, ENERGY
@@ -76,12 +86,20 @@ def _clock(agreement: Agreement, bound: Bound) -> Iterator[Hole]:
             what = (
                 f"{bound.name}: nothing is known of the clock of {meter.sub}, so that it bounds the whole phase alone"
             )
+            good = "less than " + DURATION.format(needed)
         elif clock >= needed and not isinstance(term, PowerOff):
             length = DURATION.format(needed)
             what = f"{bound.name}: the clock of {meter.sub} may be wrong by {DURATION.format(clock)}, {why} is {length}"
+            good = "less than " + DURATION.format(needed)
+        elif clock * GOOD_CLOCK > agreement.bucket_s and isinstance(term, PowerCap | Idle):
+            what = (
+                f"{bound.name}: the clock of {meter.sub} may be wrong by {DURATION.format(clock)}, and so much of the"
+                f" power beside it counts at each end of a bucket of {DURATION.format(agreement.bucket_s)}"
+            )
+            good = DURATION.format(max(agreement.bucket_s // GOOD_CLOCK, 1))
         else:
             continue
-        yield Hole(bound.line, code, what, f"a clock good to less than {DURATION.format(needed)}")
+        yield Hole(bound.line, code, what, f"a clock good to {good}")
 
 
 def _of_sites(bound: Bound, sub: str | None) -> Iterator[Meter]:
