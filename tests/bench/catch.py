@@ -70,9 +70,9 @@ FAMILIES: Final = (
 KINDS: Final[tuple[str, ...]] = tuple(term.kind for term in get_args(Term))
 
 
-@lru_cache
+@lru_cache(maxsize=1)
 def cases(number: int) -> Sequence[tuple[str, Build]]:
-    """The logs of a family, in their order."""
+    """The logs of a family, in their order. Of one family at a time, since sites remember what happened at them."""
     (family,) = (family for family in FAMILIES if family.number == number)
     return [case for generator in family.cases for case in generator()]
 
