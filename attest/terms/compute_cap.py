@@ -9,7 +9,6 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Final
 
 from attest.account import Account
@@ -26,7 +25,6 @@ from attest.terms.relieved import forgiven
 from attest.terms.settle import Settled, settle_compute
 from attest.verdict import Finding, Outcome, TermResult, utc, worst
 
-DAY: Final = 86_400
 BREACHES: Final[Mapping[str, str]] = {
     "compute-cap": "term/compute-cap",
     "slowdown": "term/slowdown",
@@ -192,16 +190,7 @@ def settling(views: Sequence[View], limit: Limit, label: Label | None, assurance
 def _windows(view: View, limit: Limit) -> list[Window]:
     """The windows that `high` is the bound of."""
     span = limit.span(view)
-    return _days(view, span) if limit.window_s is None else _rolling(span, view.most_buckets(limit.window_s))
-
-
-def _days(view: View, span: Window) -> list[Window]:
-    """The UTC days of some buckets; a bucket longer than a day is a piece of its own."""
-    first, end = span
-    bucket = view.agreement.bucket_s
-    days = sorted({b * bucket // DAY for b in range(first, end)})
-    edges = sorted({first, end, *(min(max(-(-d * DAY // bucket), first), end) for d in days)})
-    return list(pairwise(edges))
+    return view.days(span) if limit.window_s is None else _rolling(span, view.most_buckets(limit.window_s))
 
 
 def _rolling(span: Window, length: int) -> list[Window]:
