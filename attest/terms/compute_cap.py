@@ -21,6 +21,7 @@ from attest.format.vocabulary import Label
 from attest.metering import Window
 from attest.terms.case import Case
 from attest.terms.declared import intact
+from attest.terms.disputed import only_disputed
 from attest.terms.relieved import forgiven
 from attest.terms.settle import Settled, settle_compute
 from attest.verdict import Finding, Outcome, TermResult, utc, worst
@@ -60,7 +61,7 @@ def compute(
         found.windows,
         found.total,
         low,
-        admission(account, low_windows, label, worth.admitted | worth.disputed) if worth.disputed.any() else low,
+        admission(account, low_windows, label, worth.claimed) if worth.disputed.any() else low,
         {name: total(value) * MFLOP for name, value in parts.items()},
         tuple(names[i] for i in found.negative),
     )
@@ -221,9 +222,9 @@ def _compared(
     if high <= limit:
         return Outcome.HOLDS, ()
     if disputed - free > limit:
-        text = f"{disputed - low:.3e} FLOP over the limit rest on statements that a revocation disputes"
+        text = f"admitted {disputed:.3e} over the limit {limit:.3e} FLOP"
         numbers["disputed"] = disputed
-        return Outcome.UNPROVEN, (Finding("breach/disputed", Outcome.UNPROVEN, text, numbers=numbers),)
+        return Outcome.UNPROVEN, (only_disputed(Finding(BREACHES[kind], Outcome.BREACHED, text, numbers=numbers)),)
     text = f"worst case {high:.3e} is over the limit {limit:.3e} FLOP, admitted {low:.3e}"
     found = settle()
     numbers |= {"device_seconds_needed": found.needed_s, "device_seconds_missing": found.missing_s}
