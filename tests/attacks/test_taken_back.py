@@ -1,4 +1,4 @@
-"""Breaches that are taken back afterwards, by revoking a key or voiding statements: nobody is accused and nothing holds.
+"""Breaches that are taken back afterwards, by revoking keys or voiding statements: nobody is accused, nothing holds.
 
 Every term about work says of each that it would be broken, in the same words, so that adjudicators can decide.
 """
@@ -22,6 +22,7 @@ BROKEN: dict[str, Table] = {
     "scale-cap": {"kind": "scale-cap", "devices": 8, "assurance": "L1"},
     "idle": {"kind": "idle", "power": "150 W", "assurance": "L1"},
     "power-off": {"kind": "power-off", "assurance": "L4"},
+    "reporting": {"kind": "reporting"},
     "timeliness": {"kind": "timeliness", "share": "100 %", "max_lag": "1 min"},
 }
 KEPT: dict[str, Table] = {
@@ -43,7 +44,7 @@ def voided(made: Lab) -> Lab:
 
 
 def trained() -> Lab:
-    """Both nodes trained as one run; witnesses see of it more than a day later."""
+    """Both nodes trained as one run that nobody announced; witnesses see of it more than a day later."""
     made = lab((RUN,))
     made.delay_s = 30 * HOUR
     made.run()
