@@ -1,7 +1,7 @@
 """`attest agreement`: begin the text of one, find its holes, sign it party by party, and show who signed what."""
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -9,6 +9,10 @@ from attest.cli.params import about, parsed, read, write
 from attest.cli.verb import Verb, Verbs, console
 from attest.errors import AttestError, KeyFileError
 from attest.verdict import EXIT_MISSING
+
+if TYPE_CHECKING:
+    from attest.agreement import Agreement
+    from attest.format.event import EventAct
 
 CASES: Final = ("full-stop", "idle-stop", "inference-only", "slowdown", "run-cap")
 MAX_DEVICES: Final = 10**8
@@ -138,12 +142,13 @@ def show(file: str, events: tuple[str, ...]) -> None:
 
 @agreement.command(cls=Verb, example="attest agreement lint pact.toml # exits 6")
 @click.argument("file")
-def lint(file: str) -> int:
+@click.option("--event", "events", multiple=True, metavar="FILE", help="A signed event to look at with it; repeatable.")
+def lint(file: str, events: tuple[str, ...]) -> int:
     """Print the holes of FILE, a text or a signed file, and what can be proven at each site.
 
     A hole is what a valid text leaves open: a phase without a cap, a cap that its evidence can never prove, a quorum
-    that one operator can deny. It exits 0 where it finds none, and 6 where it finds one, as for a text that cannot be
-    read: no verdict about anybody, but a text to mend before it is signed.
+    that one operator can deny, an exemption as large as the cap. It exits 0 where it finds none, and 6 where it finds
+    one, as for a text that cannot be read: no verdict about anybody, but a text to mend before it is signed.
     """
     from attest.agreement import lint as linter
     from attest.agreement.signed import signable_text
@@ -151,6 +156,16 @@ def lint(file: str) -> int:
     data = read(file)
     with about(file):
         found = signable_text(data)
-    for line in linter.lines(found):
+    acts = [parsed(path, lambda data: _event_of(found, data)) for path in events]
+    for line in linter.lines(found, acts):
         click.echo(line)
-    return EXIT_MISSING if linter.lint(found) else 0
+    return EXIT_MISSING if linter.lint(found, acts) else 0
+
+
+def _event_of(agreement: "Agreement", data: bytes) -> "EventAct":
+    """An event of this agreement. Raises EvidenceError."""
+    from attest.acts import read_event, require_named
+
+    event = read_event(data)
+    require_named(agreement, event)
+    return event

@@ -8,6 +8,7 @@ from attest.agreement import parse_agreement
 from attest.agreement.lint import caps, lines, lint, tables
 from attest.agreement.lint.hole import Text
 from attest.agreement.template import template
+from attest.format.event import Allowance, Deed, EventAct, Place
 from attest.simulate.cast import Identity
 from tests.agreement.templates import filled
 
@@ -254,6 +255,26 @@ def test_a_hole_is_found_and_nothing_else(name: str) -> None:
 
 def test_a_whole_text_has_none() -> None:
     assert [found(whole) for whole in (STOP, IDLE, SERVE)] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("budget", "site", "holes"),
+    [(95_999_999, "acme-dc1", 0), (96_000_000, "acme-dc1", 1), (96_000_000, "borealis-dc1", 0)],
+)
+def test_an_exemption_as_large_as_the_cap_is_a_hole(budget: int, site: str, holes: int) -> None:
+    """The stop allows each party 9.6e19 FLOP a day, and 96,000,000 TFLOP are as much."""
+    agreement = parse_agreement(STOP.encode())
+    places = Allowance((Place(site, None),), budget)
+    act = EventAct(Deed.EXEMPTION, agreement.digest, PARTIES[0].iss, "pause", 1, START, START + DAY, places)
+    found = lint(agreement, [act])
+    assert [(hole.code, hole.text) for hole in found] == holes * [
+        (
+            "lint/exemption",
+            "pause, everything, by the day, by meters: exemption 1 has a budget of 9.6e19 FLOP for acme, and the cap is"
+            " 9.6e19 FLOP: nothing that is admitted there would break it",
+        )
+    ]
+    assert lint(agreement, [act._replace(deed=Deed.OUTAGE, allowance=places._replace(budget=None))]) == []
 
 
 def test_a_hole_is_at_its_line() -> None:

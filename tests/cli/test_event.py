@@ -106,6 +106,20 @@ def test_show_says_what_an_exemption_is_worth(here: Path, capsys: Captured) -> N
     assert said(f"event show free.event {PACT}", capsys)[1] == out[out.index("exemption 2") :]
 
 
+def test_lint_finds_an_exemption_as_large_as_the_cap(here: Path, capsys: Captured) -> None:
+    Path("free.toml").write_text(
+        'kind = "exemption"\nparty = "https://acme.example"\nphase = "pause"\nnumber = 2\n'
+        'from = 2026-11-10T00:00:00Z\nuntil = 2026-11-12T00:00:00Z\nbudget = "1e30 FLOP"\n'
+        '[[place]]\nsite = "acme-dc1"\n'
+    )
+    assert said(f"event sign free.toml {PACT} --key uma.key -o free.event", capsys)[0] == 0
+    code, out, _ = said("agreement lint pact.agreement --event free.event", capsys)
+    assert code == 6
+    assert "lint/exemption  pause, " in out and "exemption 2 has a budget of 1e30 FLOP for Acme" in out
+    code, _, err = said("agreement lint pact.agreement --event free.toml", capsys)
+    assert code == 6 and err.startswith("attest: error: event/unreadable")
+
+
 def test_the_office_enters_what_has_its_quorum(here: Path, capsys: Captured) -> None:
     code, out, _ = said(f"log event log pause.event {PACT} --key office.key --at 2026-11-16", capsys)
     assert (code, out) == (0, "entry 3 is trigger 1 of phase halt\n")

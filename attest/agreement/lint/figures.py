@@ -77,9 +77,9 @@ def caps(text: Text) -> Iterator[Cap]:
     for bound in text.terms():
         sizes = [_equipment(agreement, bound.party, site) for site in bound.sites]
         sites = [equipment for equipment in sizes if equipment is not None]
-        if len(sites) < len(sizes):
+        if len(sites) < len(sizes) or getattr(bound.term, "label", None) is not None:
             continue
-        for limit, seconds, window in _limits(bound):
+        for limit, seconds, window in limits(bound):
             level, longest = Assurance(getattr(bound.term, "assurance", 0)), _span(agreement, seconds, window)
             smallest = sum(least(site, level, longest) for site in sites)
             proven = tuple(_proving(sites, level, longest, limit))
@@ -108,11 +108,9 @@ def tables(agreement: Agreement) -> list[SiteTable]:
     return found
 
 
-def _limits(bound: Bound) -> Iterator[tuple[int, int, bool]]:
-    """Each label-blind cap on compute of a term: FLOP, its length in s, and whether it is a window."""
+def limits(bound: Bound) -> Iterator[tuple[int, int, bool]]:
+    """Each cap on compute of a term, of whichever label: FLOP, its length in s, and whether it is a window."""
     term, length = bound.term, bound.phase.end - bound.phase.start
-    if getattr(term, "label", None) is not None:
-        return
     if isinstance(term, ComputeCap):
         yield term.limit, term.window_s or length, term.window_s is not None
     elif isinstance(term, Slowdown):
