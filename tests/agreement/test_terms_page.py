@@ -1,4 +1,4 @@
-"""Every kind of term has its section, with what it means, by which evidence, an example, and what each outcome takes."""
+"""Every kind of term has its section: what it means, by which evidence, an example, and what each outcome takes."""
 
 import re
 from pathlib import Path
