@@ -18,7 +18,7 @@ a run says what it is. What a record itself says of a label, a lineage or an own
 stays without a label and is reported.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple, TypeVar
 
@@ -83,7 +83,7 @@ def parse_rules(text: str | bytes) -> Rules:
 
 
 def apply_rules(workloads: Iterable[Workload], rules: Rules, found: list[Irregularity]) -> list[Workload]:
-    """The workloads with what the first rule that matches says of them, on hosts by the telemetry's names."""
+    """The workloads with what the first rule that matches says of them. Raises ImportDataError `import/name`."""
     applied = []
     for workload in workloads:
         rule = next((rule for rule in rules.rules if _matches(rule, workload)), None)
@@ -97,10 +97,18 @@ def apply_rules(workloads: Iterable[Workload], rules: Rules, found: list[Irregul
         if workload.claims and not workload.label:
             found.append(Irregularity(Kind.UNLABELLED, workload.where, workload.run, workload.claims[0].start_ms, {}))
             require_bounded(found)
-        claims = tuple(claim._replace(host=rules.hosts.get(claim.host, claim.host)) for claim in workload.claims)
         require_name(workload.lineage, workload.where, "lineage")
-        applied.append(workload._replace(claims=claims))
+        if workload.owner:
+            require_name(workload.owner, workload.where, "owner")
+        applied.append(workload)
     return applied
+
+
+def rename_hosts(workloads: Iterable[Workload], hosts: Mapping[str, str]) -> Iterator[Workload]:
+    """The workloads on hosts by the names that the telemetry has for them."""
+    for workload in workloads:
+        claims = tuple(claim._replace(host=hosts.get(claim.host, claim.host)) for claim in workload.claims)
+        yield workload._replace(claims=claims)
 
 
 def _matches(rule: Rule, workload: Workload) -> bool:

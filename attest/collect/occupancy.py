@@ -7,7 +7,7 @@
 
     >>> a, b = (Workload(run, run, "", (Claim("n1", start, end, (0,)),), {}, "") for run, start, end in
     ...         (("a", 0, 90_000), ("b", 90_000, 240_000)))
-    >>> occupy([a, b], "n1", ["GPU-7", "0"], 0, Grid(60, 0, 5, 0)).runs.tolist()
+    >>> occupy(on_host([a, b], "n1.acme.example"), ["GPU-7"], 0, Grid(60, 0, 5, 0)).runs.tolist()
     [0, 0, 1, 1, -1]
 """
 
@@ -26,10 +26,10 @@ Array = npt.NDArray[np.int64]
 
 
 class Occupied(NamedTuple):
-    """By interval the place of its run among the workloads, or NOBODY; how many belong to none because of rule 3."""
+    """By interval the place of its run among the workloads, or NOBODY, and whether it is so because of rule 3."""
 
     runs: Array
-    shared: int
+    shared: npt.NDArray[np.bool_]
 
 
 class _Held(NamedTuple):
@@ -40,14 +40,23 @@ class _Held(NamedTuple):
     end: int
 
 
-def occupy(workloads: Sequence[Workload], host: str, names: Iterable[str], minor: int | None, grid: Grid) -> Occupied:
-    """The runs of one device, known by `names` (UUID, serial) and by its number on the host."""
+def on_host(workloads: Iterable[Workload], host: str) -> list[Workload]:
+    """The workloads that had anything of a host, with what they had of it."""
+    here = []
+    for workload in workloads:
+        claims = tuple(claim for claim in workload.claims if is_host(claim.host, host))
+        if claims:
+            here.append(workload._replace(claims=claims))
+    return here
+
+
+def occupy(workloads: Sequence[Workload], names: Iterable[str], minor: int | None, grid: Grid) -> Occupied:
+    """The runs of one device of a host, known by `names` (UUID, serial) and by its number there; `workloads` are what
+    had anything of the host."""
     devices = {*names, *(() if minor is None else (minor,))}
     named, whole = [], []
     for place, workload in enumerate(workloads):
         for claim in workload.claims:
-            if not is_host(claim.host, host):
-                continue
             if claim.devices is None:
                 whole.append(_on_grid(place, claim, grid))
             elif not devices.isdisjoint(claim.devices):
@@ -56,7 +65,7 @@ def occupy(workloads: Sequence[Workload], host: str, names: Iterable[str], minor
     rest, rest_shared = _settle(workloads, whole, grid)
     free = (runs == NOBODY) & ~shared
     runs[free] = rest[free]
-    return Occupied(runs, int(np.count_nonzero(shared | (free & rest_shared))))
+    return Occupied(runs, shared | (free & rest_shared))
 
 
 def is_host(claimed: str, host: str) -> bool:
