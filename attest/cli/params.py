@@ -100,7 +100,9 @@ def write(path: str, data: bytes) -> None:
     try:
         if _is_private(path):
             hint = "name another file"
-            raise MissingError("output/refused", f"{path} is a private key, or holds salts, and is not overwritten", hint=hint)
+            raise MissingError(
+                "output/refused", f"{path} is a private key, or holds salts, and is not overwritten", hint=hint
+            )
         if os.path.lexists(path) and not Path(path).is_file():  # a device, a pipe
             Path(path).write_bytes(data)
         else:

@@ -97,13 +97,15 @@ def read_sacct(lines: Iterable[bytes], name: str, options: Options, found: list[
             steps += 1
             if job_id not in known:
                 found.append(Irregularity(Kind.STEP, where, row["jobid"], 0, {}))
-        elif missing := [column for column in TIMES if column.lower() not in row]:
+                require_bounded(found)
+            continue
+        known.add(job_id)
+        if missing := [column for column in TIMES if column.lower() not in row]:
             found.append(Irregularity(Kind.UNTIMED, where, job_id, 0, {"columns": len(missing)}))
         else:
             read.jobs.append(_job(row, match, where, options))
             if len(read.jobs) > MAX_JOBS:
                 refuse("import/bounds", where, f"more than {MAX_JOBS:,} jobs", "give the records of a shorter time")
-        known.add(job_id)
         require_bounded(found)
     return read._replace(steps=steps)
 

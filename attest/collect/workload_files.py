@@ -70,10 +70,10 @@ def read_files(names: Sequence[str], options: Options, rules: Rules, found: list
                 files.append(File(name, "pods", pods=len(value["items"])))
             else:
                 _took(_slurm(value, name, options), name, jobs, nodes, files)
-        elif options.columns is not None or layout(first, options.delimiter) is not None:
-            _took(read_sacct(data.splitlines(), name, options, found), name, jobs, nodes, files)
         elif first.startswith("NodeName="):
             _took(read_scontrol(data.splitlines(), name), name, jobs, nodes, files)
+        elif options.columns is not None or layout(first, options.delimiter) is not None:
+            _took(read_sacct(data.splitlines(), name, options, found), name, jobs, nodes, files)
         elif is_header(first):
             read = read_csv(data.splitlines(), name, options.utc_offset)
             rows += read

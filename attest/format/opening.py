@@ -73,7 +73,9 @@ def parse_opening(data: bytes) -> Opening:
     """An opening's text. Raises MalformedError `opening/format`, `statement/text`."""
     if len(data) > MAX_OPENING or not data.startswith(_MAGIC):
         _bad()
-    run, _, salt = data[len(_MAGIC) :].partition(_SALT)
+    run, found, salt = data[len(_MAGIC) :].partition(_SALT)
+    if not found:
+        _bad()
     try:
         opening = Opening(text(run.decode(), "opening.run"), bytes.fromhex(salt.decode()))
     except ValueError:

@@ -9,8 +9,8 @@ A text, a line each, in the order of their writing; the second word is a sum ove
 
 The file is made once, with a fresh secret, and copied to every host of the party before its first use, so that all of
 them commit alike. It is for its owner alone (mode 0600), one process writes to it at a time, and what is added is on
-the disk before `add` returns: no statement is signed with a commitment that nobody can open. A line that was only half
-written when the machine stopped is cut off; one that is wrong among right ones ends the reading (`salts/corrupt`).
+the disk before `add` returns: no statement is signed with a commitment that nobody can open. What was only half
+written when the machine stopped is cut off at the end; any other line that is wrong ends the reading: `salts/corrupt`.
 """
 
 import fcntl
@@ -145,7 +145,7 @@ def _parse(path: Path, data: bytes) -> tuple[bytes, list[Record], int]:
     """The secret, the records, and how many bytes of the file are whole lines."""
     lines = data.splitlines(keepends=True)
     parsed = [_parsed(line) for line in lines]
-    while parsed and parsed[-1] is None:
+    while parsed and parsed[-1] is None and _torn(lines[len(parsed) - 1]):
         parsed.pop()
     if None in parsed:
         number = parsed.index(None) + 1
@@ -155,6 +155,11 @@ def _parse(path: Path, data: bytes) -> tuple[bytes, list[Record], int]:
     if not records or records[0].kind != FIRST or any(record.kind not in KINDS for record in records[1:]):
         raise KeyFileError("salts/corrupt", f"{path} does not begin with a secret", hint="attest key salts makes one")
     return bytes.fromhex(records[0].value), records[1:], sum(map(len, lines[: len(records)]))
+
+
+def _torn(line: bytes) -> bool:
+    """Whether a line is what a write leaves that was cut short: without its end, or with blocks of zeros."""
+    return not line.endswith(b"\n") or b"\0" in line
 
 
 def _parsed(line: bytes) -> Record | None:
