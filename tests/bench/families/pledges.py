@@ -1,5 +1,5 @@
-"""What honest sites have agreed to: for each kind of phase terms of every kind that fit it. And how they keep it, in what
-the office tells of runs."""
+"""What honest sites have agreed to: for each kind of phase terms of every kind that fit it. And how they keep it, in
+what the office tells of runs."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
