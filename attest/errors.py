@@ -82,6 +82,15 @@ class ImportDataError(AttestError):
     """A telemetry file that cannot be imported, with the line it fails at."""
 
 
+class CollectError(AttestError):
+    """A source of telemetry that could not be read or not be believed; `endpoint` says which."""
+
+    def __init__(self, code: str, detail: str, *, endpoint: str, hint: str = "") -> None:
+        super().__init__(code, f"{endpoint}: {detail}", hint=hint)
+        self.endpoint = endpoint
+        self.cause = detail
+
+
 class EvidenceError(AttestError):
     """Evidence that is forged, altered, inconsistent or malformed."""
 

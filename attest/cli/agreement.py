@@ -81,7 +81,7 @@ def sign(text: str, keys: tuple[str, ...], passphrase_file: str | None, output: 
     verified and kept.
     """
     from attest.agreement.signed import CONTENT_TYPE, signable_text, verify_agreement
-    from attest.cli.chain import signer_of
+    from attest.record.chain import signer_of
     from attest.sign.documents import add_signature, sign_document
 
     data = read(text)

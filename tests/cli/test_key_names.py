@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from pkcs11 import exceptions
 
-from attest.cli.chain import keyring, signer_of
 from attest.format.cose import verify_sign1
 from attest.format.key_acts import KeysBody, Rotate
 from attest.format.note import parse_note, parse_vkey
 from attest.format.statement import parse_statement
+from attest.record.chain import keyring, signer_of
 from attest.sign import hsm, kms
 from attest.sign.hsm import TokenSigner
 from attest.sign.keys import PROBE

@@ -22,7 +22,8 @@ SHELL = {
     "collect": set(),
     "report": set(),
     "simulate": {"sign", "store"},
-    "cli": {"store", "sign", "collect", "report", "simulate"},
+    "record": {"store", "sign", "collect"},
+    "cli": {"store", "sign", "collect", "record", "report", "simulate"},
     "__main__": {"cli"},
 }
 
