@@ -7,8 +7,9 @@ key is read from the token, and every signature is verified with it before anybo
 the key is opened: what a faulty token signs would make its lab look like a forger for good.
 
 A session that is lost is opened once more, and the same message signed there; the token and its key are looked for
-anew, and another key is refused. A PIN is read from its file, or from the variable ATTEST_PKCS11_PIN, when there is a
-login, and not kept. One that the token refuses is not tried again, for tokens lock themselves after a few.
+anew, and another key is refused. A session is closed when its signer is gone, for tokens have few. A PIN is read from
+its file, or from the variable ATTEST_PKCS11_PIN, when there is a login, and not kept. One that a token has refused is
+not tried again by the same process, whoever asks: tokens lock themselves after a few, and a recorder asks every minute.
 
     key/module      the module is no PKCS#11 library   key/pin         none, or one that the token refuses
     key/token       no such token, or it failed        key/algorithm   a key or token that does not sign as needed
@@ -18,6 +19,7 @@ login, and not kept. One that the token refuses is not tried again, for tokens l
 import contextlib
 import os
 import re
+import weakref
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -38,7 +40,7 @@ _PARAMETERS: Final = {  # RFC 5480: the curves' object identifiers in DER
     bytes.fromhex("06052b81040022"): Alg.ESP384,
 }
 _POINTS: Final = {Alg.ED25519: 32, Alg.ESP256: 65, Alg.ESP384: 97}  # bytes
-_REFUSED: Final = (  # of a login: what another try does not mend, and may make worse
+_WRONG: Final = (  # of a login: what another try does not mend, and may make worse
     exceptions.PinIncorrect,
     exceptions.PinInvalid,
     exceptions.PinLenRange,
@@ -49,6 +51,8 @@ _REFUSED: Final = (  # of a login: what another try does not mend, and may make 
 
 _T = TypeVar("_T")
 
+_refused: set[tuple[bytes, int]] = set()  # tokens' serial numbers with what stands for the PIN, in this process alone
+
 
 class TokenSigner:
     """A private key that signs on its token and never leaves it."""
@@ -56,8 +60,8 @@ class TokenSigner:
     def __init__(self, uri: TokenUri) -> None:
         """Opens the key and signs a probe. Raises KeyFileError; MissingError where the PIN's file is missing."""
         self._uri = uri
-        self._refused = False
-        self._session, self._key, self._public = self._open()
+        session, self._key, self._public = self._open()
+        self._close = weakref.finalize(self, _close, session)
         self.sign(PROBE)
 
     def public_key(self) -> PublicKey:
@@ -93,16 +97,13 @@ class TokenSigner:
         return signature
 
     def _reopen(self) -> None:
-        if self._refused:
-            detail = f"{self._what}: the token has refused the PIN, which is not tried again"
-            raise KeyFileError("key/pin", detail, hint="end this process, and start it anew with the right PIN")
-        with contextlib.suppress(PKCS11Error):
-            self._session.close()
+        self._close()
         session, key, public = self._open()
+        self._close = weakref.finalize(self, _close, session)
         if public != self._public:
             detail = f"{self._what} is another key than the one that was opened"
             raise KeyFileError("key/mismatch", detail, hint="was the token changed for another one?")
-        self._session, self._key = session, key
+        self._key = key
 
     def _open(self) -> tuple[pkcs11.Session, SignMixin, PublicKey]:
         try:
@@ -121,19 +122,28 @@ class TokenSigner:
         if pin is None and TokenFlag.LOGIN_REQUIRED in token.flags:
             hint = f"pin-source=file:FILE in the URI, or the variable {PIN_VARIABLE}"
             raise KeyFileError("key/pin", f"{self._what}: the token asks for a PIN", hint=hint)
+        tried = (token.serial, hash(pin))
+        hint = "a token locks itself after a few wrong PINs: make sure before you try again"
+        if tried in _refused:
+            detail = f"{self._what}: the token has refused this PIN, which is not tried again"
+            raise KeyFileError("key/pin", detail, hint=hint)
         try:
             return token.open(user_pin=pin)
         except exceptions.UserAlreadyLoggedIn:  # for another key of the same token
             return token.open()
-        except _REFUSED as error:
-            self._refused = True
-            hint = "a token locks itself after a few wrong PINs: make sure before you try again"
+        except _WRONG as error:
+            _refused.add(tried)
             raise KeyFileError("key/pin", f"{self._what}: {_reason(error)}", hint=hint) from None
 
     @property
     def _what(self) -> str:
         token = " ".join(self._uri.token.values()) or "the token"
         return f"{self._uri.label or (self._uri.id or b'').hex()} on {token}"
+
+
+def _close(session: pkcs11.Session) -> None:
+    with contextlib.suppress(PKCS11Error):
+        session.close()
 
 
 def _library(path: str) -> "pkcs11._pkcs11.lib":

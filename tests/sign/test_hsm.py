@@ -36,6 +36,11 @@ def refused(act: Callable[[], object]) -> AttestError:
     return error
 
 
+@pytest.fixture(autouse=True)
+def nothing_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hsm, "_refused", set())
+
+
 @pytest.fixture(scope="module")
 def uris(tokens: Tokens) -> dict[Alg, str]:
     """A key of each algorithm; not to be removed."""
@@ -168,7 +173,7 @@ def test_a_token_that_does_not_sign_so(uris: dict[Alg, str], monkeypatch: pytest
 
     class Token:
         def __init__(self, token: Any) -> None:
-            self.open, self.flags, self.slot = token.open, token.flags, Slot()
+            self.open, self.flags, self.serial, self.slot = token.open, token.flags, token.serial, Slot()
 
     monkeypatch.setattr(hsm, "_token", lambda *arguments: Token(real(*arguments)))
     error = refused(lambda: signer(uris[Alg.ED25519]))
@@ -224,23 +229,21 @@ def test_a_key_that_asks_for_its_pin_each_time(tokens: Tokens) -> None:
 
 
 @pytest.fixture
-def opened(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> TokenSigner:
-    """A key that was opened already; `openings` of it counts how often it is opened from now on."""
+def openings(monkeypatch: pytest.MonkeyPatch) -> list[TokenSigner]:
+    """Who was opened, each time."""
+    seen: list[TokenSigner] = []
+    real = TokenSigner._open
+    monkeypatch.setattr(TokenSigner, "_open", lambda self: (seen.append(self), real(self))[1])
+    return seen
+
+
+@pytest.fixture
+def opened(tokens: Tokens, openings: list[TokenSigner]) -> TokenSigner:
+    """A key that is open; from now on its openings count."""
     tokens.generate("going")
     key = signer(tokens.uri("token=lab;object=going"))
-    key.openings = 0  # type: ignore[attr-defined]
-    real = TokenSigner._open
-
-    def counted(self: TokenSigner) -> Any:
-        self.openings += 1  # type: ignore[attr-defined]
-        return real(self)
-
-    monkeypatch.setattr(TokenSigner, "_open", counted)
+    openings.clear()
     return key
-
-
-def openings(key: TokenSigner) -> int:
-    return key.openings  # type: ignore[attr-defined, no-any-return]
 
 
 def lose_library(tokens: Tokens) -> None:
@@ -249,16 +252,16 @@ def lose_library(tokens: Tokens) -> None:
 
 @pytest.mark.parametrize("lose", [Tokens.lose_sessions, lose_library])
 def test_a_lost_session_is_opened_once_more(
-    tokens: Tokens, opened: TokenSigner, lose: Callable[[Tokens], None]
+    tokens: Tokens, opened: TokenSigner, openings: list[TokenSigner], lose: Callable[[Tokens], None]
 ) -> None:
     for _ in range(3):
         lose(tokens)
         opened.public_key().verify(opened.sign(b"m"), b"m")
     opened.sign(b"n")
-    assert openings(opened) == 3
+    assert len(openings) == 3
 
 
-def test_a_token_that_is_gone_and_comes_back(tokens: Tokens, opened: TokenSigner) -> None:
+def test_a_token_that_is_gone_and_comes_back(tokens: Tokens, opened: TokenSigner, openings: list[TokenSigner]) -> None:
     elsewhere = tokens.folder.with_name("elsewhere")
     lose_library(tokens)
     shutil.move(tokens.folder, elsewhere)
@@ -268,7 +271,7 @@ def test_a_token_that_is_gone_and_comes_back(tokens: Tokens, opened: TokenSigner
             error = refused(lambda: opened.sign(b"m"))
             assert error.code == "key/token"
             assert error.hint
-        assert openings(opened) == 2
+        assert len(openings) == 2
     finally:
         lose_library(tokens)
         shutil.rmtree(tokens.folder)
@@ -280,11 +283,26 @@ def test_a_pin_that_is_refused_meanwhile_is_not_tried_again(
     tokens: Tokens, opened: TokenSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A recorder that signs every minute would lock its token in three."""
+    real, asked = hsm._token, []
+
+    class Token:
+        def __init__(self, token: Any) -> None:
+            self.token, self.flags, self.serial, self.slot = token, token.flags, token.serial, token.slot
+
+        def open(self, **how: str) -> Any:
+            asked.append(how)
+            return self.token.open(**how)
+
     tokens.lose_sessions()
-    monkeypatch.setattr(hsm, "_pin", lambda uri: "000000")
-    for _ in range(3):
+    monkeypatch.setattr(hsm, "_token", lambda *arguments: Token(real(*arguments)))
+    with monkeypatch.context() as patch:
+        patch.setattr(hsm, "_pin", lambda uri: "000000")
         assert refused(lambda: opened.sign(b"m")).code == "key/pin"
-    assert openings(opened) == 1
+        for _ in range(3):
+            assert "not tried again" in refused(lambda: opened.sign(b"m")).detail
+            assert "not tried again" in refused(lambda: signer(tokens.uri("token=lab;object=going"))).detail
+        assert len(asked) == 1
+    opened.public_key().verify(opened.sign(b"m"), b"m")  # another PIN is another matter
 
 
 def test_another_key_in_its_place_is_refused(tokens: Tokens, opened: TokenSigner) -> None:
@@ -294,6 +312,20 @@ def test_another_key_in_its_place_is_refused(tokens: Tokens, opened: TokenSigner
     for _ in range(2):
         assert refused(lambda: opened.sign(b"m")).code == "key/mismatch"
     assert opened.public_key() == public
+
+
+def test_a_signer_that_is_gone_holds_no_session(uris: dict[Alg, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder opens its key anew for each window, and a YubiHSM has sixteen sessions."""
+    seen: list[pkcs11.Session] = []
+    real = TokenSigner._login
+    monkeypatch.setattr(TokenSigner, "_login", lambda self, token: (seen.append(real(self, token)), seen[-1])[1])
+    signer(uris[Alg.ED25519])
+    kept = signer(uris[Alg.ED25519])
+    kept._reopen()
+    for session in seen[:2]:
+        with pytest.raises(exceptions.SessionHandleInvalid):
+            list(session.get_objects())
+    list(seen[2].get_objects())
 
 
 class Failing:
