@@ -316,16 +316,18 @@ def test_another_key_in_its_place_is_refused(tokens: Tokens, opened: TokenSigner
 
 def test_a_signer_that_is_gone_holds_no_session(uris: dict[Alg, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A recorder opens its key anew for each window, and a YubiHSM has sixteen sessions."""
-    seen: list[pkcs11.Session] = []
-    real = TokenSigner._login
-    monkeypatch.setattr(TokenSigner, "_login", lambda self, token: (seen.append(real(self, token)), seen[-1])[1])
+    opened: list[pkcs11.Session] = []
+    closed: list[pkcs11.Session] = []
+    login, close = TokenSigner._login, hsm._close
+    monkeypatch.setattr(TokenSigner, "_login", lambda self, token: (opened.append(login(self, token)), opened[-1])[1])
+    monkeypatch.setattr(hsm, "_close", lambda session: (closed.append(session), close(session)))
     signer(uris[Alg.ED25519])
     kept = signer(uris[Alg.ED25519])
     kept._reopen()
-    for session in seen[:2]:
-        with pytest.raises(exceptions.SessionHandleInvalid):
-            list(session.get_objects())
-    list(seen[2].get_objects())
+    assert len(opened) == 3
+    assert closed == opened[:2]
+    with pytest.raises(exceptions.SessionHandleInvalid):
+        closed[0].close()
 
 
 class Failing:
