@@ -51,7 +51,10 @@ _WRONG: Final = (  # of a login: what another try does not mend, and may make wo
 
 _T = TypeVar("_T")
 
-_refused: set[tuple[bytes, int]] = set()  # tokens' serial numbers with what stands for the PIN, in this process alone
+# By module and serial number. A login is one of the process, in all its sessions, and ends with the one that it was
+# made in: so there is one for the login, which stays, and one for each key, which goes with its signer.
+_logins: dict[tuple[str, bytes], pkcs11.Session] = {}
+_refused: set[tuple[bytes, int]] = set()  # serial numbers with what stands for the PIN in this process
 
 
 class TokenSigner:
@@ -108,18 +111,34 @@ class TokenSigner:
     def _open(self) -> tuple[pkcs11.Session, SignMixin, PublicKey]:
         try:
             token = _token(_library(self._uri.module), self._uri)
-            session = self._login(token)
-            key = _private(session, self._uri, self._what)
-            alg = _alg(key, self._what)
-            if (Mechanism.EDDSA if alg is Alg.ED25519 else Mechanism.ECDSA) not in token.slot.get_mechanisms():
-                raise KeyFileError("key/algorithm", f"{self._what}: the token does not sign as {alg.name} does")
-            return session, key, _public(session, key, alg, self._what)
+            session, keys = self._enter(token)
+            try:
+                key = _one(keys, "key/object", "private key that may sign", self._what)
+                alg = _alg(key, self._what)
+                if (Mechanism.EDDSA if alg is Alg.ED25519 else Mechanism.ECDSA) not in token.slot.get_mechanisms():
+                    raise KeyFileError("key/algorithm", f"{self._what}: the token does not sign as {alg.name} does")
+                return session, key, _public(session, key, alg, self._what)
+            except BaseException:
+                _close(session)
+                raise
         except PKCS11Error as error:
             raise _failure(self._what, error) from None
 
-    def _login(self, token: pkcs11.Token) -> pkcs11.Session:
+    def _enter(self, token: pkcs11.Token) -> tuple[pkcs11.Session, list[SignMixin]]:
+        """A session, and the private keys of this name that are to be seen in it once somebody is logged in."""
+        if TokenFlag.LOGIN_REQUIRED in token.flags:
+            if (self._uri.module, token.serial) in _logins:
+                session = token.open()
+                if keys := _private(session, self._uri):
+                    return session, keys
+                _close(session)  # logged out meanwhile, or there is none
+            self._login(token)
+        session = token.open()
+        return session, _private(session, self._uri)
+
+    def _login(self, token: pkcs11.Token) -> None:
         pin = _pin(self._uri)
-        if pin is None and TokenFlag.LOGIN_REQUIRED in token.flags:
+        if pin is None:
             hint = f"pin-source=file:FILE in the URI, or the variable {PIN_VARIABLE}"
             raise KeyFileError("key/pin", f"{self._what}: the token asks for a PIN", hint=hint)
         tried = (token.serial, hash(pin))
@@ -127,10 +146,11 @@ class TokenSigner:
         if tried in _refused:
             detail = f"{self._what}: the token has refused this PIN, which is not tried again"
             raise KeyFileError("key/pin", detail, hint=hint)
+        place = (self._uri.module, token.serial)
+        if place in _logins:
+            _close(_logins.pop(place))
         try:
-            return token.open(user_pin=pin)
-        except exceptions.UserAlreadyLoggedIn:  # for another key of the same token
-            return token.open()
+            _logins[place] = token.open(user_pin=pin)
         except _WRONG as error:
             _refused.add(tried)
             raise KeyFileError("key/pin", f"{self._what}: {_reason(error)}", hint=hint) from None
@@ -172,14 +192,13 @@ def _token(library: "pkcs11._pkcs11.lib", uri: TokenUri) -> pkcs11.Token:
     return _one(found, "key/token", f"token with {asked}" if asked else "token", uri.module)
 
 
-def _private(session: pkcs11.Session, uri: TokenUri, what: str) -> SignMixin:
+def _private(session: pkcs11.Session, uri: TokenUri) -> list[SignMixin]:
     wanted: dict[Attribute, object] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY}
     if uri.label is not None:
         wanted[Attribute.LABEL] = uri.label
     if uri.id is not None:
         wanted[Attribute.ID] = uri.id
-    found = [key for key in session.get_objects(wanted) if isinstance(key, SignMixin)]
-    return _one(found, "key/object", "private key that may sign", what)
+    return [key for key in session.get_objects(wanted) if isinstance(key, SignMixin)]
 
 
 def _alg(key: SignMixin, what: str) -> Alg:

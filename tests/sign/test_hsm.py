@@ -8,13 +8,13 @@ from typing import Any
 
 import pkcs11
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
 from pkcs11.util.ec import decode_ec_public_key
 
 from attest.errors import AttestError, KeyFileError, MissingError
 from attest.sign import hsm
 from attest.sign.hsm import PIN_VARIABLE, TokenSigner
+from attest.sign.seeded import seeded_key
 from attest.sign.token_uri import parse_token_uri
 from attest.trust.keys import CURVES, Alg
 from tests.sign.softhsm import PIN, Tokens
@@ -152,6 +152,7 @@ def test_a_file_of_a_pin_that_cannot_be_used(
     if mode is not None:
         path.write_bytes(content)
         path.chmod(mode)
+    tokens.lose_sessions()
     error = refused(lambda: signer(tokens.uri("token=lab;object=fixed-ED25519", pin=f"file:{path}")))
     assert (error.code, str(path) in error.detail) == (code, True)
 
@@ -290,7 +291,7 @@ def test_a_pin_that_is_refused_meanwhile_is_not_tried_again(
             self.token, self.flags, self.serial, self.slot = token, token.flags, token.serial, token.slot
 
         def open(self, **how: str) -> Any:
-            asked.append(how)
+            asked.extend(how)
             return self.token.open(**how)
 
     tokens.lose_sessions()
@@ -301,7 +302,7 @@ def test_a_pin_that_is_refused_meanwhile_is_not_tried_again(
         for _ in range(3):
             assert "not tried again" in refused(lambda: opened.sign(b"m")).detail
             assert "not tried again" in refused(lambda: signer(tokens.uri("token=lab;object=going"))).detail
-        assert len(asked) == 1
+        assert asked == ["user_pin"]
     opened.public_key().verify(opened.sign(b"m"), b"m")  # another PIN is another matter
 
 
@@ -318,9 +319,17 @@ def test_a_signer_that_is_gone_holds_no_session(uris: dict[Alg, str], monkeypatc
     """A recorder opens its key anew for each window, and a YubiHSM has sixteen sessions."""
     opened: list[pkcs11.Session] = []
     closed: list[pkcs11.Session] = []
-    login, close = TokenSigner._login, hsm._close
-    monkeypatch.setattr(TokenSigner, "_login", lambda self, token: (opened.append(login(self, token)), opened[-1])[1])
+    enter, close = TokenSigner._enter, hsm._close
     monkeypatch.setattr(hsm, "_close", lambda session: (closed.append(session), close(session)))
+    signer(uris[Alg.ED25519])  # now somebody is logged in, in a session that stays
+
+    def entered(self: TokenSigner, token: Any) -> Any:
+        session, keys = enter(self, token)
+        opened.append(session)
+        return session, keys
+
+    monkeypatch.setattr(TokenSigner, "_enter", entered)
+    closed.clear()
     signer(uris[Alg.ED25519])
     kept = signer(uris[Alg.ED25519])
     kept._reopen()
@@ -328,6 +337,14 @@ def test_a_signer_that_is_gone_holds_no_session(uris: dict[Alg, str], monkeypatc
     assert closed == opened[:2]
     with pytest.raises(exceptions.SessionHandleInvalid):
         closed[0].close()
+
+
+def test_the_end_of_one_signer_logs_nobody_out(uris: dict[Alg, str], openings: list[TokenSigner]) -> None:
+    first, second = signer(uris[Alg.ED25519]), signer(uris[Alg.ESP256])
+    del first
+    openings.clear()
+    second.sign(b"m")
+    assert not openings
 
 
 class Failing:
@@ -360,12 +377,12 @@ FAILURES = [
     bytes(64),
     b"\xff" * 64,
     b"\xff" * 200,
-    ed25519.Ed25519PrivateKey.generate().sign(b"m"),
+    seeded_key("another").sign(b"m"),
 ]
 
 
 @pytest.mark.parametrize("alg", [Alg.ED25519, Alg.ESP256])
-@pytest.mark.parametrize("failure", FAILURES, ids=repr)
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: repr(failure)[:24])
 def test_one_failure_is_passed_over_and_a_second_one_is_said(
     tokens: Tokens, uris: dict[Alg, str], monkeypatch: pytest.MonkeyPatch, alg: Alg, failure: Any
 ) -> None:
@@ -373,7 +390,7 @@ def test_one_failure_is_passed_over_and_a_second_one_is_said(
     key._key = Failing(key._key, failure)  # type: ignore[assignment]
     key.public_key().verify(key.sign(b"m"), b"m")
     real = hsm._private
-    monkeypatch.setattr(hsm, "_private", lambda *arguments: Failing(real(*arguments), failure))
+    monkeypatch.setattr(hsm, "_private", lambda *arguments: [Failing(key, failure) for key in real(*arguments)])
     monkeypatch.setattr(hsm, "_alg", lambda *_: alg)
     monkeypatch.setattr(hsm, "_public", lambda *_: key.public_key())
     key._key = Failing(key._key, failure)  # type: ignore[assignment]
