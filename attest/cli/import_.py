@@ -70,7 +70,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--dry-run", is_flag=True, help="Read and print; sign and write nothing. Needs no log."),
         click.option("--source", metavar="URI", help="The source; the default is whom the log enrols the key for."),
         PASSPHRASE,
-        click.option("--key", metavar="FILE", help="The source's private key."),
+        click.option("--key", metavar="KEY", help="The source's private key."),
         click.option("--log", metavar="DIR", help="The log to append to."),
         click.option(
             "--utc-offset",

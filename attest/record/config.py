@@ -24,6 +24,7 @@ from attest.errors import AgreementError
 from attest.format.bodies import MAX_INTERVAL
 from attest.format.toml_table import Table, parse_toml
 from attest.record.run_names import RunNames
+from attest.sign.named import is_uri
 
 DEFAULT_INTERVAL: Final = 60
 DEFAULT_WINDOW: Final = 21_600
@@ -143,6 +144,6 @@ def _path(table: Table, key: str, folder: Path) -> str | None:
 
 
 def _names(table: Table, key: str, folder: Path) -> tuple[str, ...]:
-    """Files of keys; what has a scheme is no file."""
+    """Keys, of which files are found from the folder of the configuration."""
     texts = [text.value for text in table.texts(key, MAX_KEYS)]
-    return tuple(text if ":" in text.partition("/")[0] else str(folder / text) for text in texts)
+    return tuple(text if is_uri(text) else str(folder / text) for text in texts)
