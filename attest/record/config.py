@@ -69,11 +69,6 @@ class Config(NamedTuple):
     collect: tuple[CollectorConfig, ...]
     workloads: RunNames | None
 
-    @property
-    def causes(self) -> Path:
-        """Where it is kept why intervals are missing."""
-        return self.spool / "causes.jsonl"
-
 
 def parse_config(text: str | bytes, folder: Path) -> Config:
     """What a text says. Raises AgreementError with line and key."""

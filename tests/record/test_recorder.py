@@ -14,6 +14,7 @@ import pytest
 from attest.compute.columns import SPAN
 from attest.format.act import possession
 from attest.format.bodies import UsageBody
+from attest.format.cose import parse_header, parse_sign1, sig_structure1
 from attest.format.key_acts import KeysBody, Rotate
 from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Column, Kind, Label, Role, State
@@ -68,6 +69,14 @@ def causes(rig: Rig) -> Iterator[tuple[str, int, int, str, str]]:
 
 def missing(site: Site, uid: str = UIDS[0]) -> list[int]:
     return [minute for minute, state in intervals(site)[uid].items() if state is not State.SAMPLED]
+
+
+def signed_by(site: Site) -> set[bytes]:
+    """What the host's signatures in the log are over."""
+    with LogWriter.open(site.log) as log:
+        entries = [parse_sign1(log.entry(index)) for index in range(log.size + log.pending)]
+    mine = [entry for entry in entries if parse_header(entry.protected).sub == HOST]
+    return {sig_structure1(entry.protected, entry.payload) for entry in mine}
 
 
 def require_all(site: Site, first: int, end: int) -> None:
@@ -330,3 +339,4 @@ def test_dying_at_every_change_of_the_disk(site: Site, monkeypatch: pytest.Monke
         require_all(lived, first, 30)
         assert first <= 2 and len(missing(lived)) <= 2
         assert energy(lived) == (30 - first) * MINUTE * MILLIWATTS
+        assert rig.signed == signed_by(lived)  # nothing was ever signed that is not in the log
