@@ -71,7 +71,7 @@ BLANKS = ["2147483632", "2147483634", "9223372036854775794", "9.2233720368547757
 @pytest.mark.parametrize("blank", [*BLANKS, "140737488355328.0", "140737488355330.000000", "NaN", "+Inf"])
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_blank_is_no_value_and_no_zero(name: str, blank: str) -> None:
-    assert convert(name, blank) is None
+    assert convert(blank, *NAMES[name]) is None
 
 
 def test_a_blank_is_recorded() -> None:
