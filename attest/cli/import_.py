@@ -6,13 +6,18 @@ from typing import Any, Final
 import click
 
 from attest.cli.params import PASSPHRASE
-from attest.cli.verb import Verb, Verbs, console
+from attest.cli.verb import Entry, Verb, Verbs, console
 
 DAY: Final = 86_400  # seconds; no statement states a longer interval or a clock that is worse
 MAX_OFFSET: Final = 946_684_800  # seconds from 1970 to 2000, before which no stamp is read
 
 
-@click.group("import", cls=Verbs, example="attest import power power.csv --dry-run")
+LAZY: Final = {
+    "prometheus": Entry("attest.cli.import_prometheus:prometheus", "Import dcgm-exporter's history from Prometheus."),
+}
+
+
+@click.group("import", cls=Verbs, lazy=LAZY, example="attest import power power.csv --dry-run")
 def import_() -> None:
     """Turn telemetry files into signed statements of a log.
 
@@ -32,7 +37,7 @@ def _offset(ctx: click.Context, param: click.Parameter, value: str | None) -> in
         raise click.BadParameter(str(error), ctx, param) from error
 
 
-def _stamp(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+def stamp(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     if value is None:
         return None
     from attest.collect.stamps import parse_time
@@ -51,8 +56,8 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
     return {name: value for name, _, value in pairs}
 
 
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What both verbs take."""
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What all of its verbs take."""
     for option in (
         click.option(
             "--format",
@@ -75,6 +80,18 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+HOST: Final = click.option(
+    "--host", metavar="NAME", help="The host that the source speaks for, where several are named."
+)
+INTERVAL: Final = click.option(
+    "--interval",
+    type=click.IntRange(1, DAY),
+    default=60,
+    metavar="SECONDS",
+    help="The grid of intervals; the default is 60.",
+)
 
 
 @import_.command(
@@ -107,7 +124,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--session", metavar="FILE", help="client.json or server.json of the session, to compare clocks with.")
 @click.option("--issuer", metavar="URI", help="Who operates an independent meter, which the agreement enrols.")
-@_options
+@options
 def power(
     files: Sequence[str],
     time_column: str | None,
@@ -135,7 +152,7 @@ def power(
 
     wanted = Wanted(time_column, node_column, power_column, tuple(where.items()))
     meter = Meter(feed, quantity, clock_offset, clock_uncertainty, session)
-    _show(import_power(files, Options(wanted, node, utc_offset), meter, Where(**where_to)), form)
+    show(import_power(files, Options(wanted, node, utc_offset), meter, Where(**where_to)), form)
 
 
 @import_.command(
@@ -144,19 +161,13 @@ def power(
     "attest import dcgm history.prom --host n1 --interval 30 --dry-run",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
-@click.option("--host", metavar="NAME", help="The host that the source speaks for, where the files name several.")
-@click.option(
-    "--interval",
-    type=click.IntRange(1, DAY),
-    default=60,
-    metavar="SECONDS",
-    help="The grid of intervals; the default is 60.",
-)
-@click.option("--start", callback=_stamp, metavar="TIME", help="When the first file was scraped.")
+@HOST
+@INTERVAL
+@click.option("--start", callback=stamp, metavar="TIME", help="When the first file was scraped.")
 @click.option(
     "--step", type=click.IntRange(1, 366 * DAY), metavar="SECONDS", help="How much later each next file was scraped."
 )
-@_options
+@options
 def dcgm(
     files: Sequence[str],
     host: str | None,
@@ -173,15 +184,16 @@ def dcgm(
     file's name. FILES are read in the order given, which is that of their recording; - is stdin.
     """
     from attest.cli.import_files import Where, import_dcgm
-    from attest.collect.dcgm import Times
+    from attest.collect.times import Times
 
     if (step is not None and start is None) or (start is not None and step is None and len(files) > 1):
         raise click.UsageError("--start and --step go together", click.get_current_context())
     times = Times(start, step and step * 1000, utc_offset)
-    _show(import_dcgm(files, times, host, interval, Where(**where_to)), form)
+    show(import_dcgm(files, times, host, interval, Where(**where_to)), form)
 
 
-def _show(data: dict[str, Any], form: str) -> None:
+def show(data: dict[str, Any], form: str) -> None:
+    """Print a report."""
     from attest.cli.imported import as_json, as_text
 
     click.echo(as_json(data) if form == "json" else as_text(data), nl=False)

@@ -1,6 +1,6 @@
 """From files to a report: read, compare clocks, draft, sign and append. The steps of `attest import`, in order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -11,13 +11,14 @@ from attest.cli.chain import signer_of
 from attest.cli.imported import Data, MeterReport, UsageReport, envelope
 from attest.cli.importing import Target, imagined, salt
 from attest.collect.clock import Session, Shift, find_shift, irregularity, read_session, session_of_mark
-from attest.collect.dcgm import Times, read_expositions
+from attest.collect.dcgm import Scrape, read_expositions
 from attest.collect.devices import Host, gather_series
 from attest.collect.files import lines, whole
-from attest.collect.irregular import Irregularity
+from attest.collect.irregular import Irregularity, Kind
 from attest.collect.meter_statements import MeterOptions, meter_drafts
 from attest.collect.power import Options, PowerLog, read_power
 from attest.collect.statements import Draft
+from attest.collect.times import Times
 from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.errors import ImportDataError
 from attest.format.bodies import MAX_DEVICES
@@ -83,8 +84,16 @@ def import_power(files: Sequence[str], options: Options, meter: Meter, where: Wh
 def import_dcgm(files: Sequence[str], times: Times, host_name: str | None, interval: int, where: Where) -> Data:
     """`attest import dcgm`: the report, after appending what was not appended before."""
     found: list[Irregularity] = []
-    hosts = gather_series(read_expositions([(name, lines(name)) for name in files], times, found), found)
-    host = _host(hosts, host_name)
+    scrapes = read_expositions([(name, lines(name)) for name in files], times, found)
+    return import_scrapes(scrapes, found, host_name, interval, where)
+
+
+def import_scrapes(
+    scrapes: Iterable[Scrape], found: list[Irregularity], host_name: str | None, interval: int, where: Where
+) -> Data:
+    """The report on the scrapes of one host, whatever they were read from, after appending what was not appended
+    before. `found` may grow while `scrapes` are read."""
+    host = _host(gather_series(scrapes, found), host_name)
     with _target(where, Role.HOST) as target:
         chain = target.chain if target else imagined(where.source)
         rosters = target.host_rosters() if target else [Roster(0, bytes(32), tuple(host.devices)[:MAX_DEVICES])]
@@ -93,7 +102,7 @@ def import_dcgm(files: Sequence[str], times: Times, host_name: str | None, inter
         drafts = report.watch(usage_drafts(host, rosters, chain, options, salt, found))
         windows, appended = _append(drafts, target, where.dry_run)
     kept = {*host.devices, host.name}
-    others = [i for i in found if i.who in kept or i.who in report.states]
+    others = [i for i in found if i.who in kept or i.who in report.states or i.kind is Kind.PARTIAL]
     return envelope(chain.sub, windows, appended, others, report.data(host))
 
 

@@ -10,8 +10,8 @@ UUID, whatever else stands beside it.
 - A board that several pods share stands there once for each of them: the same.
 - A vGPU has neither an energy counter nor profiling: a device that is present, and no more.
 
-An exposition has no time of its own. It comes from the timestamps of the sample lines; without these from `start_ms`
-and `step_ms`, or from the file's name, which holds Unix s or ms, or ISO 8601 as in 20250424T170145Z.
+An exposition has no time of its own. It is that of its lines where these have timestamps, and else what
+`attest.collect.times` makes of the caller's words or the file's name.
 
 What is wrong in a line of a file ends the import. A live source hands `wrong` over instead, which writes down what was
 refused; then the line is as if it were not there, and where one series stands twice, neither is believed.
@@ -22,7 +22,6 @@ refused; then the line is as if it were not there, and where one series stands t
     ('n1', 'GPU-5b4e', 1745514105000, 5551899580)
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
@@ -31,7 +30,8 @@ from attest.collect.dcgm_fields import BOARD, PPM, RATIOS, Field, slices
 from attest.collect.exporters import AMD, Exporter, exporter_of
 from attest.collect.exposition import Sample, parse_sample
 from attest.collect.irregular import Irregularity, Kind, refuse, require_bounded
-from attest.collect.stamps import FIRST, LAST, ZoneNeeded, parse_time
+from attest.collect.stamps import FIRST, LAST
+from attest.collect.times import Times, time_of
 from attest.errors import ImportDataError
 from attest.format.fields import MAX_TEXT
 
@@ -39,20 +39,6 @@ MAX_SAMPLES: Final = 4_000_000  # lines that matter, of one file
 MAX_DEVICES: Final = 100_000  # of one file
 
 _WHOLE: Final = frozenset({Field.DRAM, Field.ELAPSED, Field.MMA})  # instances have no known share of it
-
-_STAMP: Final = re.compile(
-    r"\d{4}-?\d\d-?\d\d[T_ ]\d\d[:-]?\d\d[:-]?\d\d(?:Z|[+-]\d{4})?|(?<!\d)\d{10}(?:\d{3})?(?!\d)", re.ASCII
-)
-
-
-class Times(NamedTuple):
-    """Where times come from: the first exposition's and the distance of the next, or the zone of file names. As
-    `default` they are those of expositions that carry no timestamps, and these come first."""
-
-    start_ms: int | None = None
-    step_ms: int | None = None
-    utc_offset: int | None = None
-    default: bool = False
 
 
 class Scrape(NamedTuple):
@@ -166,14 +152,14 @@ _Exposition = dict[_Device, tuple[int, list[_Line]]]
 def _expositions(
     name: str, number: int, boards: Mapping[_Device, _Board], times: Times, wrong: Wrong
 ) -> Iterator[_Exposition]:
-    """The expositions of a file in order: one, or as many as a series has timestamps in it."""
+    """The expositions of a file in order: one, or as many as a metric of a device has timestamps in it."""
     stamps = {line.sample.time_ms for board in boards.values() for line in board.lines}
     if not stamps:
         return
     if None in stamps and len(stamps) > 1:
         refuse("import/time", name, "some samples have a timestamp and some have none")
     if None in stamps:
-        time_ms = _time_of(name, number, times)
+        time_ms = time_of(name, number, times)
         yield {key: (time_ms, _single(name, key, board.lines, wrong)) for key, board in boards.items()}
         return
     if times.start_ms is not None and not times.default:
@@ -181,8 +167,9 @@ def _expositions(
     known = [stamp for stamp in stamps if stamp is not None]
     if not FIRST <= min(known) <= max(known) < LAST:
         refuse("import/time", name, f"timestamps from {min(known)} to {max(known)} are not Unix ms of our years")
-    if not _repeats(boards):
-        yield {key: (_latest(board.lines), board.lines) for key, board in boards.items()}
+    if not _is_history(boards):
+        singles = {key: _single(name, key, board.lines, wrong) for key, board in boards.items()}
+        yield {key: (_latest(held or boards[key].lines), held) for key, held in singles.items()}
         return
     by_time: defaultdict[int, dict[_Device, list[_Line]]] = defaultdict(dict)
     for key, board in boards.items():
@@ -192,31 +179,18 @@ def _expositions(
         yield {key: (time_ms, _single(name, key, held, wrong)) for key, held in by_time[time_ms].items()}
 
 
-def _time_of(name: str, number: int, times: Times) -> int:
-    if times.start_ms is not None:
-        return times.start_ms + number * (times.step_ms or 0)
-    stamp = _STAMP.findall(name.rsplit("/", 1)[-1])
-    if len(stamp) != 1:
-        refuse(
-            "import/time",
-            name,
-            "an exposition without a time: no timestamps in it, and no one time in its name",
-            "say it with --start and --step, or name the files like dcgm-20250424T170145Z.prom",
-        )
-    try:
-        return parse_time(stamp[0].replace("_", "T"), times.utc_offset)
-    except ZoneNeeded as error:
-        refuse("import/zone", name, str(error), "say which zone the names are in, as --utc-offset +00:00")
-    except ValueError as error:
-        refuse("import/time", name, str(error))
-
-
 def _series(line: _Line) -> tuple[object, ...]:
     return (line.sample.name, *sorted(line.sample.labels.items()))
 
 
-def _repeats(boards: Mapping[_Device, _Board]) -> bool:
-    return any(len({_series(line) for line in board.lines}) < len(board.lines) for board in boards.values())
+def _is_history(boards: Mapping[_Device, _Board]) -> bool:
+    """Whether a metric of one device stands there with several stamps, whatever labels came and went meanwhile."""
+    for board in boards.values():
+        stamps: dict[tuple[str, str], int | None] = {}
+        for line in board.lines:
+            if stamps.setdefault((line.sample.name, line.part), line.sample.time_ms) != line.sample.time_ms:
+                return True
+    return False
 
 
 def _single(name: str, key: _Device, held: list[_Line], wrong: Wrong) -> list[_Line]:

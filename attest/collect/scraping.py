@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from attest.collect.collector import Refusal, Sample
-from attest.collect.dcgm import Times, read_expositions
+from attest.collect.dcgm import read_expositions
 from attest.collect.fetch import TEXT, Fetcher, endpoint_of
 from attest.collect.files import MAX_LINE
 from attest.collect.irregular import Irregularity
+from attest.collect.times import Times
 from attest.errors import AttestError, CollectError, ImportDataError
 
 MAX_REFUSALS: Final = 100  # of one reply; what more there are is counted

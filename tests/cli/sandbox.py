@@ -3,6 +3,7 @@
 All keys are test keys and all times are given, so the log is the same, byte for byte, wherever it is made.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -125,6 +126,7 @@ def _telemetry(folder: Path) -> None:
         (folder / f"dcgm-{time}.prom").write_text(exposition(i), "utf-8")
     history = "".join(exposition(i, (1_745_514_060 + 30 * i) * 1_000) for i in range(4))
     (folder / "history.prom").write_text(history, "utf-8")
+    (folder / "history.json").write_text(range_reply(), "utf-8")
 
 
 def exposition(number: int, stamp: int | None = None) -> str:
@@ -134,6 +136,14 @@ def exposition(number: int, stamp: int | None = None) -> str:
     fields = {"DCGM_FI_DEV_POWER_USAGE": 700, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": energy}
     end = "" if stamp is None else f" {stamp}"
     return "".join(f"{name}{{{labels}}} {value}{end}\n" for name, value in fields.items())
+
+
+def range_reply() -> str:
+    """What Prometheus answers of the same device to a query with a range."""
+    labels = {"UUID": "GPU-1", "modelName": "NVIDIA H100 80GB HBM3", "Hostname": "n1", "instance": "n1:9400"}
+    values = [[1_745_514_060 + 30 * i, str(1_000_000_000 + 21_000_000 * i)] for i in range(4)]
+    series = {"metric": {"__name__": "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", **labels}, "values": values}
+    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": [series]}})
 
 
 def _agreement(folder: Path) -> None:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from attest.collect.cycles import per_sm
-from attest.collect.dcgm import Scrape, Times, read_expositions
+from attest.collect.dcgm import Scrape, read_expositions
 from attest.collect.dcgm_fields import NONE, Field
 from attest.collect.devices import gather_series
 from attest.collect.irregular import Irregularity, Kind
 from attest.collect.statements import Chain
+from attest.collect.times import Times
 from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.format.vocabulary import Column
 from tests.collect.test_usage_statements import read

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attest.collect.dcgm import Scrape, Times, read_expositions
+from attest.collect.dcgm import Scrape, read_expositions
 from attest.collect.dcgm_fields import NAMES, Field, convert, slices
 from attest.collect.exposition import parse_sample
 from attest.collect.irregular import Irregularity, Kind
+from attest.collect.times import Times
 from attest.errors import ImportDataError
 
 T = 1_745_514_105_000

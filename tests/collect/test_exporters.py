@@ -2,10 +2,11 @@
 
 import pytest
 
-from attest.collect.dcgm import Scrape, Times, read_expositions
+from attest.collect.dcgm import Scrape, read_expositions
 from attest.collect.dcgm_fields import Field
 from attest.collect.devices import gather_series
 from attest.collect.irregular import Irregularity, Kind
+from attest.collect.times import Times
 
 AMD = 'gpu_id="0",card_model="102-G36218",serial_number="692",hostname="n1",gpu_compute_partition_type="{0}"'
 TPU = 'accelerator_id="1234-{0}",make="cloud-tpu",model="tpu-v6e-slice",tpu_topology="2x2"'

@@ -8,11 +8,12 @@ import pytest
 
 from attest.collect.clock import find_shift, read_session, session_of_mark
 from attest.collect.columns import Wanted
-from attest.collect.dcgm import Times, read_expositions
+from attest.collect.dcgm import read_expositions
 from attest.collect.dcgm_fields import Field
 from attest.collect.files import lines, whole
 from attest.collect.irregular import Irregularity, Kind, count
 from attest.collect.power import Options, PowerLog, read_power
+from attest.collect.times import Times
 
 H100 = "mlperf-train-512h100-smc/llama2_70b_lora"
 B200 = "mlperf-train-8b200-lenovo"
