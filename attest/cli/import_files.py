@@ -16,7 +16,8 @@ from attest.collect.devices import Host, gather_series
 from attest.collect.files import lines, whole
 from attest.collect.irregular import Irregularity, Kind
 from attest.collect.meter_statements import MeterOptions, meter_drafts
-from attest.collect.power import Options, PowerLog, read_power
+from attest.collect.power import Options, read_power
+from attest.collect.readings import MeterLog
 from attest.collect.statements import Draft
 from attest.collect.times import Times
 from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
@@ -128,7 +129,7 @@ def _append(drafts: Iterator[Draft], target: Target | None, dry_run: bool) -> tu
     return windows, len(windows)
 
 
-def _feeds(log: PowerLog, said: Mapping[str, str], target: Target | None) -> dict[str, str]:
+def _feeds(log: MeterLog, said: Mapping[str, str], target: Target | None) -> dict[str, str]:
     """The feed of each node: as said, else the only one there is to one meter, else of the node's own name."""
     unknown = sorted(said.keys() - log.nodes.keys())
     if unknown:
@@ -148,7 +149,7 @@ def _feeds(log: PowerLog, said: Mapping[str, str], target: Target | None) -> dic
     return feeds
 
 
-def _clocks(log: PowerLog, meter: Meter) -> list[Clock]:
+def _clocks(log: MeterLog, meter: Meter) -> list[Clock]:
     """The meter's clock against its marks and, last and most decisive, the session's own file."""
     offset = meter.clock_offset * 1000
     who = next(iter(log.nodes))

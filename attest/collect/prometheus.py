@@ -63,7 +63,7 @@ def parse_reply(body: bytes, endpoint: str, wrong: Wrong = stop) -> PrometheusRe
             raise ValueError(f"a {value['data']['resultType']!r} and no matrix: ask with a range, as in metric[1h]")
         warnings = tuple(str(warning)[:MAX_QUOTED] for warning in value.get("warnings", ()))[:MAX_WARNINGS]
         series = list(_series(value["data"]["result"], endpoint, wrong))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError) as error:
         detail = f"{endpoint}: no reply of Prometheus: {type(error).__name__} {str(error)[:MAX_QUOTED]}"
         raise ImportDataError("import/reply", detail) from error
     return PrometheusReply([(number, sample) for number, sample in enumerate(series, 1)], warnings)
