@@ -25,6 +25,7 @@ from attest.metering import Window
 from attest.relief import Relief
 from attest.series import Series
 from attest.timeline import Head, Timeline
+from attest.traffic import Traffic
 from attest.worth import Quality
 
 NONE: Final = Relief()
@@ -42,7 +43,7 @@ class Copied(NamedTuple):
 @dataclass(frozen=True)
 class SiteEvidence:
     """What steps 1 to 5 made of one bundle; what a step could not make is None, and a fault says why. `series` is None
-    where nobody asked for it."""
+    where nobody asked for it, and `traffic` tells of nothing where no term did."""
 
     bundle: str
     party: Party | None
@@ -58,6 +59,7 @@ class SiteEvidence:
     colluders: int = 0
     copied: Copied | None = None
     series: Series | None = None
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 def longest(evidence: Sequence[SiteEvidence]) -> list[SiteEvidence]:

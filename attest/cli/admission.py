@@ -9,7 +9,6 @@ has is left to the writer, which knows whether it is the same. Independent meter
 log does not hold: of those that `issuer` runs the key alone is taken on trust.
 """
 
-from attest.cli.chain import genesis_leaf, keyring
 from attest.control import KeyRecord, Source, authorise
 from attest.errors import EvidenceError, LogError
 from attest.facts import Link, follows
@@ -19,6 +18,7 @@ from attest.format.key_acts import KeysBody, Void
 from attest.format.statement import Signed, Statement, parse_statement
 from attest.format.vocabulary import Kind, Role
 from attest.log.merkle import leaf_hash
+from attest.record.chain import genesis_leaf, keyring
 from attest.store.writer import LogWriter
 
 

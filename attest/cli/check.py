@@ -20,11 +20,11 @@ from attest.agreement import SignedAgreement, together, verify_agreement
 from attest.bundle import Bundle
 from attest.check import Map
 from attest.check import check as judge_bundles
-from attest.cli.chain import signer_of
 from attest.cli.errors import complain
 from attest.cli.params import PASSPHRASE, TIME, about, parsed, read, write
 from attest.cli.verb import Verb, console
 from attest.errors import AttestError, MalformedError, MissingError, UnsupportedError
+from attest.record.chain import signer_of
 from attest.report.verdict import as_json, as_lines, as_text
 from attest.sign.verdicts import sign_verdict
 from attest.store.directory import DirectoryBundle

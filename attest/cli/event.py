@@ -40,10 +40,10 @@ def sign(text: str, agreement: str, keys: Sequence[str], passphrase_file: str | 
     """
     from attest.acts import read_event, require_named, signers_of
     from attest.agreement import verify_agreement
-    from attest.cli.chain import signer_of
     from attest.cli.event_text import parse_event_text
     from attest.format.cose import parse_document
     from attest.format.event import CONTENT_TYPE, format_event
+    from attest.record.chain import signer_of
     from attest.sign.documents import add_signature, sign_document
     from attest.trust.holders import verify_signatures
 

@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import click
 
-from attest.cli.chain import signer_of
 from attest.cli.imported import Data, MeterReport, UsageReport, envelope
-from attest.cli.importing import Target, imagined, salt
 from attest.collect.clock import Session, Shift, find_shift, irregularity, read_session, session_of_mark
 from attest.collect.dcgm import Scrape, read_expositions
 from attest.collect.devices import Host, gather_series
@@ -24,6 +22,8 @@ from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.errors import ImportDataError
 from attest.format.bodies import MAX_DEVICES
 from attest.format.vocabulary import Quantity, Role
+from attest.record.chain import signer_of
+from attest.record.target import Target, imagined, salt
 from attest.store.writer import LogWriter
 
 

@@ -6,13 +6,13 @@ from typing import Final
 
 import click
 
-from attest.cli.chain import genesis_leaf, now, passphrase_of, require_acts, sign_next, signer_of
 from attest.cli.params import AT, KEY_FILE, PASSPHRASE, TIME, parsed, write
 from attest.cli.request import ROLES, format_request, parse_request, prove
 from attest.cli.verb import Verb, Verbs, console
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate
 from attest.format.note import ED25519, format_vkey
 from attest.format.vocabulary import Kind
+from attest.record.chain import genesis_leaf, now, passphrase_of, require_acts, sign_next, signer_of
 from attest.sign.documents import add_signature
 from attest.sign.files import new_key
 from attest.store.writer import LogWriter

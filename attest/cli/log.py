@@ -14,7 +14,6 @@ import click
 
 from attest.agreement import Agreement, verify_agreement
 from attest.cli.admission import Admission
-from attest.cli.chain import genesis_leaf, keyring, now, sign_next, signer_of
 from attest.cli.notes import require_signed_by_log, require_verified
 from attest.cli.office_entries import event, notice
 from attest.cli.params import AT, FORMAT, KEY_FILE, LOG, PASSPHRASE, about, parsed, read
@@ -31,6 +30,7 @@ from attest.format.statement import peek
 from attest.format.vocabulary import Kind
 from attest.log.merkle import root_at
 from attest.log.tiles import tile_hashes
+from attest.record.chain import genesis_leaf, keyring, now, sign_next, signer_of
 from attest.report.contents import signatures, signer_text
 from attest.report.style import count
 from attest.sign.notes import cosign as cosign_note

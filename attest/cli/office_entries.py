@@ -6,7 +6,6 @@ import click
 
 from attest.acts import Paper, read_act
 from attest.agreement import verify_agreement
-from attest.cli.chain import now, sign_next, signer_of
 from attest.cli.params import AT, KEY_FILE, LOG, PASSPHRASE, TIME, about, parsed, read
 from attest.cli.verb import Verb
 from attest.errors import LogError
@@ -14,6 +13,7 @@ from attest.format.bodies import EventBody, NoticeBody
 from attest.format.fields import U64
 from attest.format.notice import Notice
 from attest.format.vocabulary import Kind, Report
+from attest.record.chain import now, sign_next, signer_of
 from attest.report.events import headline
 from attest.report.style import utc
 from attest.store.writer import LogWriter

@@ -10,7 +10,6 @@ from typing import Final
 
 import click
 
-from attest.cli.chain import genesis_leaf, now, sign_next, signer_of
 from attest.cli.params import AT, KEY_FILE, LOG, PASSPHRASE, about, read, write
 from attest.cli.verb import Verb, console
 from attest.errors import LogError
@@ -21,6 +20,7 @@ from attest.format.key_acts import KeysBody, Void
 from attest.format.statement import Statement, kind_of, parse_statement
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash
+from attest.record.chain import genesis_leaf, now, sign_next, signer_of
 from attest.sign.documents import sign_document
 from attest.sign.statements import header_for, sign_statement
 from attest.store.writer import LogWriter

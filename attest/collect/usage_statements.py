@@ -7,7 +7,9 @@ bridges nothing. A column is in a statement only if every sampled device-interva
 be a lie; energy comes first: where some devices have a counter, those that have none are missing, and where none
 has, all are sampled by presence alone and the statement has no energy.
 
-Windows end at multiples of their length and where the roster changes, and are halved until a statement fits.
+Windows end at multiples of their length and where the roster changes, and are halved until a statement fits. An import
+ends with the last boundary that has a reading; who says until when it speaks (`UsageOptions.until`), as the recorder
+does at the end of each window, states what nobody read as missing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,11 +46,13 @@ class Roster(NamedTuple):
 
 
 class UsageOptions(NamedTuple):
-    """`last` has, by device, what the source's last statement said."""
+    """`last` has, by device, what the source's last statement said; `until` when the last window ends, whatever was
+    read (Unix s, a boundary)."""
 
     interval: int = 60
     window: int = DAY
     last: Mapping[str, Last] = {}
+    until: int | None = None
 
 
 def usage_drafts(
@@ -65,7 +69,7 @@ def usage_drafts(
     `import/roster`, `import/grid`, `import/short`, LogError `import/nothing-new`.
     """
     presence = not any(Field.ENERGY in device.columns for device in host.devices.values())
-    grid = _grid(host, chain, options.interval, presence)
+    grid = _grid(host, chain, options, presence)
     end = grid.start + grid.intervals * grid.interval
     in_force = _in_force(rosters, grid.start, end, chain.sub)
     if any(roster.start > grid.start and roster.start % grid.interval for roster in in_force):
@@ -83,17 +87,21 @@ def usage_drafts(
             number += 1
 
 
-def _grid(host: Host, chain: Chain, interval: int, presence: bool) -> Grid:
-    """From the chain's `until`, else the first boundary that has a reading, to the last one that has."""
-    phase = phase_of(host, interval)
-    first, last = int(host.time_ms[0]) // 1000, int(host.time_ms[-1]) // 1000
+def _grid(host: Host, chain: Chain, options: UsageOptions, presence: bool) -> Grid:
+    """From the chain's `until`, else the first boundary that has a reading, to the last one that has, or as is said."""
+    interval, phase = options.interval, phase_of(host, options.interval)
+    times = host.time_ms if len(host.time_ms) else np.array([(chain.until or 0) * 1000])
+    first, last = int(times[0]) // 1000, int(times[-1]) // 1000
     start = first - first % interval - interval if chain.until is None else chain.until
-    if start % interval:
-        until = format_time(start * 1000)
-        refuse("import/grid", chain.sub, f"its last statement ends at {until}, inside an interval of {interval} s")
-    grid = Grid(interval, start, max((last - start) // interval + 2, 0), phase)
-    read = np.concatenate([boundaries(device, grid, presence=presence)[0] for device in host.devices.values()])
-    end = start + int(read.max(initial=0)) * interval
+    for edge, what in ((start, "its last statement ends"), (options.until or 0, "it is to speak until")):
+        if edge % interval:
+            at = f"{what} at {format_time(edge * 1000)}, inside an interval of {interval} s"
+            refuse("import/grid", chain.sub, at)
+    end = last if options.until is None else options.until
+    grid = Grid(interval, start, max((end - start) // interval + 2, 0), phase)
+    found = [boundaries(device, grid, presence=presence)[0] for device in host.devices.values()]
+    read = np.concatenate([np.zeros(0, np.int64), *found])
+    end = start + int(read.max(initial=0)) * interval if options.until is None else options.until
     chain.require_new(end)
     if chain.until is None:
         start += int(read.min(initial=grid.intervals)) * interval

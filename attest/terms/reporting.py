@@ -135,7 +135,7 @@ def _runs(views: Sequence[View]) -> Iterator[Run]:
     for number, view in enumerate(views):
         worth, most = view.worth, view.account.expected.most
         rows = view.facts.work[worth.of(view.facts.work[:, Work.INDEX], worth.admitted)]
-        rows = rows[(rows[:, Work.SECONDS] > 0) & ~denied(view, rows)]
+        rows = rows[(rows[:, Work.SECONDS] > 0) & ~denied(view, rows[:, Work.INDEX], rows[:, Work.GROUP])]
         times = worth.windows[np.searchsorted(worth.indices, rows[:, Work.INDEX])]
         own = np.where(rows[:, Work.LINEAGE] == ALONE, rows[:, Work.INDEX] << 12 | rows[:, Work.RUN], -1)
         keys, at = np.unique(np.column_stack((rows[:, Work.LINEAGE], times, own)), axis=0, return_inverse=True)

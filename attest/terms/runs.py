@@ -52,14 +52,15 @@ def named(number: int, view: View, mask: Mask, label: int | None, tie: Tie = Tie
     return Named(rows, at.reshape(-1), keys)
 
 
-def denied(view: View, rows: Table) -> Mask:
-    """Rows on a feed that an independent meter shows to be off in any bucket of their statement's window."""
+def denied(view: View, index: Ints, group: Ints) -> Mask:
+    """Of groups in statements, those on a feed that an independent meter shows to be off in any bucket of the
+    statement's window."""
     account = view.account
     metering = account.metering(INDEPENDENT)
     off = running(metering.off.astype(np.int64))
-    first, last = account.reach(rows[:, Work.INDEX])
+    first, last = account.reach(index)
     first, end = (np.clip(edge, account.first, account.end) - account.first for edge in (first, last + 1))
-    row = metering.row_of[account.group_feed[rows[:, Work.GROUP]]]
+    row = metering.row_of[account.group_feed[group]]
     return np.asarray(off[row, end] > off[row, first])
 
 

@@ -92,8 +92,8 @@ def truths(run: RealRun, flop: float) -> dict[str, float]:
 
 
 def within(run: RealRun) -> tuple[int, int]:
-    """The whole buckets of a run in which power is judged, without the first and the last: of a clock that is good to 1 s
-    in 20 it counts what it read before and after, and it proves nothing of buckets of 1 s."""
+    """The whole buckets of a run in which power is judged, without the first and the last: of a clock that is good to
+    1 s in 20 it counts what it read before and after, and it proves nothing of buckets of 1 s."""
     return (-(-run.start // BUCKET) + 1) * BUCKET, (run.end // BUCKET - 1) * BUCKET
 
 

@@ -53,6 +53,18 @@ devices = ["GPU-1", "GPU-2"]
 """
 
 
+RECORD = """\
+log = "log"
+keys = ["n1.key"]
+log_keys = ["log.key"]
+spool = "spool"
+
+[[collect]]
+kind = "dcgm"
+url = "http://127.0.0.1:1/metrics"
+"""
+
+
 def run(command: str) -> int:
     """Runs a command line in this process; returns its exit code."""
     try:
@@ -74,6 +86,7 @@ def fill(folder: Path) -> None:
     for name, alg in KEYS.items():
         write_key(folder / f"{name}.key", name, alg)
     (folder / "roster.toml").write_text(ROSTER, "utf-8")
+    (folder / "record.toml").write_text(RECORD, "utf-8")
     genesis = f"--origin acme.example/dc1 --iss {ISS} --office-key office.key --root-key root.key --at 2026-11-09"
     done(f"log init log {genesis}")
     done(f"log init draft {genesis} --draft genesis.act")

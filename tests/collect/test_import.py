@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from attest.cli.chain import sign_next
 from attest.cli.main import main
 from attest.control import Source
 from attest.evidence.meter import Row, read_meter
@@ -24,6 +23,7 @@ from attest.format.roster import Device, Feed, Host, Roster, format_roster
 from attest.format.statement import Signed, Statement, parse_statement
 from attest.format.vocabulary import Kind, Quantity, Role
 from attest.log.merkle import leaf_hash
+from attest.record.chain import sign_next
 from attest.sign.documents import sign_document
 from attest.sign.notes import sign_note
 from attest.sign.seeded import seeded_key

@@ -12,9 +12,9 @@ PACKAGE = Path(__file__).resolve().parents[2] / "attest"
 
 CORE = [
     "errors", "format", "trust", "log", "compute", "evidence", "bundle", "agreement", "timeline", "control", "keyring",
-    "replay", "facts", "layout", "packs", "lookups", "scan", "usage", "channels", "gather", "series", "reread",
-    "figures", "metering", "throughput", "stretches", "repeated", "worth", "expected", "account", "admitted", "relief",
-    "evaluate", "across", "verdict", "acts", "schedule", "lights", "terms", "joint", "anomalies", "judge", "check",
+    "replay", "facts", "layout", "packs", "lookups", "scan", "usage", "channels", "gather", "series", "traffic",
+    "reread", "figures", "metering", "throughput", "stretches", "repeated", "worth", "expected", "account", "admitted",
+    "relief", "evaluate", "across", "verdict", "acts", "schedule", "lights", "terms", "joint", "anomalies", "judge", "check",
 ]  # fmt: skip
 SHELL = {
     "store": set(),
@@ -22,7 +22,8 @@ SHELL = {
     "collect": set(),
     "report": set(),
     "simulate": {"sign", "store"},
-    "cli": {"store", "sign", "collect", "report", "simulate"},
+    "record": {"store", "sign", "collect"},
+    "cli": {"store", "sign", "collect", "record", "report", "simulate"},
     "__main__": {"cli"},
 }
 

@@ -1,4 +1,4 @@
-"""What `attest import` does with a log: where a source's chain goes on, and the statements signed onto it.
+"""What an importer or the recorder does with a log: where a source's chain goes on, and the statements signed onto it.
 
 Read from the log's own statements: the inventories that the office signed, with what they say of the source, and what
 the source's last statement ended with, so that the next one continues it. Without a log (a dry run) a source that has
@@ -11,7 +11,6 @@ from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 
-from attest.cli.chain import Place, anchor, genesis_leaf, key_record, keyring, place
 from attest.collect.grid import Last
 from attest.collect.statements import Chain, Draft
 from attest.collect.usage_statements import Roster as HostRoster
@@ -24,6 +23,7 @@ from attest.format.roster import Roster, parse_roster
 from attest.format.statement import Statement, parse_statement
 from attest.format.vocabulary import Column, Kind, Role, State
 from attest.log.merkle import leaf_hash
+from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place
 from attest.sign.signer import Signer
 from attest.sign.statements import header_for, sign_statement
 from attest.store.writer import LogWriter

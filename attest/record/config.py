@@ -1,0 +1,123 @@
+"""What `attest record` is told, as TOML (schemas/record.md); paths are relative to the file's folder.
+
+>>> config = parse_config('''
+... log = "log"
+... keys = ["host.key", "host-2.key"]    # the first that the log takes signs
+... log_keys = ["log.key"]               # seals; left out: somebody else does
+... spool = "spool"
+... metrics = 9464                       # port on the loopback address; left out: none
+... [[collect]]
+... kind = "dcgm"
+... url = "http://127.0.0.1:9400/metrics"
+... ''', Path("/etc/attest"))
+>>> config.log, config.interval, config.window, config.collect[0].kind
+(PosixPath('/etc/attest/log'), 60, 21600, 'dcgm')
+"""
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from attest.agreement.reading import quantity
+from attest.agreement.units import DURATION
+from attest.format.bodies import MAX_INTERVAL
+from attest.format.toml_table import Table, parse_toml
+
+DEFAULT_INTERVAL: Final = 60
+DEFAULT_WINDOW: Final = 21_600
+DEFAULT_SEAL: Final = 3_600
+DEFAULT_TIMEOUT: Final = 5
+DEFAULT_GAP: Final = 30 * 86_400
+MAX_GAP: Final = 3_660 * 86_400
+DEFAULT_SPOOL: Final = 1_024  # MiB
+MAX_SPOOL: Final = 1 << 20  # MiB
+MAX_WINDOW: Final = 86_400
+MAX_COLLECTORS: Final = 64
+MAX_KEYS: Final = 8
+MIB: Final = 1 << 20
+
+
+class CollectorConfig(NamedTuple):
+    """One source: its kind, its endpoint, and what else belongs to it."""
+
+    kind: str
+    name: str
+    url: str | None
+    ca: str | None
+
+
+class Config(NamedTuple):
+    """Times in s, the spool's limit in bytes; `host` is the host's name in what collectors say."""
+
+    log: Path
+    keys: tuple[str, ...]
+    log_keys: tuple[str, ...]
+    passphrase_file: str | None
+    spool: Path
+    spool_limit: int
+    interval: int
+    window: int
+    longest_gap: int
+    seal: int
+    timeout: int
+    metrics: int | None
+    host: str | None
+    collect: tuple[CollectorConfig, ...]
+
+    @property
+    def causes(self) -> Path:
+        """Where it is kept why intervals are missing."""
+        return self.spool / "causes.jsonl"
+
+
+def parse_config(text: str | bytes, folder: Path) -> Config:
+    """What a text says. Raises AgreementError with line and key."""
+    root = parse_toml(text).only(
+        "log", "keys", "log_keys", "passphrase_file", "spool", "spool_mib", "interval", "window", "longest_gap", "seal",
+        "timeout", "metrics", "host", "collect",
+    )  # fmt: skip
+    interval = _seconds(root, "interval", DEFAULT_INTERVAL, MAX_INTERVAL)
+    window = _seconds(root, "window", DEFAULT_WINDOW, MAX_WINDOW)
+    if window % interval:
+        raise root.error("record/window", "a window is a whole number of intervals", "window")
+    timeout = _seconds(root, "timeout", min(DEFAULT_TIMEOUT, interval), interval)
+    collect = tuple(_collector(table, folder) for table in root.tables("collect", MAX_COLLECTORS))
+    names = [one.name for one in collect]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise root.error("record/name", f"two collectors are called {twice[0]}", "collect", hint="give each a name")
+    return Config(
+        log=folder / root.text("log"),
+        keys=_names(root, "keys", folder),
+        log_keys=_names(root, "log_keys", folder) if "log_keys" in root else (),
+        passphrase_file=_path(root, "passphrase_file", folder),
+        spool=folder / root.text("spool"),
+        spool_limit=(root.integer("spool_mib", 1, MAX_SPOOL) if "spool_mib" in root else DEFAULT_SPOOL) * MIB,
+        interval=interval,
+        window=window,
+        longest_gap=_seconds(root, "longest_gap", DEFAULT_GAP, MAX_GAP),
+        seal=_seconds(root, "seal", DEFAULT_SEAL, DEFAULT_SEAL),
+        timeout=timeout,
+        metrics=root.integer("metrics", 1, 65_535) if "metrics" in root else None,
+        host=root.text("host") if "host" in root else None,
+        collect=collect,
+    )
+
+
+def _collector(table: Table, folder: Path) -> CollectorConfig:
+    table.only("kind", "name", "url", "ca")
+    kind = table.text("kind")
+    name = table.text("name") if "name" in table else kind
+    return CollectorConfig(kind, name, table.text("url") if "url" in table else None, _path(table, "ca", folder))
+
+
+def _seconds(table: Table, key: str, default: int, high: int) -> int:
+    return quantity(table, key, DURATION, low=1, high=high) if key in table else default
+
+
+def _path(table: Table, key: str, folder: Path) -> str | None:
+    return str(folder / table.text(key)) if key in table else None
+
+
+def _names(table: Table, key: str, folder: Path) -> tuple[str, ...]:
+    """Files of keys; what has a scheme is no file."""
+    texts = [text.value for text in table.texts(key, MAX_KEYS)]
+    return tuple(text if ":" in text.partition("/")[0] else str(folder / text) for text in texts)

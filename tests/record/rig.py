@@ -1,0 +1,133 @@
+"""A recorder whose clock is played, beside a log and devices that draw what they draw whatever the clock says."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from attest.collect.collector import Refusal, Sample
+from attest.collect.dcgm import Scrape
+from attest.collect.dcgm_fields import Field
+from attest.record.asking import Asking
+from attest.record.closing import Window
+from attest.record.local import LocalLog
+from attest.record.metrics import Metrics
+from attest.record.recorder import Recorder, Times
+from attest.record.spool import Spool
+from attest.sign.notes import sign_note
+from tests.collect.test_import import ORIGIN, START, signer
+
+MINUTE = 60
+WINDOW = 600
+UIDS = ("GPU-0", "GPU-1")
+MILLIWATTS = 500_000
+
+
+class AtOnce(Executor):
+    """Does what it is given before it goes on."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class Stopped(Exception):
+    """The process is killed here."""
+
+
+@dataclass
+class PlayedClock:
+    """True time goes on by what is waited; `ahead_ms` is by how much the time of day is wrong."""
+
+    true_ms: int
+    end_ms: int
+    ahead_ms: int = 0
+    at: dict[int, Callable[[], None]] = field(default_factory=dict)  # true seconds after START -> what happens
+
+    def wall_ms(self) -> int:
+        return self.true_ms + self.ahead_ms
+
+    def steady_ms(self) -> int:
+        return self.true_ms
+
+    def wait(self, seconds: float) -> bool:
+        self.true_ms += max(int(seconds * 1000), 1) if seconds else 0
+        for second in sorted(self.at):
+            if START + second <= self.true_ms / 1000:
+                self.at.pop(second)()
+        return self.true_ms >= self.end_ms
+
+
+@dataclass
+class Devices:
+    """Two devices of a host, as a collector; `broken` says what goes wrong instead, `absent` which do not answer."""
+
+    clock: PlayedClock
+    name: str = "dcgm"
+    broken: str = ""
+    absent: frozenset[str] = frozenset()
+    more: str = ""
+    asked: int = 0
+
+    def collect(self, now_ms: int) -> Sample:
+        self.asked += 1
+        if self.broken:
+            return Sample(refusals=(Refusal(self.name, "http://n1", "", now_ms, self.broken, "as told"),))
+        energy = (self.clock.true_ms - START * 1000 + 10**6) * MILLIWATTS // 1000
+        found = [
+            Scrape(0, now_ms, "n1", "n1", uid, "", "NVIDIA H100 SXM5 80GB", {Field.ENERGY: energy})
+            for uid in (*UIDS, self.more)
+            if uid and uid not in self.absent
+        ]
+        return Sample(scrapes=tuple(found))
+
+
+@dataclass
+class Rig:
+    """A host with its recorder, which can be ended and begun again."""
+
+    path: Path
+    clock: PlayedClock
+    devices: Devices
+    limit: int = 1 << 20
+
+    @classmethod
+    def of(cls, path: Path, minutes: int) -> "Rig":
+        clock = PlayedClock(START * 1000, (START + minutes * MINUTE) * 1000)
+        return cls(path, clock, Devices(clock))
+
+    def recorder(self, spool: Spool, **options: Any) -> Recorder:
+        window = Window(MINUTE, WINDOW, 30 * 86_400)
+        log = LocalLog(
+            self.path / "log",
+            [lambda: signer("host"), lambda: signer("next")],
+            spool,
+            window,
+            self.causes,
+            self.sign,
+        )
+        times = Times(MINUTE, 5, WINDOW, 3600, MINUTE / 2 + 1)
+        return Recorder(times, self.clock, Asking([self.devices]), spool, log, Metrics(), **options)
+
+    @property
+    def causes(self) -> Path:
+        return self.path / "causes.jsonl"
+
+    @staticmethod
+    def sign(text: str) -> bytes:
+        return sign_note(text, ORIGIN, [signer("log")])
+
+    def spool(self) -> Spool:
+        return Spool(self.path / "spool", self.limit)
+
+    def run(self) -> None:
+        """Until the clock's end, or killed."""
+        with suppress(Stopped), closing(self.spool()) as spool:
+            self.recorder(spool).run(AtOnce())
+
+    def on(self, minutes: float) -> None:
+        """The clock's end is so many minutes later."""
+        self.clock.end_ms += int(minutes * MINUTE * 1000)

@@ -1,0 +1,292 @@
+"""The recorder beside a log: every interval once, what is missing with its cause, whatever happens to it."""
+
+import errno
+import json
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attest.compute.columns import SPAN
+from attest.format.act import possession
+from attest.format.bodies import UsageBody
+from attest.format.key_acts import KeysBody, Rotate
+from attest.format.vocabulary import Column, Kind, Role, State
+from attest.log.merkle import leaf_hash
+from attest.record import recorder
+from attest.record.chain import sign_next
+from attest.store import disk
+from attest.store.writer import LogWriter
+from tests.collect.test_import import HOST, START, Site, signer, site
+from tests.record.rig import MILLIWATTS, MINUTE, UIDS, Rig, Stopped
+
+__all__ = ["site"]  # a fixture
+
+
+def intervals(site: Site) -> dict[str, dict[int, State]]:
+    """By device the state of each minute that the host's statements speak of; each is spoken of once."""
+    said: dict[str, dict[int, State]] = {uid: {} for uid in UIDS}
+    for statement in site.statements(HOST):
+        body = statement.body
+        if not isinstance(body, UsageBody):
+            continue
+        length = (statement.end - statement.start) // body.interval
+        spans = np.frombuffer(body.spans, SPAN)
+        states = np.repeat(spans["state"], np.diff(np.append(spans["first"], length * body.devices)))
+        for uid, row in zip(UIDS, states.reshape(-1, length).tolist(), strict=True):
+            for number, state in enumerate(row):
+                minute = (statement.start - START) // MINUTE + number
+                assert minute not in said[uid]
+                said[uid][minute] = State(state)
+    return said
+
+
+def energy(site: Site) -> int:
+    """mJ of the first device by its counter, from the first statement's beginning to the last one's end."""
+    bodies = [s.body for s in site.statements(HOST) if isinstance(s.body, UsageBody)]
+    ends = [{column: ends for column, *ends in body.counters}[Column.ENERGY] for body in bodies]
+    for (_, after), (before, _) in pairwise(ends):
+        assert after == before
+    return int(np.frombuffer(ends[-1][1], "<u8")[0]) - int(np.frombuffer(ends[0][0], "<u8")[0])
+
+
+def causes(rig: Rig) -> Iterator[tuple[str, int, int, str, str]]:
+    """Device, first minute, end minute, state and cause of each line, of lines with one seq the last ones."""
+    if rig.causes.exists():
+        lines = list(map(json.loads, rig.causes.read_text().splitlines()))
+        for line in lines:
+            first, end = ((line[edge] - START) // MINUTE for edge in ("from", "until"))
+            yield line["device"], first, end, line["state"], line["cause"]
+
+
+def missing(site: Site, uid: str = UIDS[0]) -> list[int]:
+    return [minute for minute, state in intervals(site)[uid].items() if state is not State.SAMPLED]
+
+
+def require_all(site: Site, first: int, end: int) -> None:
+    """Statements speak of every minute of [first, end), of each once."""
+    for states in intervals(site).values():
+        assert list(states) == list(range(first, end))
+
+
+class Changes:
+    """Counts changes of the disk, and dies before one of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count, self.deadly = 0, 0
+        for name in ("write", "sync", "sync_directory", "truncate", "rename", "unlink", "create"):
+            monkeypatch.setattr(disk, name, self.counted(getattr(disk, name)))
+
+    def counted(self, change: Any) -> Any:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.count += 1
+            if self.count == self.deadly:
+                raise Stopped
+            return change(*args, **kwargs)
+
+        return wrapped
+
+
+@pytest.fixture
+def rig(site: Site) -> Rig:
+    return Rig.of(site.path, 32)
+
+
+def test_every_interval_is_stated_once_and_the_log_is_sealed(rig: Rig, site: Site) -> None:
+    rig.run()
+    require_all(site, 1, 30)
+    assert {state for states in intervals(site).values() for state in states.values()} == {State.SAMPLED}
+    assert energy(site) == 29 * MINUTE * MILLIWATTS
+    assert list(causes(rig)) == []
+    with LogWriter.open(site.log) as log:
+        assert log.size > 0
+
+
+def test_what_is_missing_has_its_cause(rig: Rig, site: Site) -> None:
+    rig.clock.at = {
+        5 * MINUTE - 1: lambda: setattr(rig.devices, "broken", "collect/timeout"),
+        8 * MINUTE - 1: lambda: setattr(rig.devices, "broken", ""),
+        12 * MINUTE - 1: lambda: setattr(rig.devices, "absent", frozenset({"GPU-1"})),
+        13 * MINUTE - 1: lambda: setattr(rig.devices, "absent", frozenset()),
+    }
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == [4, 5, 6, 7] and missing(site, "GPU-1") == [4, 5, 6, 7, 11, 12]
+    assert list(causes(rig)) == [
+        ("GPU-0", 4, 8, "missing", "collect/timeout"),
+        ("GPU-1", 4, 8, "missing", "collect/timeout"),
+        ("GPU-1", 11, 13, "missing", "collect/absent"),
+    ]
+    assert energy(site) == 29 * MINUTE * MILLIWATTS
+
+
+def test_a_recorder_that_was_killed_and_one_that_was_stopped_go_on(rig: Rig, site: Site) -> None:
+    def kill() -> None:
+        raise Stopped
+
+    rig.clock.at = {4 * MINUTE + 20: kill}
+    rig.run()
+    rig.clock.true_ms += 6 * MINUTE * 1000
+    rig.clock.end_ms = (START + 13 * MINUTE + 5) * 1000
+    rig.run()
+    rig.clock.true_ms += 2 * MINUTE * 1000
+    rig.clock.end_ms = (START + 32 * MINUTE) * 1000
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == [*range(4, 11), 13, 14, 15]
+    assert [cause for cause in causes(rig) if cause[0] == "GPU-0"] == [
+        ("GPU-0", 4, 10, "missing", "record/died"),
+        ("GPU-0", 10, 11, "missing", "record/died"),
+        ("GPU-0", 13, 16, "missing", "record/stopped"),
+    ]
+    assert energy(site) == 29 * MINUTE * MILLIWATTS
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_clock_that_is_set(rig: Rig, site: Site, hours: int) -> None:
+    """Forward, an hour is missing; back, an hour passes that had been spoken of. Nothing is counted twice, and nothing
+    is stated for an hour after it was set."""
+    rig.clock.at = {
+        15 * MINUTE + 10: lambda: setattr(rig.clock, "ahead_ms", hours * 3_600_000),
+        75 * MINUTE: lambda: until.append(max(intervals(site)[UIDS[0]])),
+    }
+    until: list[int] = []
+    rig.on(60)
+    rig.run()
+    assert until == [9]
+    require_all(site, 1, 150 if hours > 0 else 30)
+    if hours > 0:
+        assert missing(site) == list(range(15, 75))
+        assert {cause[3:] for cause in causes(rig)} == {("missing", "clock/step")}
+    else:
+        assert missing(site) == [15]
+    assert energy(site) == 89 * MINUTE * MILLIWATTS
+
+
+def test_a_clock_that_is_set_and_set_right_again_states_nothing_wrong(rig: Rig, site: Site) -> None:
+    rig.clock.at = {
+        15 * MINUTE + 10: lambda: setattr(rig.clock, "ahead_ms", 86_400_000),
+        25 * MINUTE + 10: lambda: setattr(rig.clock, "ahead_ms", 0),
+    }
+    rig.on(70)
+    rig.run()
+    require_all(site, 1, 100)
+    assert missing(site) == list(range(15, 26))
+
+
+def test_a_clock_that_is_years_off_ends_no_chain(rig: Rig, site: Site) -> None:
+    rig.clock.at = {15 * MINUTE + 10: lambda: setattr(rig.clock, "ahead_ms", 3 * 365 * 86_400_000)}
+    rig.on(60)
+    rig.run()
+    require_all(site, 1, 10)
+    rig.clock.ahead_ms = 0
+    rig.on(30)
+    rig.run()
+    require_all(site, 1, 120)
+
+
+def test_a_host_that_was_away_for_a_week_states_it_day_by_day(rig: Rig, site: Site) -> None:
+    rig.run()
+    rig.clock.true_ms += 7 * 86_400_000
+    rig.clock.end_ms = rig.clock.true_ms + 12 * MINUTE * 1000
+    rig.run()
+    said = intervals(site)[UIDS[0]]
+    assert list(said) == list(range(1, max(said) + 1)) and max(said) > 7 * 1440
+    assert {state for minute, state in said.items() if 33 < minute < 7 * 1440} == {State.MISSING}
+    assert energy(site) == max(said) * MINUTE * MILLIWATTS
+
+
+def test_a_device_that_nobody_declared_keeps_no_other_from_being_stated(rig: Rig, site: Site) -> None:
+    rig.devices.more = "GPU-stranger"
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == []
+
+
+def test_a_process_that_was_held_up(rig: Rig, site: Site) -> None:
+    def suspended() -> None:
+        rig.clock.true_ms += 5 * MINUTE * 1000
+
+    rig.clock.at = {3 * MINUTE + 20: suspended}
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == [3, 4, 5, 6, 7]
+    assert {cause[3:] for cause in causes(rig)} == {("missing", "record/suspended")}
+
+
+def test_a_disk_that_is_full_for_a_while_loses_nothing(rig: Rig, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = disk.write
+    full = False
+
+    def limited(file: int, data: bytes) -> None:
+        if full:
+            write(file, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, data)
+
+    def set_full(value: bool) -> None:
+        nonlocal full
+        full = value
+
+    monkeypatch.setattr(disk, "write", limited)
+    rig.clock.at = {3 * MINUTE + 20: lambda: set_full(True), 8 * MINUTE + 20: lambda: set_full(False)}
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == []
+
+
+def test_what_there_is_no_room_for_is_dropped_and_told(rig: Rig, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room in the spool for some samples only, and for two in memory, until a window is closed."""
+    monkeypatch.setattr(recorder, "MAX_HELD", 2)
+    rig.limit = 1_600
+    rig.run()
+    require_all(site, 1, 30)
+    lost = missing(site)
+    assert lost
+    told = [cause for cause in causes(rig) if cause[0] == "GPU-0"]
+    assert {cause[3:] for cause in told} == {("missing", "spool/full")}
+    assert [minute for _, first, end, _, _ in told for minute in range(first, end)] == lost
+
+
+def test_a_key_that_is_rotated_loses_no_interval(rig: Rig, site: Site) -> None:
+    def rotate() -> None:
+        new, old = signer("next").public_key(), signer("host")
+        with LogWriter.open(site.log) as log:
+            leaf = leaf_hash(log.entry(0))
+            proof = signer("next").sign(possession(leaf, HOST, Role.HOST, int(new.alg), new.raw))
+            sign_next(log, old, Kind.KEYS, KeysBody((Rotate(int(new.alg), new.raw, proof),)), START + 14 * MINUTE)
+
+    rig.clock.at = {14 * MINUTE + 20: rotate}
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == []
+    kinds = [type(statement.body) for statement in site.statements(HOST)]
+    assert kinds == [UsageBody, KeysBody, UsageBody, UsageBody]
+
+
+def test_dying_at_every_change_of_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before each of the changes that spool, log and causes make in twelve minutes: begun again at once, nothing is
+    lost but the one sample that was not on the disk yet."""
+    changes = Changes(monkeypatch)
+    shutil.copytree(site.path, site.path / "before")
+    Rig.of(site.path, 12).run()
+    total = changes.count
+    assert total > 50
+    for deadly in range(1, total + 1):
+        path = site.path / f"life {deadly}"
+        shutil.copytree(site.path / "before", path)
+        rig = Rig.of(path, 12)
+        changes.count, changes.deadly = 0, deadly
+        rig.run()
+        assert changes.count >= deadly
+        changes.deadly = 0
+        rig.clock.end_ms = (START + 32 * MINUTE) * 1000
+        rig.run()
+        lived = Site(path, site.capsys)
+        first = min(intervals(lived)[UIDS[0]])
+        require_all(lived, first, 30)
+        assert first <= 2 and len(missing(lived)) <= 2
+        assert energy(lived) == (30 - first) * MINUTE * MILLIWATTS
