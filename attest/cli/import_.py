@@ -13,6 +13,8 @@ MAX_OFFSET: Final = 946_684_800  # seconds from 1970 to 2000, before which no st
 
 
 LAZY: Final = {
+    "nvml": Entry("attest.cli.import_nvml:nvml", "Import what nvidia-smi -q -x and rocm-smi --json print."),
+    "redfish": Entry("attest.cli.import_redfish:redfish", "Import Redfish resources of servers and PDUs."),
     "prometheus": Entry("attest.cli.import_prometheus:prometheus", "Import dcgm-exporter's history from Prometheus."),
 }
 
@@ -82,6 +84,26 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+CLOCK_OFFSET: Final = click.option(
+    "--clock-offset",
+    type=click.IntRange(-MAX_OFFSET, MAX_OFFSET),
+    default=0,
+    metavar="SECONDS",
+    help="Added to the meter's own stamps.",
+)
+CLOCK_UNCERTAINTY: Final = click.option(
+    "--clock-uncertainty", type=click.IntRange(0, DAY), metavar="SECONDS", help="How far off its clock may be."
+)
+ISSUER: Final = click.option(
+    "--issuer", metavar="URI", help="Who operates an independent meter, which the agreement enrols."
+)
+START: Final = click.option("--start", callback=stamp, metavar="TIME", help="When the first file was scraped.")
+STEP: Final = click.option(
+    "--step", type=click.IntRange(1, 366 * DAY), metavar="SECONDS", help="How much later each next file was scraped."
+)
+FEED: Final = click.option(
+    "--feed", multiple=True, callback=_pairs, metavar="NODE=FEED", help="The feed that a node is."
+)
 HOST: Final = click.option(
     "--host", metavar="NAME", help="The host that the source speaks for, where several are named."
 )
@@ -105,25 +127,17 @@ INTERVAL: Final = click.option(
 @click.option("--power-column", metavar="NAME", help="The column of power; its name says W, kW or mW.")
 @click.option("--where", multiple=True, callback=_pairs, metavar="COLUMN=VALUE", help="Take these rows only.")
 @click.option("--node", metavar="NAME", help="The one node of files that have no such column.")
-@click.option("--feed", multiple=True, callback=_pairs, metavar="NODE=FEED", help="The feed that a node is.")
+@FEED
 @click.option(
     "--quantity",
     type=click.Choice(["mean", "gauge"]),
     default="mean",
     help="Whether a reading is the mean power since the last one, or that of a moment, which bounds nothing.",
 )
-@click.option(
-    "--clock-offset",
-    type=click.IntRange(-MAX_OFFSET, MAX_OFFSET),
-    default=0,
-    metavar="SECONDS",
-    help="Added to the meter's own stamps.",
-)
-@click.option(
-    "--clock-uncertainty", type=click.IntRange(0, DAY), metavar="SECONDS", help="How far off its clock may be."
-)
+@CLOCK_OFFSET
+@CLOCK_UNCERTAINTY
 @click.option("--session", metavar="FILE", help="client.json or server.json of the session, to compare clocks with.")
-@click.option("--issuer", metavar="URI", help="Who operates an independent meter, which the agreement enrols.")
+@ISSUER
 @options
 def power(
     files: Sequence[str],
@@ -149,9 +163,11 @@ def power(
     from attest.cli.import_files import Meter, Where, import_power
     from attest.collect.columns import Wanted
     from attest.collect.power import Options
+    from attest.format.vocabulary import Quantity
 
     wanted = Wanted(time_column, node_column, power_column, tuple(where.items()))
-    meter = Meter(feed, quantity, clock_offset, clock_uncertainty, session)
+    kind = Quantity.MEAN_POWER if quantity == "mean" else Quantity.GAUGE_POWER
+    meter = Meter(feed, kind, clock_offset, clock_uncertainty, session)
     show(import_power(files, Options(wanted, node, utc_offset), meter, Where(**where_to)), form)
 
 
@@ -163,10 +179,8 @@ def power(
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @HOST
 @INTERVAL
-@click.option("--start", callback=stamp, metavar="TIME", help="When the first file was scraped.")
-@click.option(
-    "--step", type=click.IntRange(1, 366 * DAY), metavar="SECONDS", help="How much later each next file was scraped."
-)
+@START
+@STEP
 @options
 def dcgm(
     files: Sequence[str],
@@ -186,10 +200,15 @@ def dcgm(
     from attest.cli.import_files import Where, import_dcgm
     from attest.collect.times import Times
 
-    if (step is not None and start is None) or (start is not None and step is None and len(files) > 1):
-        raise click.UsageError("--start and --step go together", click.get_current_context())
-    times = Times(start, step and step * 1000, utc_offset)
+    times = Times(*start_and_step(start, step, len(files)), utc_offset)
     show(import_dcgm(files, times, host, interval, Where(**where_to)), form)
+
+
+def start_and_step(start: int | None, step: int | None, files: int) -> tuple[int | None, int | None]:
+    """Both in ms, as `Times` has them."""
+    if (step is not None and start is None) or (start is not None and step is None and files > 1):
+        raise click.UsageError("--start and --step go together", click.get_current_context())
+    return start, step and step * 1000
 
 
 def show(data: dict[str, Any], form: str) -> None:

@@ -42,7 +42,7 @@ class Meter(NamedTuple):
     """What is said of a meter's record beyond how to read it."""
 
     feed: Mapping[str, str]
-    quantity: str
+    quantity: Quantity
     clock_offset: int
     clock_uncertainty: int | None
     session: str | None
@@ -58,7 +58,12 @@ class Clock(NamedTuple):
 
 def import_power(files: Sequence[str], options: Options, meter: Meter, where: Where) -> Data:
     """`attest import power`: the report, after appending what was not appended before."""
-    log = read_power([(name, lines(name)) for name in files], options)
+    return import_readings(read_power([(name, lines(name)) for name in files], options), [], meter, where)
+
+
+def import_readings(log: MeterLog, others: Sequence[Irregularity], meter: Meter, where: Where) -> Data:
+    """The report on the record of a meter, whatever it was read from, after appending what was not appended before;
+    `others` are irregularities of nodes that are not in it."""
     clocks = _clocks(log, meter)
     found = log.irregularities + [clock.found for clock in clocks if clock.found is not None]
     with _target(where, Role.METER) as target:
@@ -67,7 +72,7 @@ def import_power(files: Sequence[str], options: Options, meter: Meter, where: Wh
         decisive = clocks[-1:]  # a session's file says more than the mark of its beginning
         doubts = [clock.found for clock in decisive if clock.found is not None]
         drafting = MeterOptions(
-            Quantity.MEAN_POWER if meter.quantity == "mean" else Quantity.GAUGE_POWER,
+            meter.quantity,
             meter.clock_offset,
             meter.clock_uncertainty,
             opening=target.opening() if target else {},
@@ -79,7 +84,7 @@ def import_power(files: Sequence[str], options: Options, meter: Meter, where: Wh
         drafts = report.watch(meter_drafts(series, [*of_feeds, *doubts], chain, drafting, salt, late))
         windows, appended = _append(drafts, target, where.dry_run)
     part = {"clock": [_clock(clock) for clock in clocks], **report.data(log.nodes, feed_of)}
-    return envelope(chain.sub, windows, appended, found + late, part)
+    return envelope(chain.sub, windows, appended, [*found, *others, *late], part)
 
 
 def import_dcgm(files: Sequence[str], times: Times, host_name: str | None, interval: int, where: Where) -> Data:

@@ -23,13 +23,16 @@ number, or in another unit than its name says, goes to `wrong`.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from attest.collect.collector import Reading
 from attest.collect.dcgm import Wrong, stop
+from attest.collect.irregular import Irregularity, Kind, refuse
+from attest.collect.readings import MeterLog, gather_readings
 from attest.collect.stamps import parse_power, parse_time
+from attest.collect.times import Times, time_of
 from attest.errors import ImportDataError
 from attest.format.fields import MAX_TEXT
 from attest.format.vocabulary import Quantity
@@ -93,6 +96,46 @@ def read_resource(resource: Resource, place: str, time_ms: int, wrong: Wrong = s
             continue
         if taken is not None:
             yield Reading(name, at, quantity, taken, place)
+
+
+def read_redfish(
+    files: Iterable[tuple[str, bytes]],
+    times: Times,
+    quantity: Quantity | None,
+    only: Collection[str],
+    found: list[Irregularity],
+) -> tuple[MeterLog, Quantity]:
+    """The series in files, each (name, body), in the order of their recording, and what their readings are.
+
+    Registers where every node has one, and power where none has; with both, `quantity` says which, and a node without
+    it is added to `found` as missing. `only` names the nodes that are taken, all if it is empty. Raises
+    ImportDataError, `import/quantity`, `import/node` and `import/empty` too.
+    """
+    readings: list[Reading] = []
+    for number, (name, body) in enumerate(files):
+        resource = parse_resource(body, name)
+        time_ms = 0 if resource.get("ReadingTime") is not None else time_of(name, number, times)
+        readings += read_resource(resource, name, time_ms)
+    nodes = dict.fromkeys(reading.node for reading in readings)
+    if absent := [node for node in only if node not in nodes]:
+        refuse("import/node", "the files given", f"no node {absent[0]!r} in them: {', '.join(nodes)[:200]}")
+    taken = [reading for reading in readings if not only or reading.node in only]
+    if not taken:
+        refuse("import/empty", "the files given", "no reading in them")
+    registers = {reading.node for reading in taken if reading.quantity is Quantity.REGISTER}
+    if quantity is None:
+        if registers and registers != {reading.node for reading in taken}:
+            hint = "say which with --quantity, or name nodes with --only"
+            refuse("import/quantity", "the files given", "some nodes have an energy register and some have none", hint)
+        quantity = Quantity.REGISTER if registers else Quantity.GAUGE_POWER
+    irregular: list[Irregularity] = []
+    series = gather_readings(taken, quantity, irregular)
+    for node in dict.fromkeys(reading.node for reading in taken if reading.node not in series):
+        others = [reading for reading in taken if reading.node == node]
+        found.append(Irregularity(Kind.MISSING, others[0].where, node, others[0].time_ms, {"readings": len(others)}))
+    if not series:
+        refuse("import/empty", "the files given", "no reading of that quantity in them")
+    return MeterLog(series, (), irregular), quantity
 
 
 def _values(kind: str | None, node: str, resource: Resource) -> Iterator[tuple[str, Quantity, Resource]]:

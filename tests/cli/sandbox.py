@@ -140,6 +140,7 @@ def _telemetry(folder: Path) -> None:
     history = "".join(exposition(i, (1_745_514_060 + 30 * i) * 1_000) for i in range(4))
     (folder / "history.prom").write_text(history, "utf-8")
     (folder / "history.json").write_text(range_reply(), "utf-8")
+    _asked(folder)
 
 
 def exposition(number: int, stamp: int | None = None) -> str:
@@ -149,6 +150,19 @@ def exposition(number: int, stamp: int | None = None) -> str:
     fields = {"DCGM_FI_DEV_POWER_USAGE": 700, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": energy}
     end = "" if stamp is None else f" {stamp}"
     return "".join(f"{name}{{{labels}}} {value}{end}\n" for name, value in fields.items())
+
+
+def _asked(folder: Path) -> None:
+    """What a BMC, nvidia-smi and rocm-smi answered at two moments."""
+    for i, time in enumerate((1_745_514_060, 1_745_514_120)):
+        power = {"@odata.type": "#Power.v1_5_0.Power", "@odata.id": "/redfish/v1/Chassis/1/Power"}
+        power |= {"PowerControl": [{"PowerConsumedWatts": 5_900 + i}]}
+        (folder / f"power-{time}.json").write_text(json.dumps(power), "utf-8")
+        card = {"Unique ID": "0x79cc", "Accumulated Energy (uJ)": str(1_000_000_000_000 + 21_000_000_000 * i)}
+        (folder / f"rocm-{time}.json").write_text(json.dumps({"card0": card}), "utf-8")
+        smi = f"<timestamp>Thu Apr 24 17:0{1 + i}:00 2025</timestamp><attached_gpus>1</attached_gpus>"
+        gpu = "<gpu><uuid>GPU-1</uuid><clocks><sm_clock>1980 MHz</sm_clock></clocks></gpu>"
+        (folder / f"smi-{1 + i}.xml").write_text(f"<nvidia_smi_log>{smi}{gpu}</nvidia_smi_log>", "utf-8")
 
 
 def range_reply() -> str:
