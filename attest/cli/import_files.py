@@ -75,7 +75,7 @@ def import_readings(log: MeterLog, others: Sequence[Irregularity], meter: Meter,
             meter.quantity,
             meter.clock_offset,
             meter.clock_uncertainty,
-            opening=target.opening() if target else {},
+            opening=target.opening(meter.quantity) if target else {},
         )
         chain = target.chain if target else imagined(where.source)
         report = MeterReport(chain)

@@ -2,9 +2,9 @@
 
 nvidia-smi tells power and clock and no energy: its devices are present, and no more. Its time stands in the file,
 without a zone. rocm-smi's is that of `attest.collect.times`; where it was asked for them it tells the energy counter
-(uJ) and the activity. A card is its unique id, else its serial, else the place on its bus: `N/A` and `0` are nobody's serial.
-`N/A` is no value; what else is no number of its unit, ends the import. A device that nvidia-smi counts and does not
-describe is recorded as missing.
+(uJ) and the activity. A card is its unique id, else its serial, else the place on its bus: `N/A` and `0` are nobody's
+serial. `N/A` is no value; what else is no number of its unit, ends the import. A device that nvidia-smi counts and does
+not describe is recorded as missing.
 
     >>> log = b"<nvidia_smi_log><timestamp>Fri Aug  4 11:44:30 2023</timestamp><attached_gpus>1</attached_gpus>" + (
     ...     b"<gpu><uuid>GPU-5135</uuid><clocks><sm_clock>1275 MHz</sm_clock></clocks></gpu></nvidia_smi_log>")
