@@ -1,6 +1,6 @@
 """Power logs: text lines to one series of readings a node, with every irregularity of the record.
 
-Two shapes are read, told apart by the first line. A CSV with a header, its columns found by `attest.collect.columns`:
+Three shapes are read, told apart by the first line. A CSV with a header, its columns found by `attest.collect.columns`:
 
     time_ms,node,watts
     1715874513514,node_33,5283
@@ -9,6 +9,10 @@ and the log of a Yokogawa analyser as SPEC PTDaemon writes it, without header, k
 without a zone, `Mark` holding the session's name; only the total before the first channel counts:
 
     Time,02-24-2023 22:40:26.303,Watts,683.800000,Volts,206.373333,Amps,1.167333,PF,0.946347,Mark,2023-...
+
+and the log of one node of an MLPerf training run, whose other lines say nothing of power:
+
+    :::MLLOG {"time_ms": 1715960308411, "event_type": "POINT_IN_TIME", "key": "power_reading", "value": 4316, ...}
 
 What becomes of the readings says `attest.collect.readings`. A power that is negative, not a number or larger than any
 feed carries ends the import with its line number: such a log is not evidence, and to drop the line would be to smooth
@@ -19,6 +23,7 @@ it.
     ([683800, 700000], [])
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -33,6 +38,7 @@ from attest.format.fields import MAX_TEXT
 _LINE_BITS: Final = 40
 
 _YOKOGAWA: Final = "Time,"
+_MLLOG: Final = ":::MLLOG "
 _YOKOGAWA_TIME: Final = re.compile(r"(\d\d)-(\d\d)-(\d{4}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?)", re.ASCII)
 
 
@@ -93,6 +99,8 @@ def _read_file(
         if parse is None:
             if text.startswith(_YOKOGAWA) and "Watts," in text:
                 parse = _yokogawa(options)
+            elif text.startswith(_MLLOG):
+                parse = _mllog(options)
             else:
                 parse = _csv(Layout.of(text, options.columns, place), options, place)
                 continue
@@ -154,6 +162,24 @@ def _yokogawa(options: Options) -> Callable[[str, str], _Reading | None]:
             _time(f"{year}-{month}-{day} {clock}", options.utc_offset, place),
             _power(pairs["Watts"], 1000, place),
             pairs.get("Mark"),
+        )
+
+    return parse
+
+
+def _mllog(options: Options) -> Callable[[str, str], _Reading | None]:
+    def parse(text: str, place: str) -> _Reading | None:
+        if options.node is None:
+            refuse("import/column", place, "an MLPerf log names no node", "say whom it measures with --node")
+        try:
+            event = json.loads(text.removeprefix(_MLLOG), parse_float=str)
+            if event["key"] != "power_reading":
+                return None
+            time, value = str(event["time_ms"]), str(event["value"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            refuse("import/line", place, f"not an event of MLPerf's log: {type(error).__name__} {error}")
+        return _Reading(
+            _name(options.node, place), _time(time, options.utc_offset, place), _power(value, 1000, place), None
         )
 
     return parse

@@ -1,6 +1,7 @@
 """Power logs: columns by name, times and watts exactly, every irregularity as what it is."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -210,3 +211,33 @@ def test_any_bytes_give_a_log_or_one_error(lines: list[bytes]) -> None:
     else:
         for series in log.nodes.values():
             assert (series.time_ms[1:] > series.time_ms[:-1]).all()
+
+
+MLLOG = ':::MLLOG {{"time_ms": {}, "event_type": "POINT_IN_TIME", "key": "{}", "value": {}, "metadata": ""}}'
+
+
+def test_the_log_of_a_node_of_an_mlperf_run(shared: Path) -> None:
+    lines = [MLLOG.format(T, "power_measurement_start", "null"), MLLOG.format(T + 1000, "power_reading", "4316.5")]
+    log = read("\n".join(lines), Options(node="node_1"))
+    assert (log.nodes["node_1"].values.tolist(), log.irregularities) == ([4_316_500], [])
+    raw = shared / "data" / "mlperf-train-512h100-smc" / "raw-format-sample" / "node_1.txt"
+    values = read(raw.read_text(), Options(node="node_1")).nodes["node_1"].values
+    assert (len(values), values[:2].tolist()) == (1_702, [4_316_000, 6_930_000])
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "code"),
+    [
+        (MLLOG.format(T, "power_reading", "-5"), Options(node="a"), "import/value"),
+        (MLLOG.format(T, "power_reading", "null"), Options(node="a"), "import/value"),
+        (MLLOG.format("null", "power_reading", "5"), Options(node="a"), "import/time"),
+        (MLLOG.format(T, "power_reading", "5"), Options(), "import/column"),
+        (MLLOG.format(T, "run_start", "5"), Options(node="a"), "import/empty"),
+        (":::MLLOG {", Options(node="a"), "import/line"),
+        (":::MLLOG []", Options(node="a"), "import/line"),
+    ],
+)
+def test_what_is_wrong_in_such_a_log(line: str, options: Options, code: str) -> None:
+    with pytest.raises(ImportDataError) as info:
+        read(line, options)
+    assert info.value.code == code
