@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
-from attest.collect.collector import Sample
+from attest.collect.collector import Refusals, Sample
 from attest.collect.dcgm import Scrape
 from attest.collect.dcgm_fields import MAX_COUNTER, MAX_RATIO, PPM, RATIOS, Field
 from attest.collect.fetch import EXTRA
-from attest.collect.scraping import Refusals
 from attest.errors import CollectError, MissingError
 
 REOPEN_MS: Final = 60_000

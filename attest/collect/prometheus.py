@@ -21,13 +21,13 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from attest.collect.collector import Refusals
 from attest.collect.collector import Sample as Taken
 from attest.collect.dcgm import Scrape, Wrong, read_samples, stop
 from attest.collect.exporters import AMD, DCGM, TPU
 from attest.collect.exposition import MAX_LABELS, Sample, is_value
 from attest.collect.fetch import JSON, MAX_QUOTED, Fetcher, endpoint_of
 from attest.collect.irregular import Irregularity, Kind
-from attest.collect.scraping import Refusals
 from attest.collect.times import Times
 from attest.errors import CollectError, ImportDataError
 

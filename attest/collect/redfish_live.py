@@ -15,11 +15,10 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from attest.collect.clock import Session, Shift, irregularity, zone_of
-from attest.collect.collector import Reading, Sample
+from attest.collect.collector import Reading, Refusals, Sample
 from attest.collect.fetch import JSON, Fetcher, Reply, endpoint_of
 from attest.collect.irregular import Irregularity
 from attest.collect.redfish import METERS, Resource, kind_of, parse_resource, read_resource
-from attest.collect.scraping import Refusals
 from attest.errors import CollectError, ImportDataError
 
 MAX_RESOURCES: Final = 128  # asked of one endpoint at one time

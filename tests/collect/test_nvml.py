@@ -207,6 +207,18 @@ def test_a_device_without_energy_is_presence_only() -> None:
     assert [(i.kind, i.who) for i in found] == [(Kind.PRESENCE, "GPU-0")]
 
 
+def test_energy_that_is_renewed_every_100_ms_is_neither_stale_nor_a_jump() -> None:
+    gpu = Gpu("GPU-0", gpm=False)
+    collector = Nvml("nvml", "n1", Library(gpu))
+    scrapes = []
+    for k in range(1, 400):
+        gpu.energy = 1_000_000 + 70_000 * (25 * k // 100)  # 700 W, asked every 25 ms
+        scrapes += collector.collect(T + 25 * k).scrapes
+    found: list[Irregularity] = []
+    (host,) = gather_series(scrapes, found).values()
+    assert (len(host.devices["GPU-0"].time_ms), found) == (399, [])
+
+
 @pytest.mark.parametrize("name", ["energy", "power", "clock", "sample"])
 @pytest.mark.parametrize("error", [pynvml.NVML_ERROR_TIMEOUT, pynvml.NVML_ERROR_UNKNOWN, pynvml.NVML_ERROR_IRQ_ISSUE])
 def test_another_error_refuses_one_value_of_one_device(name: str, error: int) -> None:

@@ -151,6 +151,17 @@ def test_one_host_is_asked_for_under_both_of_its_labels(fetcher: Fetcher) -> Non
     assert {s.uid for s in ask(fetcher, server, T + 60_000)[0]} == {"GPU-1", "GPU-2", "GPU-3"}
 
 
+def test_a_vgpu_has_no_energy_and_is_not_lost(fetcher: Fetcher) -> None:
+    series = [
+        energies("GPU-1", 60),
+        (labels("GPU-2", name="DCGM_FI_DEV_VGPU_LICENSE_STATUS"), [(T + 1000 * k, "1") for k in range(0, 60, 15)]),
+    ]
+    scrapes, found = ask(fetcher, Server(series), T + 60_000)
+    (host,) = gather_series(scrapes, found).values()
+    assert len(host.devices["GPU-2"].time_ms) == 4
+    assert [(i.kind, i.who) for i in found] == [(Kind.PRESENCE, "GPU-2")]
+
+
 def test_a_host_is_quoted_in_the_query(fetcher: Fetcher) -> None:
     asked = []
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from attest.collect.collector import Collector, Sample
+from attest.collect.collector import MAX_REFUSALS, Collector, Sample
 from attest.collect.dcgm_fields import Field
 from attest.collect.devices import gather_series
 from attest.collect.fetch import Fetcher
 from attest.collect.irregular import Irregularity, Kind
-from attest.collect.scraping import MAX_REFUSALS, Exporter
+from attest.collect.scraping import Exporter
 from tests.collect.hostile import Chunks, reply, serve
 
 pytest.importorskip("httpx")
