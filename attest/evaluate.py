@@ -7,6 +7,7 @@ is younger cannot have been witnessed yet.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -29,6 +30,7 @@ from attest.traffic import Traffic
 from attest.worth import Quality
 
 NONE: Final = Relief()
+DAY: Final = 86_400  # s
 
 
 class Copied(NamedTuple):
@@ -140,6 +142,14 @@ class View:
     def fewest_buckets(self, window_s: int) -> int:
         """How many whole buckets lie in a rolling window that begins on the edge of one: what counts for low."""
         return min(window_s // self.agreement.bucket_s, self.window[1] - self.window[0])
+
+    def days(self, span: Window) -> list[Window]:
+        """The UTC days of some buckets; a bucket longer than a day is a piece of its own."""
+        first, end = span
+        bucket = self.agreement.bucket_s
+        days = sorted({b * bucket // DAY for b in range(first, end)})
+        edges = sorted({first, end, *(min(max(-(-d * DAY // bucket), first), end) for d in days)})
+        return list(pairwise(edges))
 
     @cached_property
     def unpinned(self) -> tuple[str, ...]:

@@ -7,12 +7,15 @@ import click
 
 from attest.cli.params import PASSPHRASE
 from attest.cli.verb import Entry, Verb, Verbs, console
+from attest.cli.workloads import WORKLOADS, asked_of
+from attest.cli.workloads import options as workload_options
 
 DAY: Final = 86_400  # seconds; no statement states a longer interval or a clock that is worse
 MAX_OFFSET: Final = 946_684_800  # seconds from 1970 to 2000, before which no stamp is read
 
 
 LAZY: Final = {
+    "slurm": Entry("attest.cli.workloads:slurm", "Print which runs files of Slurm, kubectl or the lab tell of."),
     "nvml": Entry("attest.cli.import_nvml:nvml", "Import what nvidia-smi -q -x and rocm-smi --json print."),
     "redfish": Entry("attest.cli.import_redfish:redfish", "Import Redfish resources of servers and PDUs."),
     "prometheus": Entry("attest.cli.import_prometheus:prometheus", "Import dcgm-exporter's history from Prometheus."),
@@ -28,7 +31,8 @@ def import_() -> None:
     """
 
 
-def _offset(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+def offset(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """The option --utc-offset, in seconds."""
     if value is None:
         return None
     from attest.collect.stamps import parse_offset
@@ -75,7 +79,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--log", metavar="DIR", help="The log to append to."),
         click.option(
             "--utc-offset",
-            callback=_offset,
+            callback=offset,
             metavar="±HH:MM",
             help="The zone of times that name none; there is no default.",
         ),
@@ -174,13 +178,16 @@ def power(
 @import_.command(
     cls=Verb,
     example="attest import dcgm dcgm-1745514060.prom dcgm-1745514120.prom --dry-run\n"
-    "attest import dcgm history.prom --host n1 --interval 30 --dry-run",
+    "attest import dcgm history.prom --host n1 --interval 30 --dry-run\n"
+    "attest import dcgm history.prom --workloads runs.csv --labels labels.toml --dry-run",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @HOST
 @INTERVAL
 @START
 @STEP
+@WORKLOADS
+@workload_options
 @options
 def dcgm(
     files: Sequence[str],
@@ -195,13 +202,15 @@ def dcgm(
     """Import text expositions of dcgm-exporter, of any version, one file a scrape or a history with timestamps.
 
     The time of a scrape comes from the timestamps in the file, else from --start and --step, else from the
-    file's name. FILES are read in the order given, which is that of their recording; - is stdin.
+    file's name. FILES are read in the order given, which is that of their recording; - is stdin. With --workloads,
+    --labels or --salts intervals are said to belong to the runs that had the devices.
     """
     from attest.cli.import_files import Where, import_dcgm
     from attest.collect.times import Times
 
     times = Times(*start_and_step(start, step, len(files)), utc_offset)
-    show(import_dcgm(files, times, host, interval, Where(**where_to)), form)
+    asked = asked_of(where_to, utc_offset)
+    show(import_dcgm(files, times, host, interval, Where(**where_to), asked), form)
 
 
 def start_and_step(start: int | None, step: int | None, files: int) -> tuple[int | None, int | None]:

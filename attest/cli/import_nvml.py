@@ -7,6 +7,8 @@ import click
 
 from attest.cli.import_ import HOST, INTERVAL, START, STEP, options, show, start_and_step
 from attest.cli.verb import Verb
+from attest.cli.workloads import WORKLOADS, asked_of
+from attest.cli.workloads import options as workload_options
 
 
 @click.command(
@@ -17,6 +19,8 @@ from attest.cli.verb import Verb
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @HOST
 @INTERVAL
+@WORKLOADS
+@workload_options
 @START
 @STEP
 @options
@@ -44,4 +48,5 @@ def nvml(
     times = Times(*start_and_step(start, step, len(files)), utc_offset)
     found: list[Irregularity] = []
     scrapes = read_smi(((name, whole(name)) for name in files), host or "", times, found)
-    show(import_scrapes(scrapes, found, host, interval, Where(**where_to)), form)
+    asked = asked_of(where_to, utc_offset)
+    show(import_scrapes(scrapes, found, host, interval, Where(**where_to), asked), form)

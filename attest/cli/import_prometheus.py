@@ -7,6 +7,8 @@ import click
 
 from attest.cli.import_ import HOST, INTERVAL, options, show, stamp
 from attest.cli.verb import Verb
+from attest.cli.workloads import WORKLOADS, asked_of
+from attest.cli.workloads import options as workload_options
 
 
 @click.command(
@@ -18,6 +20,8 @@ from attest.cli.verb import Verb
 @click.argument("sources", nargs=-1, required=True, metavar="URL|FILES...")
 @HOST
 @INTERVAL
+@WORKLOADS
+@workload_options
 @click.option("--from", "start", callback=stamp, metavar="TIME", help="Ask the URL for what is after this.")
 @click.option("--until", "end", callback=stamp, metavar="TIME", help="And until this, including it.")
 @click.option("--ca", metavar="FILE", help="Certificates to verify the URL's TLS with, in place of the system's.")
@@ -46,15 +50,16 @@ def prometheus(
 
     urls = [source for source in sources if source.startswith(("http://", "https://"))]
     found: list[Irregularity] = []
+    asked = asked_of(where_to, utc_offset)
     place = Where(**where_to)
     if not urls:
         if start is not None or end is not None or ca is not None:
             raise click.UsageError("--from, --until and --ca are of a URL", click.get_current_context())
         scrapes = read_replies(((name, whole(name)) for name in sources), found)
-        show(import_scrapes(scrapes, found, host, interval, place), form)
+        show(import_scrapes(scrapes, found, host, interval, place, asked), form)
         return
     if len(sources) > 1 or start is None or end is None or end <= start:
         raise click.UsageError("one URL, with --from before --until", click.get_current_context())
     with Fetcher(seconds=MAX_SECONDS, limit=MAX_REPLY, ca=ca) as fetcher:
         scrapes = read_history(fetcher, urls[0], host, start, end, found)
-        show(import_scrapes(scrapes, found, host, interval, place), form)
+        show(import_scrapes(scrapes, found, host, interval, place, asked), form)

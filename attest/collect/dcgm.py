@@ -8,6 +8,7 @@ UUID, whatever else stands beside it.
   repeats was read at different moments: the largest is the last, and the difference is recorded. What profiling says
   is of the instance and counts by its share of the slices; DRAM activity has no such share and is left out.
 - A board that several pods share stands there once for each of them: the same.
+- `pod`, `namespace` and `container` say who has a device where the exporter maps pods, `hpc_job` where jobs.
 - A vGPU has neither an energy counter nor profiling: a device that is present, and no more.
 
 An exposition has no time of its own. It is that of its lines where these have timestamps, and else what
@@ -27,7 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from attest.collect.dcgm_fields import BOARD, PPM, RATIOS, Field, slices
-from attest.collect.exporters import AMD, Exporter, exporter_of
+from attest.collect.exporters import AMD, Exporter, Holder, exporter_of, holder_of, minor_of
 from attest.collect.exposition import Sample, parse_sample
 from attest.collect.irregular import Irregularity, Kind, refuse, require_bounded
 from attest.collect.stamps import FIRST, LAST
@@ -42,7 +43,8 @@ _WHOLE: Final = frozenset({Field.DRAM, Field.ELAPSED, Field.MMA})  # instances h
 
 
 class Scrape(NamedTuple):
-    """One device in one exposition, counted from 0; a field without a value is absent from `values`."""
+    """One device in one exposition, counted from 0; a field without a value is absent from `values`. `minor` is the
+    device's number on its host, `holders` who had it as far as the exporter was told."""
 
     exposition: int
     time_ms: int
@@ -52,6 +54,8 @@ class Scrape(NamedTuple):
     serial: str
     model: str
     values: Mapping[Field, int]
+    minor: int | None = None
+    holders: tuple[Holder, ...] = ()
 
 
 class _Line(NamedTuple):
@@ -240,7 +244,9 @@ def _reduce(
     if len(set(energies)) > 1:
         numbers = {"least_mj": min(energies), "largest_mj": max(energies), "repeats": len(energies)}
         found.append(Irregularity(Kind.DIFFERS, where, uid, time_ms, numbers))
-    return Scrape(exposition, time_ms, where, host, uid, board.serial, board.model, values)
+    holders = sorted({holder for line in held if (holder := holder_of(line.sample.labels)) is not None})
+    minor = minor_of(board.lines[0].sample.labels)
+    return Scrape(exposition, time_ms, where, host, uid, board.serial, board.model, values, minor, tuple(holders))
 
 
 def _values(lines: Iterable[_Line]) -> list[int]:

@@ -24,6 +24,15 @@ from attest.collect.dcgm_fields import NAMES, Field, convert
 from attest.collect.exposition import Sample
 
 
+class Holder(NamedTuple):
+    """Who has a device: a container of a pod, or a job of a batch system."""
+
+    namespace: str = ""
+    pod: str = ""
+    container: str = ""
+    job: str = ""
+
+
 class Identity(NamedTuple):
     """Whose sample it is; what a label does not say is empty."""
 
@@ -73,6 +82,8 @@ class Exporter(NamedTuple):
 
 
 _PERCENT: Final = Decimal(10_000)  # to ppm
+_ITSELF: Final = "dcgm-exporter"  # in the names of the pods of the exporter itself
+_DIGITS: Final = 6  # more than any device's number has
 
 DCGM: Final = Exporter(
     "dcgm", NAMES, ("UUID", "uuid"), ("Hostname", "hostname"), "DCGM_FI_DEV_SERIAL", "modelName", "GPU_I_ID"
@@ -123,3 +134,21 @@ def exporter_of(sample: Sample) -> Exporter | None:
     if sample.name.startswith("gpu_") and {"serial_number", "gpu_uuid"} & sample.labels.keys():
         return AMD
     return None
+
+
+def holder_of(labels: Mapping[str, str]) -> Holder | None:
+    """The pod or job of a sample. What went through Prometheus may have the pod that the exporter runs in as `pod`, and
+    that of the device as `exported_pod`, or none where nobody has it."""
+    pod, namespace, container = (
+        labels.get(f"exported_{name}", labels.get(name, "")) for name in ("pod", "namespace", "container")
+    )
+    if _ITSELF in pod:
+        pod = ""
+    job = labels.get("hpc_job", "")
+    return Holder(namespace, pod, container, job) if pod or job else None
+
+
+def minor_of(labels: Mapping[str, str]) -> int | None:
+    """The number of `nvidia3`, else of `gpu="3"`."""
+    number = labels.get("device", "").removeprefix("nvidia") or labels.get("gpu", "")
+    return int(number) if number.isascii() and number.isdigit() and len(number) < _DIGITS else None

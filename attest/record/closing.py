@@ -15,6 +15,7 @@ that the chain has spoken for, which are too late for any statement and are drop
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -32,6 +33,7 @@ from attest.format.bodies import UsageBody
 from attest.format.vocabulary import Role
 from attest.record.causes import Cause, Causes
 from attest.record.frames import believed, disbelieved, scrapes
+from attest.record.run_names import RunNames
 from attest.record.spool import Frame, Spool
 from attest.record.target import Target, salt
 from attest.sign.signer import Signer
@@ -44,13 +46,14 @@ Sign = Callable[[str], bytes]
 
 
 class Window(NamedTuple):
-    """How long intervals and windows are, in s, how long a time may be stated as missing by itself, and the host's name
-    in what collectors say, None for the only one."""
+    """How long intervals and windows are, in s, how long a time may be stated as missing by itself, the host's name in
+    what collectors say, None for the only one, and how runs are named, if they are."""
 
     interval: int
     window: int
     longest: int
     host: str | None = None
+    runs: RunNames | None = None
 
     def due(self, now_ms: int) -> int:
         """The end of the last window that can be closed, Unix s."""
@@ -107,7 +110,9 @@ def close_windows(
     host = _host(gather_series(reading.of(scrapes(why.watch(frames()))), found), window.host)
     options = UsageOptions(window.interval, window.window, target.last_counters(), end)
     try:
-        drafts = list(usage_drafts(host, rosters, target.chain, options, salt, found))
+        with nullcontext() if window.runs is None else window.runs.of(host, found) as naming:
+            options = options._replace(naming=naming)
+            drafts = list(usage_drafts(host, rosters, target.chain, options, salt, found))
     except (ImportDataError, LogError) as error:
         if error.code in NOT_YET:
             return Closed(0, until, undeclared=tuple(sorted(reading.undeclared)))

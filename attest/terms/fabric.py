@@ -40,10 +40,12 @@ _NOTHING: Final = Traffic()
 
 
 class Fabric(NamedTuple):
-    """In MiB, of any one accelerator: what it moved for certain and at most; where the column alone leaves it over the
-    cap, how much that is. And device-seconds that would have to be shown idle or off, of those that are not known."""
+    """In MiB, of any one accelerator: what it moved for certain, that with what is disputed, and at most; where the
+    column alone leaves it over the cap, how much that is. And device-seconds that would have to be shown idle or off,
+    of those that are not known."""
 
     low: int = 0
+    claimed: int = 0
     high: int = 0
     stuck: int = 0
     needed_s: int = 0
@@ -53,6 +55,7 @@ class Fabric(NamedTuple):
         """Of two sites."""
         return Fabric(
             max(self.low, other.low),
+            max(self.claimed, other.claimed),
             max(self.high, other.high),
             max(self.stuck, other.stuck),
             self.needed_s + other.needed_s,
@@ -67,8 +70,10 @@ def fabric_of(view: View, term: ScaleCap) -> Fabric:
     if traffic.count > MAX_MOVED or moves.sets * buckets > MAX_SETS:
         detail = f"{traffic.count:,} device-buckets with traffic, {moves.sets:,} sets of accelerators that were moved"
         raise UnsupportedError("unsupported/size", detail)
-    by_word = term.assurance <= SOFTWARE
-    return _High(view, term, moves, traffic if by_word else _NOTHING).fabric()._replace(low=_low(view, term, moves))
+    by_word, worth = term.assurance <= SOFTWARE, view.worth
+    low = _low(view, term, moves, worth.admitted)
+    claimed = _low(view, term, moves, worth.claimed) if worth.disputed.any() else low
+    return _High(view, term, moves, traffic if by_word else _NOTHING).fabric()._replace(low=low, claimed=claimed)
 
 
 def _counting(view: View, rows: Table, mask: Mask, index: Ints, bucket: Ints) -> Table:
@@ -82,10 +87,10 @@ def _moved(view: View, traffic: Traffic, mask: Mask) -> Table:
     return _counting(view, rows, mask, rows[:, Moved.INDEX], rows[:, Moved.BUCKET])
 
 
-def _low(view: View, term: ScaleCap, moves: Moves) -> int:
-    """What one accelerator moved on runs for certain, by statements in whose windows no independent meter shows it to
-    be off. Of those that rosters moved one bucket of one statement is certain."""
-    rows = _moved(view, view.evidence.traffic, view.worth.admitted)
+def _low(view: View, term: ScaleCap, moves: Moves, mask: Mask) -> int:
+    """What one accelerator moved on runs for certain, by statements of a mask in whose windows no independent meter
+    shows it to be off. Of those that rosters moved one bucket of one statement is certain."""
+    rows = _moved(view, view.evidence.traffic, mask)
     label = rows[:, Moved.LABEL]
     rows = rows[label > UNNAMED if term.label is None else label == term.label]
     rows = rows[~denied(view, rows[:, Moved.INDEX], rows[:, Moved.GROUP])]
@@ -213,7 +218,9 @@ class _High:
         needed = _needed(high[over] - self.limit, seconds[over], charge[over]) * weight[over]
         most = int(high.max(initial=0))
         missing = total(charge.sum(axis=1) * weight)
-        self.found = self.found.beside(Fabric(0, most, stuck if stuck > self.limit else 0, total(needed), missing))
+        stuck = stuck if stuck > self.limit else 0
+        here = Fabric(high=most, stuck=stuck, needed_s=total(needed), missing_s=missing)
+        self.found = self.found.beside(here)
 
 
 def _needed(excess: Array, seconds: Array, charge: Array) -> Array:

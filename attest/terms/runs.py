@@ -18,6 +18,7 @@ from attest.evaluate import View
 from attest.facts import Mask, Table, Work
 from attest.figures import INDEPENDENT
 from attest.terms.case import Case
+from attest.terms.disputed import only_disputed
 from attest.terms.settle import Settled
 from attest.usage import CLASS_STEP
 from attest.verdict import Finding, Outcome, TermResult
@@ -35,6 +36,21 @@ class Named(NamedTuple):
     rows: Table
     lineage: Ints
     keys: list[Key]
+
+
+class Largest(NamedTuple):
+    """The largest run: how large it is for certain, and which lineage it is."""
+
+    amount: int
+    lineage: int
+    tie: Tie = Tie.LINEAGE
+
+    @property
+    def whose(self) -> str:
+        """Its lineage in words."""
+        if not self.amount:
+            return "no run admitted"
+        return f"a run without {self.tie}" if self.lineage == ALONE else f"{self.tie} {self.lineage % (1 << 64)}"
 
 
 def named(number: int, view: View, mask: Mask, label: int | None, tie: Tie = Tie.LINEAGE) -> Named:
@@ -68,24 +84,28 @@ def result(
     case: Case[RunCap] | Case[ScaleCap],
     code: str,
     lost: tuple[Finding, ...],
-    low: int,
+    low: Largest,
+    claimed: Largest,
     high: int,
     limit: int,
-    text: str,
-    breach: str,
+    breach: Callable[[Largest], str],
     unit: str,
     settle: Callable[[], Settled],
 ) -> TermResult:
-    """A term about the largest run; `breach` says what breaks it, `settle` what would prove it."""
-    numbers = {"low": low, "high": high, "limit": limit}
+    """A term about the largest run: as admitted, and with what is disputed; `breach` says what of one breaks it,
+    `settle` what would prove it."""
+    numbers = {"low": low.amount, "high": high, "limit": limit}
     findings: tuple[Finding, ...] = ()
     outcome = Outcome.UNPROVEN
-    if low > high:
+    if low.amount > high:
         why = "admitted is above the worst case: the evidence contradicts itself"
         findings = (Finding("bounds/crossed", Outcome.UNPROVEN, why, numbers=numbers),)
-    elif low > limit:
+    elif low.amount > limit:
         outcome = Outcome.BREACHED
-        findings = (Finding(code, Outcome.BREACHED, breach, numbers=numbers),)
+        findings = (Finding(code, Outcome.BREACHED, breach(low), numbers=numbers),)
+    elif high > limit and claimed.amount > limit:
+        numbers["disputed"] = claimed.amount
+        findings = (only_disputed(Finding(code, Outcome.BREACHED, breach(claimed), numbers=numbers)),)
     elif high > limit:
         why = "whatever was not shown to be off may have been one run"
         found = settle()
@@ -95,12 +115,12 @@ def result(
         outcome = Outcome.HOLDS
     known = None if lost else high
     return case.result(
-        outcome, text, (*lost, *findings), unit=unit, low=low, high=known, limit=limit, tightest=known
-    )  # fmt: skip
-
-
-def whose(low: int, lineage: int, tie: Tie = Tie.LINEAGE) -> str:
-    """A lineage in words."""
-    if not low:
-        return "no run admitted"
-    return f"a run without {tie}" if lineage == ALONE else f"{tie} {lineage % (1 << 64)}"
+        outcome,
+        low.whose,
+        (*lost, *findings),
+        unit=unit,
+        low=low.amount,
+        high=known,
+        limit=limit,
+        tightest=known,
+    )

@@ -11,13 +11,14 @@ from attest.agreement import ScaleCap
 from attest.compute.exact import Array, add, gathered
 from attest.errors import UnsupportedError
 from attest.evaluate import View
-from attest.facts import Cell, Table, Work
+from attest.facts import Cell, Mask, Table, Work
 from attest.figures import SOFTWARE
 from attest.format.vocabulary import Label
 from attest.terms.case import Case
 from attest.terms.declared import intact
+from attest.terms.disputed import admitted, claimed, only_disputed
 from attest.terms.fabric import Fabric, fabric_of
-from attest.terms.runs import ALONE, MAX_TRIED, Key, denied, named, result, whose
+from attest.terms.runs import ALONE, MAX_TRIED, Key, Largest, denied, named, result
 from attest.terms.settle import Settled, device_time, of_these, settle_devices
 from attest.usage import CYCLES_KNOWN
 from attest.verdict import Finding, Outcome, TermResult, worst
@@ -57,11 +58,12 @@ def _judge_fabric(moved: Fabric, limit: int, views: Sequence[View], level: int) 
     if moved.low > moved.high:
         why = "admitted is above the worst case: the evidence contradicts itself"
         return Outcome.UNPROVEN, (Finding("bounds/crossed", Outcome.UNPROVEN, why, numbers=numbers),)
-    if moved.low > limit:
-        text = f"the fabric of an accelerator on runs moved {_amount(moved.low)}, at most {_amount(limit)}"
-        return Outcome.BREACHED, (
-            Finding("term/scale-cap", Outcome.BREACHED, text, start=start, end=end, numbers=numbers),
-        )
+    if moved.claimed > limit and moved.high > limit:
+        text = f"the fabric of an accelerator on runs moved {_amount(moved.claimed)}, at most {_amount(limit)}"
+        breach = Finding("term/scale-cap", Outcome.BREACHED, text, start=start, end=end, numbers=numbers)
+        if moved.low > limit:
+            return Outcome.BREACHED, (breach,)
+        return Outcome.UNPROVEN, (only_disputed(breach),)
     if moved.high <= limit:
         return Outcome.HOLDS, ()
     text = f"the fabric of an accelerator on runs may have moved {_amount(moved.high)}, at most {_amount(limit)}"
@@ -95,27 +97,30 @@ def _judge_devices(case: Case[ScaleCap]) -> TermResult:
     views, lost = intact(case)
     if not views:
         return case.result(Outcome.UNPROVEN, "no bound", lost, unit="accelerators", limit=term.devices)
-    low, largest = _at_once(views, label)
+    low = _at_once(views, admitted(views), label)
+    masks = claimed(views)
+    disputed = low if masks is None else _at_once(views, masks, label)
     level = int(term.assurance)
     on = add(*(_on(view, level) for view in views))
     most, dark = (_at_most_at_once(views, label), _dark_at_once(views)) if level <= SOFTWARE else (on, on)
     high = min(int(on.max()), int(most.max()))
-    text = whose(low, largest)
-    breach = f"{text} had {low:,} accelerators at once, at most {term.devices:,}"
+
+    def breach(run: Largest) -> str:
+        return f"{run.whose} had {run.amount:,} accelerators at once, at most {term.devices:,}"
 
     def settle() -> Settled:
         return settle_devices(views, most - term.devices, dark, level)
 
-    return result(case, "term/scale-cap", lost, low, high, term.devices, text, breach, "accelerators", settle)
+    return result(case, "term/scale-cap", lost, low, disputed, high, term.devices, breach, "accelerators", settle)
 
 
-def _at_once(views: Sequence[View], label: int | None) -> tuple[int, int]:
+def _at_once(views: Sequence[View], masks: Sequence[Mask], label: int | None) -> Largest:
     """The most accelerators that one lineage had at one time for certain, and which: at some moment of a window it has
     at least the mean of what the statements of that window name."""
     seconds: dict[tuple[Key, int, int], int] = {}
-    for number, view in enumerate(views):
+    for number, (view, mask) in enumerate(zip(views, masks, strict=True)):
         account = view.account
-        found = named(number, view, account.worth.admitted, label)
+        found = named(number, view, mask, label)
         windows = account.worth.windows[np.searchsorted(account.worth.indices, found.rows[:, Work.INDEX])]
         within = (
             (windows[:, 0] >= view.start)
@@ -133,7 +138,7 @@ def _at_once(views: Sequence[View], label: int | None) -> tuple[int, int]:
         devices = -(-amount // (end - start))
         if devices > most:
             most, whose = devices, lineage
-    return most, whose
+    return Largest(most, whose)
 
 
 def _on(view: View, level: int) -> Array:

@@ -15,6 +15,7 @@ from attest.record.closing import Window
 from attest.record.local import LocalLog
 from attest.record.metrics import Metrics
 from attest.record.recorder import Recorder, Times
+from attest.record.run_names import RunNames
 from attest.record.spool import Spool
 from attest.sign.notes import sign_note
 from tests.collect.test_import import ORIGIN, START, signer
@@ -93,6 +94,7 @@ class Rig:
     clock: PlayedClock
     devices: Devices
     limit: int = 1 << 20
+    runs: RunNames | None = None
 
     @classmethod
     def of(cls, path: Path, minutes: int) -> "Rig":
@@ -100,7 +102,7 @@ class Rig:
         return cls(path, clock, Devices(clock))
 
     def recorder(self, spool: Spool, **options: Any) -> Recorder:
-        window = Window(MINUTE, WINDOW, 30 * 86_400)
+        window = Window(MINUTE, WINDOW, 30 * 86_400, runs=self.runs)
         log = LocalLog(
             self.path / "log",
             [lambda: signer("host"), lambda: signer("next")],

@@ -4,6 +4,7 @@ import errno
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -14,11 +15,14 @@ from attest.compute.columns import SPAN
 from attest.format.act import possession
 from attest.format.bodies import UsageBody
 from attest.format.key_acts import KeysBody, Rotate
-from attest.format.vocabulary import Column, Kind, Role, State
+from attest.format.runs import NO_RUN
+from attest.format.vocabulary import Column, Kind, Label, Role, State
 from attest.log.merkle import leaf_hash
 from attest.record import recorder
 from attest.record.chain import sign_next
+from attest.record.run_names import RunNames
 from attest.store import disk
+from attest.store.salts import new_salts
 from attest.store.writer import LogWriter
 from tests.collect.test_import import HOST, START, Site, signer, site
 from tests.record.rig import MILLIWATTS, MINUTE, UIDS, Rig, Stopped
@@ -265,6 +269,42 @@ def test_a_key_that_is_rotated_loses_no_interval(rig: Rig, site: Site) -> None:
     assert missing(site) == []
     kinds = [type(statement.body) for statement in site.statements(HOST)]
     assert kinds == [UsageBody, KeysBody, UsageBody, UsageBody]
+
+
+def named(site: Site) -> list[tuple[int, set[int]]]:
+    """By statement how many runs it names, and the runs of its first device's spans."""
+    found = []
+    for statement in site.statements(HOST):
+        body = statement.body
+        assert isinstance(body, UsageBody)
+        length = (statement.end - statement.start) // body.interval
+        spans = np.frombuffer(body.spans, SPAN)
+        found.append((len(body.runs), set(spans["run"][spans["first"] < length].tolist())))
+    return found
+
+
+def test_statements_say_which_run_an_interval_belongs_to(rig: Rig, site: Site) -> None:
+    new_salts(site.path / "salts")
+    times = [datetime.fromtimestamp(START + minute * MINUTE, UTC).isoformat() for minute in (5, 25)]
+    site.file("runs.csv", f"run,label,start,end,host\nllama-7,training,{times[0]},{times[1]},n1\n")
+    rig.runs = RunNames((str(site.path / "runs.csv"),), None, str(site.path / "salts"))
+    rig.run()
+    require_all(site, 1, 30)
+    assert named(site) == [(1, {0, NO_RUN}), (1, {0}), (1, {0, NO_RUN})]
+    runs = {body.runs[0] for s in site.statements(HOST) if isinstance(body := s.body, UsageBody)}
+    assert {(run.label, bool(run.lineage)) for run in runs} == {(Label.TRAINING, True)} and len(runs) == 1
+    assert "llama-7" in (site.path / "salts").read_text()
+
+
+def test_files_of_workloads_that_cannot_be_read_keep_no_window_open(
+    rig: Rig, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    new_salts(site.path / "salts")
+    rig.runs = RunNames((str(site.path / "nowhere.csv"),), None, str(site.path / "salts"))
+    rig.run()
+    require_all(site, 1, 30)
+    assert named(site) == [(0, {NO_RUN})] * 3
+    assert "no runs are named" in caplog.text
 
 
 def test_dying_at_every_change_of_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
