@@ -20,7 +20,8 @@ from attest.format.bodies import MAX_BLOCK
 T = TypeVar("T")
 MAX_INPUT: Final = MAX_BLOCK  # bytes: nothing that is read whole is larger than a block
 _PART: Final = 1 << 20
-PRIVATE: Final = (b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN ENCRYPTED PRIVATE KEY-----")  # attest.sign.files
+# Of attest.sign.files and attest.store.salts.
+PRIVATE: Final = (b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"attest-salts/1 ")
 
 
 class Time(click.ParamType[int]):
@@ -60,8 +61,8 @@ FORMAT = click.option(
 
 
 def KEY_FILE(what: str) -> Callable[[Callable[..., object]], Callable[..., object]]:  # noqa: N802 - beside the others
-    """The option for the private key that signs."""
-    return click.option("--key", "key_path", required=True, metavar="FILE", help=what)
+    """The option for the private key that signs: a file, or a URI (attest.sign.named)."""
+    return click.option("--key", "key_path", required=True, metavar="KEY", help=what)
 
 
 def read(path: str) -> bytes:
@@ -99,7 +100,9 @@ def write(path: str, data: bytes) -> None:
     try:
         if _is_private(path):
             hint = "name another file"
-            raise MissingError("output/refused", f"{path} is a private key, and is not overwritten", hint=hint)
+            raise MissingError(
+                "output/refused", f"{path} is a private key, or holds salts, and is not overwritten", hint=hint
+            )
         if os.path.lexists(path) and not Path(path).is_file():  # a device, a pipe
             Path(path).write_bytes(data)
         else:

@@ -16,13 +16,15 @@ after a restart of the host engine.
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from attest.collect.cycles import per_sm
 from attest.collect.dcgm import Scrape
-from attest.collect.dcgm_fields import PPM, RATIOS, Field
+from attest.collect.dcgm_fields import COUNTERS, NONE, PPM, RATIOS, Field
+from attest.collect.exporters import Holder
 from attest.collect.irregular import (
     MAX_STEP_BACK,
     Irregularity,
@@ -37,15 +39,22 @@ from attest.format.vocabulary import Column
 
 MAX_SCRAPES: Final = 4_000_000  # devices x expositions of one import
 STALE_AFTER: Final = 60_000  # ms
-NONE: Final = -1
 
 Array = npt.NDArray[np.int64]
 Ranges = tuple[tuple[int, int], ...]
 
 
+class Held(NamedTuple):
+    """Who had a device, from the stamp at which it was first seen to that at which it was not any more."""
+
+    holder: Holder
+    start_ms: int
+    end_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device's series; `steps` and `stale` are ranges of stamps, (after, up to and with)."""
+    """A device's series; `steps` and `stale` are ranges of stamps, (after, up to and with); `held` says who had it."""
 
     uid: str
     serial: str
@@ -54,6 +63,8 @@ class Device:
     steps: Ranges
     stale: Ranges
     columns: dict[Field, Array]
+    minor: int | None = None
+    held: tuple[Held, ...] = ()
 
     def column(self, field: Field) -> Array:
         """The values of a field, NONE where it has none."""
@@ -116,7 +127,9 @@ class _Device:
     """A series while it is gathered."""
 
     def __init__(self, scrape: Scrape) -> None:
-        self.uid, self.serial, self.model = scrape.uid, scrape.serial, scrape.model
+        self.uid, self.serial, self.model, self.minor = scrape.uid, scrape.serial, scrape.model, scrape.minor
+        self.holding: dict[Holder, int] = {}
+        self.held: list[Held] = []
         self.times, self.numbers = array("q"), array("q")
         self.places: list[str] = []
         self.columns = {field: array("q") for field in Field}
@@ -152,10 +165,18 @@ class _Device:
             if kind is not None:
                 numbers = {"before_mj": last, "after_mj": energy}
                 found.append(Irregularity(kind, scrape.where, self.uid, scrape.time_ms, numbers))
+        if self.holding or scrape.holders:
+            self._hold(scrape.holders, scrape.time_ms)
         self.times.append(scrape.time_ms)
         self.places.append(scrape.where)
         for field, column in self.columns.items():
             column.append(scrape.values.get(field, NONE))
+
+    def _hold(self, holders: tuple[Holder, ...], time_ms: int) -> None:
+        gone = [holder for holder in self.holding if holder not in holders]
+        self.held += [Held(holder, self.holding.pop(holder), time_ms) for holder in gone]
+        for holder in holders:
+            self.holding.setdefault(holder, time_ms)
 
     def _again(self, scrape: Scrape, found: list[Irregularity]) -> None:
         energies = self.columns[Field.ENERGY]
@@ -189,6 +210,8 @@ class _Device:
         times = np.array(self.times, np.int64)
         columns = {field: np.array(column, np.int64) for field, column in self.columns.items()}
         columns = {field: column for field, column in columns.items() if (column != NONE).any()}
+        self._find_xids(times, columns.pop(Field.XID, None), found)
+        columns = self._count_cycles(times, columns, found)
         if Field.ENERGY not in columns:
             numbers = {"scrapes": len(times)}
             found.append(Irregularity(Kind.PRESENCE, self.places[0], self.uid, int(times[0]), numbers))
@@ -196,7 +219,31 @@ class _Device:
         for after, until in stale:
             where = self.places[int(np.searchsorted(times, after))]
             found.append(Irregularity(Kind.STALE, where, self.uid, after, {"duration_ms": until - after}))
-        return Device(self.uid, self.serial, self.model, times, tuple(self.steps), stale, columns)
+        self._hold((), int(times[-1]))
+        steps, held = tuple(self.steps), tuple(self.held)
+        return Device(self.uid, self.serial, self.model, times, steps, stale, columns, self.minor, held)
+
+    def _find_xids(self, times: Array, xid: Array | None, found: list[Irregularity]) -> None:
+        """Each XID when it first stands there: the exporter repeats the last one for ever."""
+        if xid is None:
+            return
+        new = (xid > 0) & (xid != np.concatenate(([0], xid[:-1])))
+        for index in np.flatnonzero(new).tolist():
+            numbers = {"xid": int(xid[index])}
+            found.append(Irregularity(Kind.XID, self.places[index], self.uid, int(times[index]), numbers))
+
+    def _count_cycles(self, times: Array, columns: dict[Field, Array], found: list[Irregularity]) -> dict[Field, Array]:
+        """Columns with MMA as tensor-active cycles, mean over the SMs, and without ELAPSED, which tells the unit."""
+        given = len(columns)
+        elapsed, active = columns.pop(Field.ELAPSED, None), columns.pop(Field.MMA, None)
+        if elapsed is not None and active is not None:
+            counted = per_sm(times, elapsed, active, self.model)
+            if counted is not None:
+                return {**columns, Field.MMA: counted}
+        if len(columns) < given and len(times) > 1:
+            numbers = {"scrapes": len(times)}
+            found.append(Irregularity(Kind.UNITS, self.places[0], self.uid, int(times[0]), numbers))
+        return columns
 
 
 def _stale(times: Array, columns: dict[Field, Array]) -> Ranges:
@@ -205,7 +252,7 @@ def _stale(times: Array, columns: dict[Field, Array]) -> Ranges:
     if Field.ENERGY in columns:
         energy = columns[Field.ENERGY]
         still |= (energy[1:] == energy[:-1]) & (energy[1:] != NONE)
-    gauges = [column for field, column in columns.items() if field is not Field.ENERGY]
+    gauges = [column for field, column in columns.items() if field not in COUNTERS]
     ratios = [columns[field] for field in RATIOS if field in columns]
     if len(gauges) > 1 and ratios:
         same = np.logical_and.reduce([column[1:] == column[:-1] for column in gauges])
