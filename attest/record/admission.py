@@ -12,6 +12,7 @@ is taken on trust.
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Final
 
 from attest.control import KeyRecord, Source, authorise
@@ -50,9 +51,12 @@ class Admission:
             self._last[sub] = self._newest(sub)
         return self._last[sub]
 
-    def require(self, entry: bytes, block: bytes | None = None) -> int:
-        """The index that the entry has or is to have next. Raises LogError with the code of the rule that it breaks,
-        MalformedError where it is no statement."""
+    def require(self, entry: bytes, block: bytes | None = None, spend: Callable[[], None] | None = None) -> int:
+        """The index that the entry has or is to have next; `spend` is asked last whether there is room for a new one.
+
+        Raises LogError with the code of the rule that it breaks, MalformedError where it is no statement, and what
+        `spend` raises.
+        """
         signed = parse_statement(entry)
         sub, seq = signed.header.sub, signed.statement.seq
         leaf = leaf_hash(entry)
@@ -62,7 +66,7 @@ class Admission:
         if held is not None or (last is not None and last.seq == seq):
             return self._again(sub, seq, leaf, held, last)
         try:
-            return self._next(signed, leaf, block, last)
+            return self._next(signed, leaf, block, last, spend)
         except EvidenceError as error:
             raise LogError(error.code, error.detail, hint=error.hint) from error
 
@@ -78,7 +82,9 @@ class Admission:
             raise LogError("log/equivocation", f"{sub} seq {seq} is entry {index} already", hint=hint)
         return index
 
-    def _next(self, signed: Signed, leaf: bytes, block: bytes | None, last: Link | None) -> int:
+    def _next(
+        self, signed: Signed, leaf: bytes, block: bytes | None, last: Link | None, spend: Callable[[], None] | None
+    ) -> int:
         """Counts the statement, if every rule allows it."""
         header, statement = signed.header, signed.statement
         if statement.log != self.genesis:
@@ -92,10 +98,14 @@ class Admission:
             raise LogError(fault.code, f"{header.sub}: {fault.detail}", hint=hint)
         if isinstance(statement.body, UsageBody):
             self.rosters.require(header.sub, statement.start, statement.end, statement.body)
-        elif isinstance(statement.body, InventoryBody):
+        ring = self.ring
+        if isinstance(statement.body, KeysBody) and record is not None:
+            ring = self._after(statement.body, leaf, record)
+        if spend is not None:
+            spend()
+        if isinstance(statement.body, InventoryBody):
             self.rosters.add(self.index, statement.end, statement.body.block.digest, block)
-        elif isinstance(statement.body, KeysBody) and record is not None:
-            self.ring = self._after(statement.body, leaf, record)
+        self.ring = ring
         self._last[header.sub] = link
         self.index += 1
         return link.index

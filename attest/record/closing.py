@@ -77,7 +77,8 @@ class State(NamedTuple):
 
 class Closed(NamedTuple):
     """How many statements were signed, until when the chain reaches (Unix s), whether there is more to close, the
-    device-seconds without a sample by cause, the devices that no inventory names, and what is irregular."""
+    device-seconds without a sample by cause, the devices that no inventory names, what is irregular, and how many
+    statements wait in the outbox for their log."""
 
     statements: int
     until: int | None
@@ -85,6 +86,7 @@ class Closed(NamedTuple):
     causes: Mapping[str, int] = {}
     undeclared: tuple[str, ...] = ()
     found: tuple[Irregularity, ...] = ()
+    waiting: int = 0
 
 
 class Continued(Protocol):

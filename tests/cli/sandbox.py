@@ -66,6 +66,12 @@ kind = "dcgm"
 url = "http://127.0.0.1:1/metrics"
 """
 
+SITE = """\
+log = "log"
+log_keys = ["log.key"]
+drop = "drop"
+"""
+
 
 def run(command: str) -> int:
     """Runs a command line in this process; returns its exit code."""
@@ -89,6 +95,8 @@ def fill(folder: Path) -> None:
         write_key(folder / f"{name}.key", name, alg)
     (folder / "roster.toml").write_text(ROSTER, "utf-8")
     (folder / "record.toml").write_text(RECORD, "utf-8")
+    (folder / "site.toml").write_text(SITE, "utf-8")
+    (folder / "drop").mkdir()
     genesis = f"--origin acme.example/dc1 --iss {ISS} --office-key office.key --root-key root.key --at 2026-11-09"
     done(f"log init log {genesis}")
     done(f"log init draft {genesis} --draft genesis.act")

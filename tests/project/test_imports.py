@@ -24,7 +24,8 @@ SHELL = {
     "report": set(),
     "simulate": {"sign", "store"},
     "record": {"store", "sign", "collect"},
-    "cli": {"store", "sign", "collect", "record", "report", "simulate"},
+    "site": {"store", "sign", "record"},
+    "cli": {"store", "sign", "collect", "record", "site", "report", "simulate"},
     "__main__": {"cli"},
 }
 
