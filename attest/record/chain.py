@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 from attest.control import MAY_SIGN, KeyRecord, Source
 from attest.errors import EvidenceError, KeyFileError, LogError, MissingError
@@ -24,19 +23,12 @@ from attest.format.statement import Anchor, Statement, kind_of, parse_statement
 from attest.format.vocabulary import Kind, Role
 from attest.keyring import Keyring
 from attest.log.merkle import leaf_hash
+from attest.record.once import finish, signing
+from attest.record.place import place
 from attest.sign.named import open_key
 from attest.sign.signer import Signer
-from attest.sign.statements import header_for, sign_statement
 from attest.store.writer import LogWriter
 from attest.trust.keys import PublicKey
-
-
-class Place(NamedTuple):
-    """What the next statement of a chain must carry; `until` of the last one, None before the first."""
-
-    seq: int
-    prev: bytes
-    until: int | None
 
 
 def now() -> int:
@@ -119,16 +111,6 @@ def require_acts(log: LogWriter, signer: Signer, acts: Sequence[Enrol | Rotate |
     return record.source
 
 
-def place(log: LogWriter, source: Source) -> Place:
-    """Where the source's next statement goes."""
-    last = log.last(source.sub)
-    if last is None:
-        return Place(0, source.enrolment, None)
-    entry = log.entry(last)
-    statement = parse_statement(entry).statement
-    return Place(statement.seq + 1, leaf_hash(entry), statement.end)
-
-
 def anchor(log: LogWriter) -> Anchor | None:
     """The log's own newest checkpoint, as what the source has seen."""
     if log.checkpoint is None:
@@ -140,15 +122,31 @@ def anchor(log: LogWriter) -> Anchor | None:
 def sign_next(log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int, block: bytes | None = None) -> int:
     """Sign the next statement of the signer's own chain and append it; returns its log index.
 
-    The office's window reaches from the end of its last statement to `at`. A host's or meter's is empty: what
-    it did until now is told by its usage or readings, and a keys statement must leave no hole between them.
+    What the source began to sign before a crash is finished first, and if that is the same it is not said again. The
+    office's window reaches from the end of its last statement to `at`. A host's or meter's is empty: what it did until
+    now is told by its usage or readings, and a keys statement must leave no hole between them.
     """
     source = key_record(log, keyring(log), signer.public_key()).source
+    if begun := finish(log, source, signer):
+        index = log.find(source.sub, begun[-1].seq)
+        if index is not None and _says(begun[-1].body) == _says(body):
+            return index
+        source = key_record(log, keyring(log), signer.public_key()).source
     if kind not in MAY_SIGN[source.role]:
         detail = f"{source.sub} is a {source.role.name.lower()}, which does not sign {kind.name.lower()} statements"
         raise KeyFileError("key/role", detail, hint="sign with the office's key")
+    if isinstance(body, KeysBody):
+        require_acts(log, signer, [act for act in body.acts if not isinstance(act, Void)])
     seq, prev, until = place(log, source)
     start = at if until is None else until
     end = max(at, start) if source.role is Role.OFFICE else start
     statement = Statement(kind, genesis_leaf(log), seq, prev, start, end, anchor(log), body)
-    return log.append(sign_statement(header_for(signer, source.iss, source.sub), statement, signer), block)
+    with signing(log, source, signer) as sign:
+        return log.append(sign(statement, block), block)
+
+
+def _says(body: Body) -> Body:
+    """The body without proofs of possession, which may differ each time they are made."""
+    if not isinstance(body, KeysBody):
+        return body
+    return KeysBody(tuple(act._replace(proof=b"") if isinstance(act, Enrol | Rotate) else act for act in body.acts))

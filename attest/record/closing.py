@@ -115,7 +115,7 @@ def close_windows(
     uids = {roster.digest: roster.uids for roster in rosters}
     held = [list(why.of(draft, uids[_body(draft).roster])) for draft in drafts]
     _keep(causes, _lines(held, target.chain.seq))
-    log.extend(target.sign(drafts, []))
+    target.append(drafts)
     spool.drop(window.kept_from(end))
     undeclared = tuple(sorted(reading.undeclared))
     return Closed(len(drafts), end, end < due, _seconds(held), undeclared, tuple(found))

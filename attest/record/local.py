@@ -6,7 +6,6 @@ interval is lost in between, because what was sampled waits in the spool.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from attest.errors import KeyFileError, MissingError
@@ -39,15 +38,25 @@ class LocalLog:
             return log.size if self._sign is None else seal(log, self._sign)
 
     def _signer(self, log: LogWriter) -> Signer:
-        """The first key that the log takes. Raises KeyFileError of the last one, MissingError where none is there."""
-        ring, refused = keyring(log), None
+        """The first key that opens and that the log takes: the token of one that was rotated away may be gone.
+
+        Raises KeyFileError of one that does not open, else of the last one that the log refuses, else MissingError.
+        """
+        ring = keyring(log)
+        shut: KeyFileError | None = None
+        refused: KeyFileError | None = None
         for opened in self._keys:
-            with suppress(MissingError):
+            try:
                 signer = opened()
-                try:
-                    key_record(log, ring, signer.public_key())
-                except KeyFileError as error:
-                    refused = error
-                else:
-                    return signer
-        raise refused or MissingError("key/unreadable", "none of the keys that are named is there")
+            except MissingError:
+                continue
+            except KeyFileError as error:
+                shut = error
+                continue
+            try:
+                key_record(log, ring, signer.public_key())
+            except KeyFileError as error:
+                refused = error
+            else:
+                return signer
+        raise shut or refused or MissingError("key/unreadable", "none of the keys that are named is there")

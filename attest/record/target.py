@@ -6,7 +6,7 @@ said nothing yet is imagined.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -23,9 +23,10 @@ from attest.format.roster import Roster, parse_roster
 from attest.format.statement import Statement, parse_statement
 from attest.format.vocabulary import Column, Kind, Role, State
 from attest.log.merkle import leaf_hash
-from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place
+from attest.record.chain import anchor, genesis_leaf, key_record, keyring
+from attest.record.once import Sign, finish, signing
+from attest.record.place import Place, place
 from attest.sign.signer import Signer
-from attest.sign.statements import header_for, sign_statement
 from attest.store.writer import LogWriter
 
 SALT_SIZE: Final = 32
@@ -42,12 +43,27 @@ class Inventory(NamedTuple):
 
 
 class Target:
-    """A source of a log that statements are signed for."""
+    """A source of a log that statements are signed for. begun: what was begun before a crash, and is appended now."""
 
-    def __init__(self, log: LogWriter, signer: Signer, role: Role, source: str | None, issuer: str | None) -> None:
-        """Raises KeyFileError where the key is not the source's, LogError where the chain is closed."""
+    def __init__(
+        self,
+        log: LogWriter,
+        signer: Signer,
+        role: Role,
+        source: str | None,
+        issuer: str | None,
+        *,
+        dry_run: bool = False,
+    ) -> None:
+        """What was begun before a crash is finished first, but for a dry run.
+
+        Raises KeyFileError where the key is not the source's, LogError where the chain is closed.
+        """
         self.log, self.signer = log, signer
         self.source = _source(log, signer, role, source, issuer)
+        self.begun = [] if dry_run else finish(log, self.source, signer)
+        if self.begun:
+            self.source = _source(log, signer, role, source, issuer)
         self.place: Place = place(log, self.source)
         last = log.last(self.source.sub)
         if last is not None and isinstance(parse_statement(log.entry(last)).statement.body, CloseBody):
@@ -112,17 +128,22 @@ class Target:
         channels = zip(body.channels, readings, strict=True)
         return {c.feed: int(values[-1]) for c, (values, at) in channels if len(at) and int(at[-1]) == end}
 
-    def sign(self, drafts: Iterable[Draft], windows: list[tuple[int, int]]) -> Iterator[tuple[bytes, bytes | None]]:
-        """Entries and their blocks, as LogWriter.extend takes them; `windows` gets their windows."""
-        header = header_for(self.signer, self.source.iss, self.source.sub)
+    def append(self, drafts: Iterable[Draft]) -> list[tuple[int, int]]:
+        """Sign the drafts and append them; their windows. What cannot be drafted to its end is not begun."""
+        held = list(drafts)
+        with signing(self.log, self.source, self.signer) as sign:
+            self.log.extend(self._entries(held, sign))
+        return [(draft.start, draft.end) for draft in held]
+
+    def _entries(self, drafts: Sequence[Draft], sign: Sign) -> Iterator[tuple[bytes, bytes | None]]:
         seen, prev = anchor(self.log), self.place.prev
         for number, draft in enumerate(drafts):
             kind = Kind.METER if isinstance(draft.body, MeterBody) else Kind.USAGE
             seq = self.place.seq + number
-            statement = Statement(kind, self.chain.log, seq, prev, draft.start, draft.end, seen, draft.body)
-            entry = sign_statement(header, statement, self.signer)
+            entry = sign(
+                Statement(kind, self.chain.log, seq, prev, draft.start, draft.end, seen, draft.body), draft.block
+            )
             prev = leaf_hash(entry)
-            windows.append((draft.start, draft.end))
             yield entry, draft.block
 
     def _last(self, kind: type[_B]) -> tuple[int, Statement, _B] | None:

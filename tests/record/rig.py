@@ -1,5 +1,6 @@
 """A recorder whose clock is played, beside a log and devices that draw what they draw whatever the clock says."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import closing, suppress
@@ -7,9 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from attest.collect.collector import Refusal, Sample
 from attest.collect.dcgm import Scrape
 from attest.collect.dcgm_fields import Field
+from attest.format.cose import Header
+from attest.format.statement import parse_payload
+from attest.record import once
 from attest.record.asking import Asking
 from attest.record.closing import Window
 from attest.record.local import LocalLog
@@ -17,12 +23,26 @@ from attest.record.metrics import Metrics
 from attest.record.recorder import Recorder, Times
 from attest.record.spool import Spool
 from attest.sign.notes import sign_note
+from attest.sign.signer import Signer
 from tests.collect.test_import import ORIGIN, START, signer
 
 MINUTE = 60
 WINDOW = 600
 UIDS = ("GPU-0", "GPU-1")
 MILLIWATTS = 500_000
+
+
+def watch_signing(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, int], set[bytes]]:
+    """By source and seq every payload that was signed for it."""
+    signed: dict[tuple[str, int], set[bytes]] = defaultdict(set)
+    real = once.sign_payload
+
+    def watched(header: Header, payload: bytes, key: Signer) -> bytes:
+        signed[header.sub, parse_payload(payload).seq].add(payload)
+        return real(header, payload, key)
+
+    monkeypatch.setattr(once, "sign_payload", watched)
+    return signed
 
 
 class AtOnce(Executor):

@@ -21,7 +21,7 @@ from attest.record.chain import sign_next
 from attest.store import disk
 from attest.store.writer import LogWriter
 from tests.collect.test_import import HOST, START, Site, signer, site
-from tests.record.rig import MILLIWATTS, MINUTE, UIDS, Rig, Stopped
+from tests.record.rig import MILLIWATTS, MINUTE, UIDS, Rig, Stopped, watch_signing
 
 __all__ = ["site"]  # a fixture
 
@@ -270,7 +270,7 @@ def test_a_key_that_is_rotated_loses_no_interval(rig: Rig, site: Site) -> None:
 def test_dying_at_every_change_of_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before each of the changes that spool, log and causes make in twelve minutes: begun again at once, nothing is
     lost but the one sample that was not on the disk yet."""
-    changes = Changes(monkeypatch)
+    changes, signed = Changes(monkeypatch), watch_signing(monkeypatch)
     shutil.copytree(site.path, site.path / "before")
     Rig.of(site.path, 12).run()
     total = changes.count
@@ -280,6 +280,7 @@ def test_dying_at_every_change_of_the_disk(site: Site, monkeypatch: pytest.Monke
         shutil.copytree(site.path / "before", path)
         rig = Rig.of(path, 12)
         changes.count, changes.deadly = 0, deadly
+        signed.clear()
         rig.run()
         assert changes.count >= deadly
         changes.deadly = 0
@@ -290,3 +291,4 @@ def test_dying_at_every_change_of_the_disk(site: Site, monkeypatch: pytest.Monke
         require_all(lived, first, 30)
         assert first <= 2 and len(missing(lived)) <= 2
         assert energy(lived) == (30 - first) * MINUTE * MILLIWATTS
+        assert {len(payloads) for payloads in signed.values()} == {1}
