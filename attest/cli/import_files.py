@@ -1,6 +1,6 @@
 """From files to a report: read, compare clocks, draft, sign and append. The steps of `attest import`, in order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -11,19 +11,21 @@ from attest.cli.imported import Data, MeterReport, UsageReport, envelope
 from attest.cli.verb import console
 from attest.cli.workloads import Asked, files_of, rules_of, salts_of
 from attest.collect.clock import Session, Shift, find_shift, irregularity, read_session, session_of_mark
-from attest.collect.dcgm import Times, read_expositions
+from attest.collect.dcgm import Scrape, read_expositions
 from attest.collect.devices import Host, gather_series
 from attest.collect.files import lines, whole
-from attest.collect.irregular import Irregularity
+from attest.collect.irregular import Irregularity, Kind
 from attest.collect.meter_statements import MeterOptions, meter_drafts
-from attest.collect.power import Options, PowerLog, read_power
+from attest.collect.power import Options, read_power
+from attest.collect.readings import MeterLog
 from attest.collect.statements import Draft
+from attest.collect.times import Times
 from attest.collect.usage_statements import Naming, Roster, UsageOptions, usage_drafts
 from attest.collect.workloads import Workload
 from attest.errors import ImportDataError
 from attest.format.bodies import MAX_DEVICES
 from attest.format.vocabulary import Quantity, Role
-from attest.record.chain import signer_of
+from attest.record.chain import outbox_of, signer_of
 from attest.record.naming import Committing, Told, host_workloads
 from attest.record.target import Target, imagined, salt
 from attest.report.style import count
@@ -45,7 +47,7 @@ class Meter(NamedTuple):
     """What is said of a meter's record beyond how to read it."""
 
     feed: Mapping[str, str]
-    quantity: str
+    quantity: Quantity
     clock_offset: int
     clock_uncertainty: int | None
     session: str | None
@@ -61,7 +63,12 @@ class Clock(NamedTuple):
 
 def import_power(files: Sequence[str], options: Options, meter: Meter, where: Where) -> Data:
     """`attest import power`: the report, after appending what was not appended before."""
-    log = read_power([(name, lines(name)) for name in files], options)
+    return import_readings(read_power([(name, lines(name)) for name in files], options), [], meter, where)
+
+
+def import_readings(log: MeterLog, others: Sequence[Irregularity], meter: Meter, where: Where) -> Data:
+    """The report on the record of a meter, whatever it was read from, after appending what was not appended before;
+    `others` are irregularities of nodes that are not in it."""
     clocks = _clocks(log, meter)
     found = log.irregularities + [clock.found for clock in clocks if clock.found is not None]
     with _target(where, Role.METER) as target:
@@ -70,10 +77,10 @@ def import_power(files: Sequence[str], options: Options, meter: Meter, where: Wh
         decisive = clocks[-1:]  # a session's file says more than the mark of its beginning
         doubts = [clock.found for clock in decisive if clock.found is not None]
         drafting = MeterOptions(
-            Quantity.MEAN_POWER if meter.quantity == "mean" else Quantity.GAUGE_POWER,
+            meter.quantity,
             meter.clock_offset,
             meter.clock_uncertainty,
-            opening=target.opening() if target else {},
+            opening=target.opening(meter.quantity) if target else {},
         )
         chain = target.chain if target else imagined(where.source)
         report = MeterReport(chain)
@@ -82,7 +89,7 @@ def import_power(files: Sequence[str], options: Options, meter: Meter, where: Wh
         drafts = report.watch(meter_drafts(series, [*of_feeds, *doubts], chain, drafting, salt, late))
         windows, appended = _append(drafts, target, where.dry_run)
     part = {"clock": [_clock(clock) for clock in clocks], **report.data(log.nodes, feed_of)}
-    return envelope(chain.sub, windows, appended, found + late, part)
+    return envelope(chain.sub, windows, appended, [*found, *others, *late], part)
 
 
 def import_dcgm(
@@ -90,8 +97,21 @@ def import_dcgm(
 ) -> Data:
     """`attest import dcgm`: the report, after appending what was not appended before."""
     found: list[Irregularity] = []
-    hosts = gather_series(read_expositions([(name, lines(name)) for name in files], times, found), found)
-    host = _host(hosts, host_name)
+    scrapes = read_expositions([(name, lines(name)) for name in files], times, found)
+    return import_scrapes(scrapes, found, host_name, interval, where, asked)
+
+
+def import_scrapes(
+    scrapes: Iterable[Scrape],
+    found: list[Irregularity],
+    host_name: str | None,
+    interval: int,
+    where: Where,
+    asked: Asked,
+) -> Data:
+    """The report on the scrapes of one host, whatever they were read from, after appending what was not appended
+    before. `found` may grow while `scrapes` are read."""
+    host = _host(gather_series(scrapes, found), host_name)
     runs, told = _workloads(asked, host)
     with salts_of(asked, read_only=where.dry_run) as salts, _target(where, Role.HOST) as target:
         committing = Committing(salts, keep=not where.dry_run)
@@ -103,7 +123,7 @@ def import_dcgm(
         drafts = report.watch(usage_drafts(host, rosters, chain, options, salt, found))
         windows, appended = _append(drafts, target, where.dry_run)
     kept = {*host.devices, host.name}
-    others = [i for i in found if i.who in kept or i.who in report.states]
+    others = [i for i in found if i.who in kept or i.who in report.states or i.kind is Kind.PARTIAL]
     part = report.data(host)
     if asked.any:
         part |= report.named(committing.named)
@@ -133,10 +153,13 @@ def _target(where: Where, role: Role) -> Iterator[Target | None]:
         raise click.UsageError("--log and --key are needed, or --dry-run without them", click.get_current_context())
     signer = signer_of(where.key, where.passphrase_file)
     with LogWriter.open(Path(where.log)) as log:
-        target = Target(log, signer, role, where.source, where.issuer, dry_run=where.dry_run)
-        if target.begun:
-            begun = count(len(target.begun), "statement")
-            console().say(f"attest: hint: first appended what was begun before: {begun}")
+        target = Target(log, signer, role, where.source, where.issuer)
+        if not where.dry_run:
+            with outbox_of(log, target.source) as box:
+                begun = target.settle(box)
+            if begun:
+                console().say(f"attest: hint: first appended what was begun before: {count(len(begun), 'statement')}")
+                target = Target(log, signer, role, where.source, where.issuer)
         yield target
 
 
@@ -144,11 +167,13 @@ def _append(drafts: Iterator[Draft], target: Target | None, dry_run: bool) -> tu
     """The drafts' windows, and how many of them were signed and appended: all, or none in a dry run."""
     if target is None or dry_run:
         return [(draft.start, draft.end) for draft in drafts], 0
-    windows = target.append(drafts)
-    return windows, len(windows)
+    held = list(drafts)  # what cannot be drafted to its end is not begun
+    with outbox_of(target.log, target.source) as box:
+        target.append_once(held, box)
+    return [(draft.start, draft.end) for draft in held], len(held)
 
 
-def _feeds(log: PowerLog, said: Mapping[str, str], target: Target | None) -> dict[str, str]:
+def _feeds(log: MeterLog, said: Mapping[str, str], target: Target | None) -> dict[str, str]:
     """The feed of each node: as said, else the only one there is to one meter, else of the node's own name."""
     unknown = sorted(said.keys() - log.nodes.keys())
     if unknown:
@@ -168,7 +193,7 @@ def _feeds(log: PowerLog, said: Mapping[str, str], target: Target | None) -> dic
     return feeds
 
 
-def _clocks(log: PowerLog, meter: Meter) -> list[Clock]:
+def _clocks(log: MeterLog, meter: Meter) -> list[Clock]:
     """The meter's clock against its marks and, last and most decisive, the session's own file."""
     offset = meter.clock_offset * 1000
     who = next(iter(log.nodes))

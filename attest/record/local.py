@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from attest.errors import KeyFileError, MissingError
-from attest.record.chain import key_record, keyring
-from attest.record.closing import Closed, Sign, Window, close_windows, seal
+from attest.record.chain import key_record, keyring, outbox_of
+from attest.record.closing import Closed, Sign, State, Window, close_windows, seal
 from attest.record.spool import Frame, Spool
 from attest.sign.signer import Signer
 from attest.store.writer import LogWriter
@@ -19,18 +19,23 @@ Opened = Callable[[], Signer]
 
 
 class LocalLog:
-    """`keys` open the source's key and those that follow it; `sign` makes a checkpoint, None where others seal."""
+    """`keys` open the source's key and those that follow it; `sign` makes a checkpoint, None where others seal. In the
+    folder `state` it is kept why intervals are missing."""
 
     def __init__(
-        self, path: Path, keys: Sequence[Opened], spool: Spool, window: Window, causes: Path, sign: Sign | None
+        self, path: Path, keys: Sequence[Opened], spool: Spool, window: Window, state: Path, sign: Sign | None
     ) -> None:
         self._path, self._keys, self._spool = path, keys, spool
-        self._window, self._causes, self._sign = window, causes, sign
+        self._window, self._state, self._sign = window, state, sign
 
     def close(self, now_ms: int, waiting: Sequence[Frame]) -> Closed:
         """Sign what is due. Raises AttestError."""
         with LogWriter.open(self._path) as log:
-            return close_windows(log, self._signer(log), self._spool, waiting, self._window, now_ms, self._causes)
+            signer = self._signer(log)
+            source = key_record(log, keyring(log), signer.public_key()).source
+            with outbox_of(log, source) as box:
+                state = State(box, self._state / "causes.jsonl")
+                return close_windows(log, signer, self._spool, waiting, self._window, now_ms, state)
 
     def seal(self) -> int:
         """Publish what is pending, if it is this process that seals; the log's size. Raises AttestError."""

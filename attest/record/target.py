@@ -6,7 +6,7 @@ said nothing yet is imagined.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -20,13 +20,13 @@ from attest.errors import ImportDataError, KeyFileError, LogError
 from attest.format.block import Binding, parse_meter
 from attest.format.bodies import CloseBody, InventoryBody, MeterBody, UsageBody
 from attest.format.roster import Roster, parse_roster
-from attest.format.statement import Statement, parse_statement
-from attest.format.vocabulary import Column, Kind, Role, State
+from attest.format.statement import Anchor, Statement, parse_statement
+from attest.format.vocabulary import Column, Kind, Quantity, Role, State
 from attest.log.merkle import leaf_hash
-from attest.record.chain import anchor, genesis_leaf, key_record, keyring
-from attest.record.once import Sign, finish, signing
-from attest.record.place import Place, place
+from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place, settle
 from attest.sign.signer import Signer
+from attest.sign.statements import header_for, payload_to_sign
+from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 
 SALT_SIZE: Final = 32
@@ -43,27 +43,12 @@ class Inventory(NamedTuple):
 
 
 class Target:
-    """A source of a log that statements are signed for. begun: what was begun before a crash, and is appended now."""
+    """A source of a log that statements are signed for."""
 
-    def __init__(
-        self,
-        log: LogWriter,
-        signer: Signer,
-        role: Role,
-        source: str | None,
-        issuer: str | None,
-        *,
-        dry_run: bool = False,
-    ) -> None:
-        """What was begun before a crash is finished first, but for a dry run.
-
-        Raises KeyFileError where the key is not the source's, LogError where the chain is closed.
-        """
+    def __init__(self, log: LogWriter, signer: Signer, role: Role, source: str | None, issuer: str | None) -> None:
+        """Raises KeyFileError where the key is not the source's, LogError where the chain is closed."""
         self.log, self.signer = log, signer
         self.source = _source(log, signer, role, source, issuer)
-        self.begun = [] if dry_run else finish(log, self.source, signer)
-        if self.begun:
-            self.source = _source(log, signer, role, source, issuer)
         self.place: Place = place(log, self.source)
         last = log.last(self.source.sub)
         if last is not None and isinstance(parse_statement(log.entry(last)).statement.body, CloseBody):
@@ -114,10 +99,10 @@ class Target:
             uid: Last(*last) for uid, last in zip(roster.uids, zip(counters, read.tolist(), strict=True), strict=True)
         }
 
-    def opening(self) -> dict[str, int]:
-        """By feed the power (mW) of the reading that closed the source's last statement at its very end."""
+    def opening(self, quantity: Quantity) -> dict[str, int]:
+        """By feed the reading that closed the source's last statement at its very end, if that was of this quantity."""
         found = self._last(MeterBody)
-        if found is None:
+        if found is None or found[2].quantity is not quantity:
             return {}
         index, statement, body = found
         block = self.log.block(index)
@@ -128,23 +113,22 @@ class Target:
         channels = zip(body.channels, readings, strict=True)
         return {c.feed: int(values[-1]) for c, (values, at) in channels if len(at) and int(at[-1]) == end}
 
-    def append(self, drafts: Iterable[Draft]) -> list[tuple[int, int]]:
-        """Sign the drafts and append them; their windows. What cannot be drafted to its end is not begun."""
-        held = list(drafts)
-        with signing(self.log, self.source, self.signer) as sign:
-            self.log.extend(self._entries(held, sign))
-        return [(draft.start, draft.end) for draft in held]
-
-    def _entries(self, drafts: Sequence[Draft], sign: Sign) -> Iterator[tuple[bytes, bytes | None]]:
+    def append_once(self, drafts: Iterable[Draft], box: Outbox) -> None:
+        """Sign the drafts, each place once whatever crashes, and append them. Raises LogError."""
+        header = header_for(self.signer, self.source.iss, self.source.sub)
         seen, prev = anchor(self.log), self.place.prev
         for number, draft in enumerate(drafts):
-            kind = Kind.METER if isinstance(draft.body, MeterBody) else Kind.USAGE
-            seq = self.place.seq + number
-            entry = sign(
-                Statement(kind, self.chain.log, seq, prev, draft.start, draft.end, seen, draft.body), draft.block
-            )
-            prev = leaf_hash(entry)
-            yield entry, draft.block
+            statement = self._statement(draft, self.place.seq + number, prev, seen)
+            box.propose(payload_to_sign(header, statement, self.signer), draft.block)
+            prev = leaf_hash(self.settle(box)[-1])
+
+    def settle(self, box: Outbox) -> list[bytes]:
+        """What was proposed is signed, and what was signed appended; the entries. Raises LogError."""
+        return settle(self.log, self.source, self.signer, box)
+
+    def _statement(self, draft: Draft, seq: int, prev: bytes, seen: Anchor | None) -> Statement:
+        kind = Kind.METER if isinstance(draft.body, MeterBody) else Kind.USAGE
+        return Statement(kind, self.chain.log, seq, prev, draft.start, draft.end, seen, draft.body)
 
     def _last(self, kind: type[_B]) -> tuple[int, Statement, _B] | None:
         """The source's last statement with such a body; after it may come a rotation of its key."""

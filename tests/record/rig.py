@@ -1,6 +1,5 @@
 """A recorder whose clock is played, beside a log and devices that draw what they draw whatever the clock says."""
 
-from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import closing, suppress
@@ -8,41 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from attest.collect.collector import Refusal, Sample
 from attest.collect.dcgm import Scrape
 from attest.collect.dcgm_fields import Field
-from attest.format.cose import Header
-from attest.format.statement import parse_payload
-from attest.record import once
 from attest.record.asking import Asking
 from attest.record.closing import Window
 from attest.record.local import LocalLog
 from attest.record.metrics import Metrics
 from attest.record.recorder import Recorder, Times
+from attest.record.run_names import RunNames
 from attest.record.spool import Spool
 from attest.sign.notes import sign_note
-from attest.sign.signer import Signer
+from attest.trust.keys import PublicKey
 from tests.collect.test_import import ORIGIN, START, signer
 
 MINUTE = 60
 WINDOW = 600
 UIDS = ("GPU-0", "GPU-1")
 MILLIWATTS = 500_000
-
-
-def watch_signing(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, int], set[bytes]]:
-    """By source and seq every payload that was signed for it."""
-    signed: dict[tuple[str, int], set[bytes]] = defaultdict(set)
-    real = once.sign_payload
-
-    def watched(header: Header, payload: bytes, key: Signer) -> bytes:
-        signed[header.sub, parse_payload(payload).seq].add(payload)
-        return real(header, payload, key)
-
-    monkeypatch.setattr(once, "sign_payload", watched)
-    return signed
 
 
 class AtOnce(Executor):
@@ -106,6 +88,21 @@ class Devices:
 
 
 @dataclass
+class Watched:
+    """A key that remembers what it signed."""
+
+    name: str
+    signed: set[bytes]
+
+    def public_key(self) -> PublicKey:
+        return signer(self.name).public_key()
+
+    def sign(self, message: bytes) -> bytes:
+        self.signed.add(message)
+        return signer(self.name).sign(message)
+
+
+@dataclass
 class Rig:
     """A host with its recorder, which can be ended and begun again."""
 
@@ -113,6 +110,8 @@ class Rig:
     clock: PlayedClock
     devices: Devices
     limit: int = 1 << 20
+    runs: RunNames | None = None
+    signed: set[bytes] = field(default_factory=set)
 
     @classmethod
     def of(cls, path: Path, minutes: int) -> "Rig":
@@ -120,13 +119,13 @@ class Rig:
         return cls(path, clock, Devices(clock))
 
     def recorder(self, spool: Spool, **options: Any) -> Recorder:
-        window = Window(MINUTE, WINDOW, 30 * 86_400)
+        window = Window(MINUTE, WINDOW, 30 * 86_400, runs=self.runs)
         log = LocalLog(
             self.path / "log",
-            [lambda: signer("host"), lambda: signer("next")],
+            [lambda: Watched("host", self.signed), lambda: Watched("next", self.signed)],
             spool,
             window,
-            self.causes,
+            self.path,
             self.sign,
         )
         times = Times(MINUTE, 5, WINDOW, 3600, MINUTE / 2 + 1)

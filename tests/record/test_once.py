@@ -1,6 +1,7 @@
 """Signing onto a chain of a local log: no place twice with different contents, and what was begun comes first."""
 
 import shutil
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,25 +11,39 @@ from attest.errors import KeyFileError, LogError
 from attest.format.act import possession
 from attest.format.block import commit
 from attest.format.bodies import InventoryBody
-from attest.format.key_acts import KeysBody, Rotate
+from attest.format.cose import Header
+from attest.format.key_acts import KeysBody, Rotate, Void
 from attest.format.roster import format_roster
-from attest.format.statement import parse_statement
+from attest.format.statement import Statement, parse_payload, parse_statement
 from attest.format.vocabulary import Kind, Role
 from attest.log.merkle import leaf_hash
-from attest.record.chain import key_record, keyring, sign_next
-from attest.record.once import finish, signing
-from attest.record.place import place
+from attest.record import chain
+from attest.record.chain import key_record, keyring, outbox_of, place, settle, sign_next
 from attest.sign.seeded import seeded_key
 from attest.sign.signer import Signer
+from attest.sign.statements import header_for, payload_to_sign, sign_payload
 from attest.store.writer import LogWriter
 from attest.trust.keys import Alg, PublicKey
-from tests.collect.test_import import HOST, OFFICE, START, Site, feed_roster, signer, site
-from tests.record.rig import Stopped, watch_signing
+from tests.collect.test_import import HOST, START, Site, feed_roster, signer, site
+from tests.record.rig import Stopped
 from tests.record.test_recorder import Changes
 
 __all__ = ["site"]  # a fixture
 
 NEXT = seeded_key("import p256", Alg.ESP256)
+
+
+def watch_signing(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, int], set[bytes]]:
+    """By source and seq every payload that was signed for it."""
+    signed: dict[tuple[str, int], set[bytes]] = defaultdict(set)
+    real = chain.sign_payload
+
+    def watched(header: Header, payload: bytes, key: Signer) -> bytes:
+        signed[header.sub, parse_payload(payload).seq].add(payload)
+        return real(header, payload, key)
+
+    monkeypatch.setattr(chain, "sign_payload", watched)
+    return signed
 
 
 class Gone:
@@ -136,30 +151,39 @@ def test_a_chain_that_went_on_without_what_was_begun(site: Site) -> None:
         (draft.parent / "last").unlink()
         draft.write_bytes(kept)
         size = log.size + log.pending
-        for act in (lambda: finish(log, source, signer("office")), lambda: declare(log, signer("office"), START + 120)):
-            with pytest.raises(LogError, match="outbox/overtaken"):
-                act()
+        with outbox_of(log, source) as box, pytest.raises(LogError, match="outbox/overtaken"):
+            settle(log, source, signer("office"), box)
+        with pytest.raises(LogError, match="outbox/overtaken"):
+            declare(log, signer("office"), START + 120)
         assert log.size + log.pending == size
 
 
 def test_what_is_signed_and_not_appended_is_appended_next(site: Site) -> None:
+    office = signer("office")
     with LogWriter.open(site.log) as log:
-        source = key_record(log, keyring(log), signer("office").public_key()).source
-        seq = place(log, source).seq
+        source = key_record(log, keyring(log), office.public_key()).source
+        seq, prev, _ = place(log, source)
         size = log.size + log.pending
-        with pytest.raises(Stopped), signing(log, source, signer("office")) as sign:
-            raise Stopped
-        assert finish(log, source, signer("office")) == []
-        statement = parse_statement(log.entry(0)).statement
-        later = statement._replace(
-            kind=Kind.INVENTORY, log=leaf_hash(log.entry(0)), seq=seq, prev=place(log, source).prev,
-            body=InventoryBody(commit(b"roster"), 0),
-        )  # fmt: skip
-        with pytest.raises(Stopped), signing(log, source, signer("office")) as sign:
-            sign(later, b"roster")
-            raise Stopped
+        body = InventoryBody(commit(b"roster"), 0)
+        statement = Statement(Kind.INVENTORY, leaf_hash(log.entry(0)), seq, prev, START, START, None, body)
+        header = header_for(office, source.iss, source.sub)
+        with outbox_of(log, source) as box:
+            assert settle(log, source, office, box) == []
+            box.propose(payload_to_sign(header, statement, office), b"roster")
+            signed = box.sign(lambda payload: sign_payload(header, payload, office))
         assert log.size + log.pending == size
-        assert finish(log, source, signer("office")) == [later]
-        assert log.block(size) == b"roster"
-        assert finish(log, source, signer("office")) == []
-        assert parse_statement(log.entry(size)).header.sub == OFFICE
+        with outbox_of(log, source) as box:
+            assert settle(log, source, office, box) == [signed.entry]
+            assert log.block(size) == b"roster"
+            assert settle(log, source, office, box) == []
+        assert parse_statement(log.entry(size)).statement == statement
+
+
+def test_what_no_log_could_hold_is_not_proposed(site: Site) -> None:
+    """It would wait for its signature for ever, and nothing else could be signed."""
+    office = signer("office")
+    with LogWriter.open(site.log) as log:
+        acts = KeysBody((Void(bytes(60_000)), Void(bytes(5_400))))
+        with pytest.raises(LogError, match="statement/size"):
+            sign_next(log, office, Kind.KEYS, acts, START)
+        declare(log, office)

@@ -1,5 +1,5 @@
-"""What honest sites have agreed to: for each kind of phase terms of every kind that fit it. And how they keep it, in what
-the office tells of runs."""
+"""What honest sites have agreed to, for each kind of phase terms of every kind that fit it; and what their offices tell
+of runs."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -31,11 +31,11 @@ def pledges(kind: str, nodes: int) -> tuple[Table, ...]:
         {"kind": "assurance", "level": "L4", "share": "90 %"},
         {"kind": "reporting", "devices": 4 * nodes, "notice": f"{NOTICE} s", "closing": "1 d"},
     )
-    cap = {"kind": "compute-cap", "assurance": "L1"}
-    run = {"kind": "run-cap", "limit": f"{nodes}e22 FLOP", "assurance": "L1"}
-    scale = {"kind": "scale-cap", "devices": 8 * nodes, "assurance": "L1"}
-    rate = {"kind": "slowdown", "baseline": f"{4 * nodes}e16 FLOP/s", "share": "50 %", "assurance": "L1"}
-    power = {
+    cap: Table = {"kind": "compute-cap", "assurance": "L1"}
+    run: Table = {"kind": "run-cap", "limit": f"{nodes}e22 FLOP", "assurance": "L1"}
+    scale: Table = {"kind": "scale-cap", "devices": 8 * nodes, "assurance": "L1"}
+    rate: Table = {"kind": "slowdown", "baseline": f"{4 * nodes}e16 FLOP/s", "share": "50 %", "assurance": "L1"}
+    power: Table = {
         "kind": "power-cap",
         "assurance": "L4",
         "limit": f"{(4 if kind == 'idle stop' else 9) * nodes} kW",
