@@ -17,8 +17,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from attest.collect.collector import Sample
-from attest.collect.dcgm import Holder, Scrape
+from attest.collect.dcgm import Scrape
 from attest.collect.dcgm_fields import Field
+from attest.collect.exporters import Holder
 from attest.record.spool import Frame
 
 MAX_REFUSALS: Final = 64  # of one sample that the spool keeps

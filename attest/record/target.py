@@ -22,7 +22,7 @@ from attest.format.bodies import CloseBody, InventoryBody, MeterBody, UsageBody
 from attest.format.cose import Header
 from attest.format.roster import Roster, parse_roster
 from attest.format.statement import Anchor, Statement, format_payload, parse_statement
-from attest.format.vocabulary import Column, Kind, Role, State
+from attest.format.vocabulary import Column, Kind, Quantity, Role, State
 from attest.log.merkle import leaf_hash
 from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place
 from attest.sign.signer import Signer
@@ -100,10 +100,10 @@ class Target:
             uid: Last(*last) for uid, last in zip(roster.uids, zip(counters, read.tolist(), strict=True), strict=True)
         }
 
-    def opening(self) -> dict[str, int]:
-        """By feed the power (mW) of the reading that closed the source's last statement at its very end."""
+    def opening(self, quantity: Quantity) -> dict[str, int]:
+        """By feed the reading that closed the source's last statement at its very end, if that was of this quantity."""
         found = self._last(MeterBody)
-        if found is None:
+        if found is None or found[2].quantity is not quantity:
             return {}
         index, statement, body = found
         block = self.log.block(index)
