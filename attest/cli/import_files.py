@@ -8,6 +8,7 @@ from typing import NamedTuple
 import click
 
 from attest.cli.imported import Data, MeterReport, UsageReport, envelope
+from attest.cli.verb import console
 from attest.cli.workloads import Asked, files_of, rules_of, salts_of
 from attest.collect.clock import Session, Shift, find_shift, irregularity, read_session, session_of_mark
 from attest.collect.dcgm import Scrape, read_expositions
@@ -24,9 +25,10 @@ from attest.collect.workloads import Workload
 from attest.errors import ImportDataError
 from attest.format.bodies import MAX_DEVICES
 from attest.format.vocabulary import Quantity, Role
-from attest.record.chain import signer_of
+from attest.record.chain import outbox_of, signer_of
 from attest.record.naming import Committing, Told, host_workloads
-from attest.record.target import Target, imagined, salt
+from attest.record.target import Target, imagined, require_distinct, salt
+from attest.report.style import count
 from attest.store.writer import LogWriter
 
 
@@ -151,35 +153,35 @@ def _target(where: Where, role: Role) -> Iterator[Target | None]:
         raise click.UsageError("--log and --key are needed, or --dry-run without them", click.get_current_context())
     signer = signer_of(where.key, where.passphrase_file)
     with LogWriter.open(Path(where.log)) as log:
-        yield Target(log, signer, role, where.source, where.issuer)
+        target = Target(log, signer, role, where.source, where.issuer)
+        if not where.dry_run:
+            with outbox_of(log, target.source) as box:
+                begun = target.settle(box)
+            if begun:
+                console().say(f"attest: hint: first appended what was begun before: {count(len(begun), 'statement')}")
+                target = Target(log, signer, role, where.source, where.issuer)
+        yield target
 
 
 def _append(drafts: Iterator[Draft], target: Target | None, dry_run: bool) -> tuple[list[tuple[int, int]], int]:
     """The drafts' windows, and how many of them were signed and appended: all, or none in a dry run."""
     if target is None or dry_run:
         return [(draft.start, draft.end) for draft in drafts], 0
-    windows: list[tuple[int, int]] = []
-    target.log.extend(target.sign(drafts, windows))
-    return windows, len(windows)
+    held = list(drafts)  # what cannot be drafted to its end is not begun
+    with outbox_of(target.log, target.source) as box:
+        target.append_once(held, box)
+    return [(draft.start, draft.end) for draft in held], len(held)
 
 
 def _feeds(log: MeterLog, said: Mapping[str, str], target: Target | None) -> dict[str, str]:
-    """The feed of each node: as said, else the only one there is to one meter, else of the node's own name."""
+    """The feed of each node; in a dry run without a log as said, else of the node's own name."""
     unknown = sorted(said.keys() - log.nodes.keys())
     if unknown:
         raise ImportDataError("import/feed", f"no node is called {unknown[0]!r}: {', '.join(log.nodes)[:200]}")
-    feeds = {node: said.get(node, node) for node in log.nodes}
     if target is not None:
-        known = target.feeds()
-        if len(feeds) == len(known) == 1 and not said:
-            feeds = dict(zip(feeds, known, strict=True))
-        missing = [feed for feed in feeds.values() if feed not in known]
-        if missing:
-            detail = f"no inventory says that {target.source.sub} meters {missing[0]!r}"
-            hint = f"it meters {', '.join(known)[:200]}; say which is which with --feed NODE=FEED" if known else ""
-            raise ImportDataError("import/feed", detail, hint=hint or "declare the feed in an inventory first")
-    if len(set(feeds.values())) < len(feeds):
-        raise ImportDataError("import/feed", "two nodes are the same feed", hint="import them as two sources")
+        return target.feed_of(log.nodes, said)
+    feeds = {node: said.get(node, node) for node in log.nodes}
+    require_distinct(feeds)
     return feeds
 
 

@@ -102,4 +102,4 @@ def _closer(config: Config, spool: Spool) -> Closer:
     def sign(text: str) -> bytes:
         return sign_note(text, origin, signers)
 
-    return LocalLog(config.log, _keys(config), spool, window, config.spool, sign if signers else None)
+    return LocalLog(config.log, _keys(config), spool, window, config.spool, sign if signers else None, config.meter)

@@ -7,17 +7,16 @@ interval is lost in between, because what was sampled waits in the spool.
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from attest.errors import KeyFileError, MissingError
 from attest.format.vocabulary import Role
-from attest.record.chain import key_record, keyring
+from attest.record.chain import key_record, keyring, outbox_of
 from attest.record.closing import Closed, Sign, State, Window, close_windows, seal
+from attest.record.meters import Meter, close_meter
 from attest.record.spool import Frame, Spool
 from attest.record.target import Target
 from attest.sign.signer import Signer
-from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 
 _log = logging.getLogger("attest.record")
@@ -27,22 +26,37 @@ Opened = Callable[[], Signer]
 
 class LocalLog:
     """`keys` open the source's key and those that follow it; `sign` makes a checkpoint, None where others seal. In the
-    folder `state` are the outbox and why intervals are missing."""
+    folder `state` it is kept why intervals are missing. With `meter` it is a meter's, else a host's."""
 
     def __init__(
-        self, path: Path, keys: Sequence[Opened], spool: Spool, window: Window, state: Path, sign: Sign | None
+        self,
+        path: Path,
+        keys: Sequence[Opened],
+        spool: Spool,
+        window: Window,
+        state: Path,
+        sign: Sign | None,
+        meter: Meter | None = None,
     ) -> None:
         self._path, self._keys, self._spool = path, keys, spool
-        self._window, self._state, self._sign = window, state, sign
+        self._window, self._state, self._sign, self._meter = window, state, sign, meter
 
     def close(self, now_ms: int, waiting: Sequence[Frame]) -> Closed:
         """Sign what is due. Raises AttestError."""
-        with LogWriter.open(self._path) as log, Outbox(self._state / "outbox") as box:
-            signer, state = self._signer(log), State(box, self._state / "causes.jsonl")
-            if Target(log, signer, Role.HOST, None, None).settle(box):
-                _log.warning("statement of a recorder that died was signed and appended")
-            target = Target(log, signer, Role.HOST, None, None)
-            return close_windows(target, self._spool, waiting, self._window, now_ms, state)
+        with LogWriter.open(self._path) as log:
+            signer = self._signer(log)
+            if self._meter is None:
+                source = key_record(log, keyring(log), signer.public_key()).source
+            else:
+                source = Target(log, signer, Role.METER, self._meter.source, self._meter.issuer).source
+            with outbox_of(log, source) as box:
+                state, spool = State(box, self._state / "causes.jsonl"), self._spool
+                if self._meter is not None:
+                    return close_meter(log, signer, spool, waiting, self._window, self._meter, now_ms, state)
+                if Target(log, signer, Role.HOST, None, None).settle(box):
+                    _log.warning("statement of a recorder that died was signed and appended")
+                target = Target(log, signer, Role.HOST, None, None)
+                return close_windows(target, spool, waiting, self._window, now_ms, state)
 
     def seal(self) -> int:
         """Publish what is pending, if it is this process that seals; the log's size. Raises AttestError."""
@@ -50,15 +64,27 @@ class LocalLog:
             return log.size if self._sign is None else seal(log, self._sign)
 
     def _signer(self, log: LogWriter) -> Signer:
-        """The first key that the log takes. Raises KeyFileError of the last one, MissingError where none is there."""
-        ring, refused = keyring(log), None
+        """The first key that opens and that the log takes: the token of one that was rotated away may be gone.
+
+        Raises KeyFileError of one that does not open, else of the last one that the log refuses, else MissingError.
+        """
+        ring = keyring(log)
+        shut: KeyFileError | None = None
+        refused: KeyFileError | None = None
         for opened in self._keys:
-            with suppress(MissingError):
+            try:
                 signer = opened()
-                try:
-                    key_record(log, ring, signer.public_key())
-                except KeyFileError as error:
-                    refused = error
-                else:
-                    return signer
-        raise refused or MissingError("key/unreadable", "none of the keys that are named is there")
+            except MissingError:
+                continue
+            except KeyFileError as error:
+                shut = error
+                continue
+            if self._meter is not None and self._meter.issuer is not None:
+                return signer  # the agreement alone names it
+            try:
+                key_record(log, ring, signer.public_key())
+            except KeyFileError as error:
+                refused = error
+            else:
+                return signer
+        raise shut or refused or MissingError("key/unreadable", "none of the keys that are named is there")

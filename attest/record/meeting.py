@@ -154,11 +154,12 @@ class Meeting:
                 raise LogError("remote/ahead", detail, hint="find out who else signs with this host's key")
         if state.seq <= own:
             return head
+        if box.draft is not None:
+            detail = f"the log has {state.seq} statements of {self._source}, and seq {box.draft.seq} was to be signed"
+            raise LogError("remote/ahead", detail, hint="find out who else signs with this host's key")
         entry = self._site.entry(state.seq - 1)
         newest = Head.of(entry)
         self._require_ours(newest, state.seq - 1)
-        if box.draft is not None:
-            box.abandon()  # its place is taken, and of a draft nothing was handed on
         self.kept.adopt(entry)
         return newest
 

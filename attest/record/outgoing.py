@@ -17,7 +17,7 @@ from attest.format.act import possession
 from attest.format.bodies import UsageBody
 from attest.format.key_acts import KeysBody, Rotate
 from attest.format.roster import parse_roster
-from attest.format.statement import MAX_STATEMENT, Anchor, Signed, Statement, format_payload, parse_statement
+from attest.format.statement import Anchor, Signed, Statement, parse_payload, parse_statement
 from attest.format.vocabulary import Kind, Role
 from attest.log.merkle import leaf_hash
 from attest.record.chain import Place
@@ -25,11 +25,10 @@ from attest.record.kept import Kept
 from attest.record.site import Declared, Site, refuse
 from attest.record.target import counters_after, host_roster
 from attest.sign.signer import Signer
-from attest.sign.statements import header_for, sign_payload
+from attest.sign.statements import header_for, payload_to_sign, sign_payload
 from attest.store.outbox import Outbox
 from attest.trust.keys import Alg, PublicKey
 
-MAX_PAYLOAD: Final = MAX_STATEMENT - 4_096  # the largest signature, with the header, fits beside it
 MAX_BACK: Final = 16  # statements that are looked at for the newest one about usage
 
 
@@ -84,9 +83,14 @@ class Outgoing:
         self.since: int | None = None
 
     def resume(self) -> None:
-        """Sign what was to be signed when the process ended."""
-        if self._box.draft is not None:
-            self._sign(self._box)
+        """Sign what was to be signed when the process ended. Raises LogError `outbox/overtaken`."""
+        if self._box.draft is None:
+            return
+        draft = parse_payload(self._box.draft.payload)
+        if (draft.seq, draft.prev) != self._place[:2]:
+            detail = f"{self.chain.sub} was about to sign seq {draft.seq}, and its chain goes on at {self._place.seq}"
+            raise LogError("outbox/overtaken", detail, hint="find out who else signs with this key")
+        self._sign(self._box)
 
     def host_rosters(self) -> list[HostRoster]:
         """Those in force from just before the chain's end on; of others no statement will speak."""
@@ -116,11 +120,7 @@ class Outgoing:
             statement = Statement(
                 Kind.USAGE, self.chain.log, seq, prev, draft.start, draft.end, self.anchor, draft.body
             )
-            payload = format_payload(statement)
-            if len(payload) > MAX_PAYLOAD:
-                detail = f"{len(payload):,} bytes, at most {MAX_PAYLOAD:,}"
-                raise LogError("statement/size", detail, hint="take shorter windows")
-            box.propose(payload, draft.block)
+            box.propose(payload_to_sign(self._header, statement, self._signer), draft.block)
             self._sign(box)
 
     def rotate(self, successor: Signer, now: int) -> None:
@@ -130,7 +130,7 @@ class Outgoing:
         proof = successor.sign(possession(self.chain.log, sub, Role.HOST, int(key.alg), key.raw))
         body = KeysBody((Rotate(int(key.alg), key.raw, proof),))
         statement = Statement(Kind.KEYS, self.chain.log, seq, prev, at, at, self.anchor, body)
-        self._box.propose(format_payload(statement))
+        self._box.propose(payload_to_sign(self._header, statement, self._signer))
         self._sign(self._box)
 
     def _sign(self, box: Outbox) -> None:

@@ -137,15 +137,6 @@ class Outbox:
         self.draft, self.last = None, entry
         return signed
 
-    def abandon(self) -> None:
-        """Forgets the draft: its place has another statement, which the source signed elsewhere. Of a draft nothing was
-        ever handed on, signed or not."""
-        self._require_open()
-        with self._fatal():
-            disk.unlink(self.path / DRAFT)
-            disk.sync_directory(self.path)
-        self.draft = None
-
     def waiting(self) -> Iterator[Signed]:
         """What was signed and is not taken yet, in the order of the chain."""
         self._require_open()
