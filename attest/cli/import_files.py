@@ -20,6 +20,7 @@ from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.errors import ImportDataError
 from attest.format.bodies import MAX_DEVICES
 from attest.format.vocabulary import Quantity, Role
+from attest.inventory.ledger import planned_off
 from attest.record.chain import signer_of
 from attest.record.target import Target, imagined, salt
 from attest.store.writer import LogWriter
@@ -88,7 +89,9 @@ def import_dcgm(files: Sequence[str], times: Times, host_name: str | None, inter
     with _target(where, Role.HOST) as target:
         chain = target.chain if target else imagined(where.source)
         rosters = target.host_rosters() if target else [Roster(0, bytes(32), tuple(host.devices)[:MAX_DEVICES])]
-        options = UsageOptions(interval, last=target.last_counters() if target else {})
+        options = UsageOptions(interval)
+        if target is not None:
+            options = options._replace(last=target.last_counters(), off=planned_off(target.log.path))
         report = UsageReport(chain, {roster.digest: roster.uids for roster in rosters})
         drafts = report.watch(usage_drafts(host, rosters, chain, options, salt, found))
         windows, appended = _append(drafts, target, where.dry_run)

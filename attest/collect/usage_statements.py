@@ -1,11 +1,11 @@
 """A host's device series to drafts of usage statements (schemas/import.md, "Usage statements").
 
 The roster in force says which devices the host has and in which order. A device that is declared and not scraped
-is missing in every interval; one that is scraped and not declared ends the import, since no statement could hold it.
-The energy counter is always carried on, so that a hole can be bridged: where nothing was ever read it is 0, and
-bridges nothing. A column is in a statement only if every sampled device-interval has a value for it, since zero would
-be a lie; energy comes first: where some devices have a counter, those that have none are missing, and where none
-has, all are sampled by presence alone and the statement has no energy.
+is missing in every interval, or off where the lab says so; one that is scraped and not declared ends the import, since
+no statement could hold it. The energy counter is always carried on, so that a hole can be bridged: where nothing was
+ever read it is 0, and bridges nothing. A column is in a statement only if every sampled device-interval has a value for
+it, since zero would be a lie; energy comes first: where some devices have a counter, those that have none are missing,
+and where none has, all are sampled by presence alone and the statement has no energy.
 
 Windows end at multiples of their length and where the roster changes, and are halved until a statement fits. An import
 ends with the last boundary that has a reading; who says until when it speaks (`UsageOptions.until`), as the recorder
@@ -22,6 +22,7 @@ from attest.collect.dcgm_fields import Field
 from attest.collect.devices import NONE, Device, Host
 from attest.collect.grid import Grid, Last, Row, align, boundaries, phase_of
 from attest.collect.irregular import Irregularity, Kind, refuse
+from attest.collect.off import switched_off
 from attest.collect.stamps import format_time
 from attest.collect.statements import DAY, MAX_ROOM, MAX_VALUES, Chain, Draft, Salt, windows
 from attest.compute.columns import format_spans
@@ -47,12 +48,13 @@ class Roster(NamedTuple):
 
 class UsageOptions(NamedTuple):
     """`last` has, by device, what the source's last statement said; `until` when the last window ends, whatever was
-    read (Unix s, a boundary)."""
+    read (Unix s, a boundary); `off`, by device, when it is switched off, [start, end) in Unix s."""
 
     interval: int = 60
     window: int = DAY
     last: Mapping[str, Last] = {}
     until: int | None = None
+    off: Mapping[str, Sequence[tuple[int, int]]] = {}
 
 
 def usage_drafts(
@@ -78,6 +80,7 @@ def usage_drafts(
     if len(series) * grid.intervals > MAX_GRID:
         refuse("import/bounds", chain.sub, f"{grid.intervals} intervals at once", "import the files in parts")
     rows = {uid: _row(device, grid, options.last.get(uid), presence) for uid, device in series.items()}
+    rows |= {uid: switched_off(rows[uid], grid, ranges) for uid, ranges in options.off.items() if uid in rows}
     number = 0
     for begin, until in windows(grid.start, end, options.window, [roster.start for roster in in_force]):
         roster = [roster for roster in in_force if roster.start <= begin][-1]

@@ -139,16 +139,22 @@ def anchor(log: LogWriter) -> Anchor | None:
     return Anchor(head.size, head.root, sha256(log.checkpoint).digest())
 
 
+def require_kind(log: LogWriter, signer: Signer, kind: Kind) -> Source:
+    """The signer's source, if it signs statements of this kind. Raises KeyFileError."""
+    source = key_record(log, keyring(log), signer.public_key()).source
+    if kind not in MAY_SIGN[source.role]:
+        detail = f"{source.sub} is a {source.role.name.lower()}, which does not sign {kind.name.lower()} statements"
+        raise KeyFileError("key/role", detail, hint="sign with the office's key")
+    return source
+
+
 def sign_next(log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int, block: bytes | None = None) -> int:
     """Sign the next statement of the signer's own chain and append it; returns its log index.
 
     The office's window reaches from the end of its last statement to `at`. A host's or meter's is empty: what
     it did until now is told by its usage or readings, and a keys statement must leave no hole between them.
     """
-    source = key_record(log, keyring(log), signer.public_key()).source
-    if kind not in MAY_SIGN[source.role]:
-        detail = f"{source.sub} is a {source.role.name.lower()}, which does not sign {kind.name.lower()} statements"
-        raise KeyFileError("key/role", detail, hint="sign with the office's key")
+    source = require_kind(log, signer, kind)
     seq, prev, until = place(log, source)
     start = at if until is None else until
     end = max(at, start) if source.role is Role.OFFICE else start

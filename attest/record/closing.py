@@ -15,6 +15,7 @@ that the chain has spoken for, which are too late for any statement and are drop
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,10 +24,11 @@ import numpy as np
 from attest.collect.devices import Host, gather_series
 from attest.collect.irregular import Irregularity
 from attest.collect.statements import Draft
-from attest.collect.usage_statements import UsageOptions, usage_drafts
+from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.errors import ImportDataError, LogError
 from attest.format.bodies import UsageBody
 from attest.format.vocabulary import Role
+from attest.inventory.ledger import FOREVER, planned_off
 from attest.record.causes import Cause, Causes
 from attest.record.frames import scrapes
 from attest.record.spool import Frame, Spool
@@ -67,11 +69,12 @@ def close_windows(
 ) -> Closed:
     """Sign and append every window that is due. Raises LogError, KeyFileError, ImportDataError."""
     target = Target(log, signer, Role.HOST, None, None)
-    due, until = window.due(now_ms), target.chain.until
+    until = target.chain.until
+    rosters, end = _declared(target.host_rosters())
+    due = min(window.due(now_ms), end)
     if until is not None and until >= due:
-        spool.drop(_kept_from(until, window))
+        spool.drop(_kept_from(until if due < end else window.due(now_ms), window))
         return Closed(0, until, {}, ())
-    rosters = [roster for roster in target.host_rosters() if roster.uids]
     if not rosters:
         detail = f"no inventory gives {target.source.sub} a device"
         raise ImportDataError("import/roster", detail, hint="declare its devices; what is sampled is kept until then")
@@ -79,7 +82,7 @@ def close_windows(
     found: list[Irregularity] = []
     since = _kept_from(rosters[0].start, window)  # before it was declared nobody expects a word of it
     host = _host(gather_series((s for s in scrapes(frames) if s.time_ms >= since), found), window.host)
-    options = UsageOptions(window.interval, window.window, target.last_counters(), due)
+    options = UsageOptions(window.interval, window.window, target.last_counters(), due, planned_off(log.path))
     try:
         drafts = list(usage_drafts(host, rosters, target.chain, options, salt, found))
     except (ImportDataError, LogError) as error:
@@ -93,6 +96,12 @@ def close_windows(
     log.extend(target.sign(drafts, []))
     spool.drop(_kept_from(drafts[-1].end, window))
     return Closed(len(drafts), drafts[-1].end, _states(held), tuple(found))
+
+
+def _declared(rosters: Sequence[Roster]) -> tuple[list[Roster], int]:
+    """The rosters that give the host devices, and until when they do so: from then on it has nothing to state."""
+    held = list(dropwhile(lambda roster: not roster.uids, rosters))
+    return list(takewhile(lambda roster: roster.uids, held)), next((r.start for r in held if not r.uids), FOREVER)
 
 
 def seal(log: LogWriter, sign: Sign) -> int:
