@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from attest import scan
 from attest.acts import Paper
-from attest.agreement import Party, SignedAgreement, Site
+from attest.agreement import Agreement, Party, ScaleCap, SignedAgreement, Site
 from attest.bundle import Bundle
 from attest.errors import EvidenceError, Fault, MissingError, Scope, TreeError
 from attest.evaluate import SiteEvidence
@@ -32,9 +32,10 @@ from attest.judge import judge
 from attest.layout import Layouts
 from attest.lookups import Bodies, Roots
 from attest.replay import head_of, replay
-from attest.reread import read_series
+from attest.reread import read_series, read_traffic
 from attest.series import Series, joined
 from attest.timeline import Head, Timeline
+from attest.traffic import Traffic, together
 from attest.trust.notes import unknown_signatures
 from attest.trust.pins import SeenHead, Trust
 from attest.verdict import Verdict
@@ -55,7 +56,7 @@ def check(
     anomalies: bool = False,
 ) -> Verdict:
     """Judge copies of logs against a signed agreement at a time (Unix s); `papers` are events found beside them. For
-    `anomalies` of single devices all blocks are read once more.
+    `anomalies` of single devices all blocks are read once more, and so they are for a term about the fabric.
 
     Bad evidence becomes findings of the verdict; a bundle of which a file cannot be read is named as missing.
     """
@@ -117,6 +118,8 @@ def examine(
     faults = tuple(fault for fault in found if not _excused(fault, found))
     worth = quality(facts, control, timeline, faults, agreement.max_lag_s)  # 5
     series = joined(map(partial(_series, context), scan.ranges(head.size))) if anomalies else None
+    asked = scan.ranges(head.size) if _asks_traffic(agreement, site) else ()
+    traffic = together(map(partial(_traffic, context), asked))
     return SiteEvidence(
         bundle.name,
         party,
@@ -131,6 +134,7 @@ def examine(
         tuple(bundle.extra()),
         agreement.policy.colluders(party.affiliated),
         series=series,
+        traffic=traffic,
     )
 
 
@@ -213,6 +217,16 @@ def _scan_range(bundle: Bundle, size: int, tiles: tuple[int, int]) -> scan.Scan:
 
 def _series(context: Context, tiles: tuple[int, int]) -> Series:
     return read_series(context, *tiles)
+
+
+def _traffic(context: Context, tiles: tuple[int, int]) -> Traffic:
+    return read_traffic(context, *tiles)
+
+
+def _asks_traffic(agreement: Agreement, site: Site) -> bool:
+    """Whether any term is about what a site's devices moved: only then is it worth another reading."""
+    terms = (term for phase in agreement.phases for term in phase.terms)
+    return any(isinstance(t, ScaleCap) and t.fabric_mib is not None and site.name in t.sites for t in terms)
 
 
 def _gather(context: Context, tiles: tuple[int, int]) -> Facts:

@@ -7,6 +7,7 @@ is younger cannot have been witnessed yet.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -25,9 +26,11 @@ from attest.metering import Window
 from attest.relief import Relief
 from attest.series import Series
 from attest.timeline import Head, Timeline
+from attest.traffic import Traffic
 from attest.worth import Quality
 
 NONE: Final = Relief()
+DAY: Final = 86_400  # s
 
 
 class Copied(NamedTuple):
@@ -42,7 +45,7 @@ class Copied(NamedTuple):
 @dataclass(frozen=True)
 class SiteEvidence:
     """What steps 1 to 5 made of one bundle; what a step could not make is None, and a fault says why. `series` is None
-    where nobody asked for it."""
+    where nobody asked for it, and `traffic` tells of nothing where no term did."""
 
     bundle: str
     party: Party | None
@@ -58,6 +61,7 @@ class SiteEvidence:
     colluders: int = 0
     copied: Copied | None = None
     series: Series | None = None
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 def longest(evidence: Sequence[SiteEvidence]) -> list[SiteEvidence]:
@@ -138,6 +142,14 @@ class View:
     def fewest_buckets(self, window_s: int) -> int:
         """How many whole buckets lie in a rolling window that begins on the edge of one: what counts for low."""
         return min(window_s // self.agreement.bucket_s, self.window[1] - self.window[0])
+
+    def days(self, span: Window) -> list[Window]:
+        """The UTC days of some buckets; a bucket longer than a day is a piece of its own."""
+        first, end = span
+        bucket = self.agreement.bucket_s
+        days = sorted({b * bucket // DAY for b in range(first, end)})
+        edges = sorted({first, end, *(min(max(-(-d * DAY // bucket), first), end) for d in days)})
+        return list(pairwise(edges))
 
     @cached_property
     def unpinned(self) -> tuple[str, ...]:

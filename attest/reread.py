@@ -1,39 +1,88 @@
-"""The blocks of a log once more, for the series of single devices and meters (`attest.series`).
+"""The blocks of a log once more, for what facts have no room for: series of single devices and meters
+(`attest.series`), and what devices moved over the fabric (`attest.traffic`).
 
 Nothing here is verified but a block's digest and layout: entries are those of an authenticated tree, and which
 statements count for anything is for whoever reads the result to ask (`attest.worth`). What cannot be read was named by
 pass 4 and is passed over.
 """
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
 from attest.compute import plausible as rules
 from attest.compute.columns import Ints, Shape, segments
+from attest.control import Source
 from attest.errors import EvidenceError
 from attest.facts import Table, table
-from attest.format.block import Array, Binding, Columns, parse_meter, parse_usage, require_digest
+from attest.format.block import NO_COLUMNS, Array, Binding, Columns, parse_meter, parse_usage, require_digest
 from attest.format.bodies import MeterBody, UsageBody, block_of
 from attest.format.runs import NO_RUN
-from attest.format.statement import Signed, parse_statement
+from attest.format.statement import Signed, Statement, parse_statement
 from attest.format.vocabulary import Column, Label, Quantity, State
 from attest.gather import Context
 from attest.layout import Layout
 from attest.log.tiles import ENTRIES, WIDTH, parse_entries, tile_at
 from attest.packs import Room, open_pack
 from attest.series import UNKNOWN, Copy, Look, Odd, Series, hashed, joined
+from attest.traffic import Traffic, of_statement, together
 from attest.usage import CLASS_STEP, shape_of
 
 _SERVING: Final = (Label.INFERENCE, Label.EVALUATION)
 _NONE: Final = Series(table(Copy), table(Odd))
+_T = TypeVar("_T")
+
+
+class _Again(NamedTuple):
+    """A statement of a host or a meter, and how to read its block: None where that is absent."""
+
+    place: int
+    source: Source
+    statement: Statement
+    body: UsageBody | MeterBody
+    block: Callable[[], Any]
 
 
 def read_series(context: Context, first: int, last: int) -> Series:
     """The series of the entry tiles [first, last). Raises MissingError."""
-    reader = _Reader(context)
-    return joined(series for tile in range(first, last) for series in reader.tile(tile))
+    return joined(_read(context, first, last, partial(_series, context)))
+
+
+def read_traffic(context: Context, first: int, last: int) -> Traffic:
+    """What devices moved by the statements of the entry tiles [first, last). Raises MissingError."""
+    return together(_read(context, first, last, partial(_traffic, context)))
+
+
+def _read(context: Context, first: int, last: int, take: Callable[[_Again], _T | None]) -> Iterator[_T]:
+    """What is taken of each statement that can be read."""
+    room = Room()
+    sources = {source.sub: source for source in context.control.sources}
+    for tile in range(first, last):
+        for again in _statements(context, tile, sources, room):
+            try:
+                taken = take(again)
+            except EvidenceError:
+                continue
+            if taken is not None:
+                yield taken
+
+
+def _statements(context: Context, tile: int, sources: dict[str, Source], room: Room) -> Iterator[_Again]:
+    """The statements of hosts and meters of an entry tile; none where its pack is not what they say."""
+    width = tile_at(ENTRIES, tile, context.size).width
+    parsed = [_parsed(entry) for entry in parse_entries(context.bundle.entries(tile, width), width)]
+    try:
+        block_at = open_pack(context.bundle, tile, width, [p and block_of(p.statement.body) for p in parsed], room)
+    except EvidenceError:
+        return
+    for place, signed in enumerate(parsed):
+        if signed is not None and signed.header.sub in sources:
+            statement, source = signed.statement, sources[signed.header.sub]
+            if isinstance(statement.body, UsageBody | MeterBody):
+                block = partial(block_at, place)
+                yield _Again(tile * WIDTH + place, source, statement, statement.body, block)
 
 
 def _parsed(entry: bytes) -> Signed | None:
@@ -43,47 +92,46 @@ def _parsed(entry: bytes) -> Signed | None:
         return None
 
 
-class _Reader:
-    def __init__(self, context: Context) -> None:
-        self.context, self.room = context, Room()
-        self.sources = {source.sub: source for source in context.control.sources}
+def _series(context: Context, again: _Again) -> Series | None:
+    """The series of one statement. Raises EvidenceError."""
+    index, source, statement, body, read = again
+    block = read()
+    if block is None or body.block is None:
+        return None
+    require_digest(block, body.block)
+    binding = Binding(context.control.log, source.sub, statement.seq)
+    if isinstance(body, MeterBody):
+        return of_meter(index, body.quantity, parse_meter(block, binding, body), statement.start, context.bucket)
+    layout = _layout(context, source, body)
+    if layout is None:
+        return None
+    shape = shape_of(body, statement.start, statement.end, context.bucket)
+    columns = parse_usage(block, binding, body.columns, shape.size, interval=body.interval)
+    return of_usage(index, body, layout, shape, columns, statement.start // context.bucket)
 
-    def tile(self, tile: int) -> Iterator[Series]:
-        """The series of each statement of an entry tile that has any and can be read."""
-        context = self.context
-        width = tile_at(ENTRIES, tile, context.size).width
-        parsed = [_parsed(entry) for entry in parse_entries(context.bundle.entries(tile, width), width)]
-        try:
-            block_at = open_pack(
-                context.bundle, tile, width, [p and block_of(p.statement.body) for p in parsed], self.room
-            )
-        except EvidenceError:
-            return
-        for place, signed in enumerate(parsed):
-            if signed is not None and signed.header.sub in self.sources:
-                body = signed.statement.body
-                if not isinstance(body, UsageBody | MeterBody) or body.block is None:
-                    continue
-                block = block_at(place)
-                if block is not None:
-                    try:
-                        require_digest(block, body.block)
-                        yield self.statement(tile * WIDTH + place, signed, body, block)
-                    except EvidenceError:
-                        continue
 
-    def statement(self, index: int, signed: Signed, body: UsageBody | MeterBody, block: Any) -> Series:
-        """The series of one statement and its block. Raises EvidenceError."""
-        context, statement, sub = self.context, signed.statement, signed.header.sub
-        binding = Binding(context.control.log, sub, statement.seq)
-        if isinstance(body, MeterBody):
-            return of_meter(index, body.quantity, parse_meter(block, binding, body), statement.start, context.bucket)
-        layout = context.layouts.layout(body.roster, self.sources[sub])
-        if layout is None or len(layout.groups) != body.devices:
-            return _NONE
-        shape = shape_of(body, statement.start, statement.end, context.bucket)
+def _traffic(context: Context, again: _Again) -> Traffic | None:
+    """What the devices of one statement moved. Raises EvidenceError."""
+    index, source, statement, body, read = again
+    if isinstance(body, MeterBody):
+        return None
+    layout = _layout(context, source, body)
+    if layout is None:
+        return None
+    shape = shape_of(body, statement.start, statement.end, context.bucket)
+    columns, block = NO_COLUMNS, read() if Column.FABRIC in body.columns else None
+    if block is not None and body.block is not None:
+        require_digest(block, body.block)
+        binding = Binding(context.control.log, source.sub, statement.seq)
         columns = parse_usage(block, binding, body.columns, shape.size, interval=body.interval)
-        return of_usage(index, body, layout, shape, columns, statement.start // context.bucket)
+    cut = segments([body.spans], [len(body.runs)], shape)
+    return of_statement(index, body, layout, shape, cut, columns, statement.start // context.bucket)
+
+
+def _layout(context: Context, source: Source, body: UsageBody) -> Layout | None:
+    """The devices that a statement tells of; None where its roster is another's, or absent."""
+    layout = context.layouts.layout(body.roster, source)
+    return None if layout is None or len(layout.groups) != body.devices else layout
 
 
 def of_usage(index: int, body: UsageBody, layout: Layout, shape: Shape, columns: Columns, first: int) -> Series:

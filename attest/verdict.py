@@ -43,6 +43,7 @@ _SEVERITY: Final = (Outcome.HOLDS, Outcome.UNPROVEN, Outcome.BREACHED, Outcome.I
 # What no log can show, said in every verdict (design section 5).
 LIMITS: Final[Mapping[str, str]] = {
     "scope/undeclared": "accelerators outside the signed inventory",
+    "scope/model": "accelerators of a faster model than the inventory says",
     "scope/elsewhere": "work moved to sites or parties that the agreement does not name",
     "scope/bypass": "power drawn past every meter that the agreement names",
     "scope/fabricated": "records made up from the start, as far as no independent evidence contradicts them",

@@ -34,6 +34,11 @@ class Quality:
     disputed: Mask
     repeated: Mask
 
+    @property
+    def claimed(self) -> Mask:
+        """What was admitted, and what of it is disputed."""
+        return self.admitted | self.disputed
+
     def of(self, column: npt.NDArray[np.int64], mask: Mask) -> Mask:
         """A mask over statements as a mask over rows that name their statement by index."""
         if mask.all():

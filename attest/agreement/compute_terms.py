@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from attest.agreement.kinds import ComputeCap, Ramp, RunCap, ScaleCap, Slowdown, Step, Term, Tie
 from attest.agreement.reading import MAX_DEVICES, Readers, Setting, assurance, label, quantity, window
-from attest.agreement.units import DURATION, FLOP, SHARE, SPEED
+from attest.agreement.units import DURATION, FLOP, SHARE, SPEED, TRAFFIC
 from attest.format.toml_table import Table
 
 MAX_STEPS: Final = 64  # of one ramp
@@ -63,8 +63,19 @@ def _run_cap(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
 
 
 def _scale_cap(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
-    devices = table.integer("devices", 0, MAX_DEVICES)
-    return ScaleCap(devices=devices, label=label(table), assurance=assurance(table), **common)
+    fabric = quantity(table, "fabric", TRAFFIC) if "fabric" in table else None
+    if fabric is None and "window" in table:
+        raise table.error(
+            "agreement/impossible", "accelerators are counted at any one time: a window needs fabric", "window"
+        )
+    return ScaleCap(
+        devices=table.integer("devices", 0, MAX_DEVICES),
+        fabric_mib=fabric,
+        window_s=window(table, setting),
+        label=label(table),
+        assurance=assurance(table),
+        **common,
+    )
 
 
 COMPUTE: Final[Readers] = {
@@ -72,5 +83,5 @@ COMPUTE: Final[Readers] = {
     "slowdown": (("baseline", "share", "label", "window", "assurance"), _slowdown),
     "ramp": (("step", "label", "assurance"), _ramp),
     "run-cap": (("limit", "per", "label", "assurance"), _run_cap),
-    "scale-cap": (("devices", "label", "assurance"), _scale_cap),
+    "scale-cap": (("devices", "fabric", "window", "label", "assurance"), _scale_cap),
 }

@@ -102,10 +102,13 @@ class RunCap(_Term):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleCap(_Term):
-    """No run on more than `devices` accelerators at once."""
+    """No run on more than `devices` accelerators at once; if `fabric_mib` is not None, no more than that through the
+    fabric of any accelerator while it is on runs, over the phase or any window of `window_s`."""
 
     kind: ClassVar[str] = "scale-cap"
     devices: int
+    fabric_mib: int | None
+    window_s: int | None
     label: Label | None
     assurance: Assurance
 

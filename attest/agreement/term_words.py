@@ -31,7 +31,7 @@ from attest.agreement.kinds import (
     Tie,
     Timeliness,
 )
-from attest.agreement.units import DURATION, ENERGY, FLOP, POWER, SHARE, SPEED
+from attest.agreement.units import DURATION, ENERGY, FLOP, POWER, SHARE, SPEED, TRAFFIC
 from attest.format.vocabulary import Label
 
 _LABEL_WORDS: Final = {label: word for word, label in LABELS.items()}
@@ -57,7 +57,11 @@ def describe(term: Term) -> str:
             return f"{whole}, {_shown(term.assurance)}"
         case ScaleCap():
             what = "run" if term.label is None else f"run labelled {_LABEL_WORDS[term.label]}"
-            return f"no {what} on more than {term.devices:,} accelerators at once, {_shown(term.assurance)}"
+            most = f"no {what} on more than {term.devices:,} accelerators at once"
+            if term.fabric_mib is not None:
+                fabric = f"{TRAFFIC.format(term.fabric_mib)} through the fabric of any of them"
+                most += f", nor more than {fabric} {_over(term.window_s)}"
+            return f"{most}, {_shown(term.assurance)}"
         case Idle():
             busy = ""
             if term.activity_ppm is not None:

@@ -21,6 +21,7 @@ of base units is refused, not rounded, and every dimension has a maximum by name
 | POWER | mW | mW, W, kW, MW, GW |
 | ENERGY | mJ | mJ, J, kJ, MJ, GJ, TJ, Wh, kWh, MWh, GWh |
 | FREQUENCY | MHz | MHz, GHz |
+| TRAFFIC | MiB | MiB, GiB, TiB, PiB |
 | SHARE | ppm | ppm, % |
 
 Codes: quantity/unit, quantity/number, quantity/precision, quantity/range. Line and key are the caller's to add.
@@ -44,6 +45,7 @@ MAX_DURATION: Final = 36_525 * 86_400  # a century
 MAX_POWER: Final = 10**15  # a terawatt
 MAX_ENERGY: Final = 10**22  # a gigawatt for three centuries
 MAX_FREQUENCY: Final = 10**6
+MAX_TRAFFIC: Final = 10**17  # of a device: 4 TiB a second for seven centuries
 MAX_SHARE: Final = 10**6
 
 _QUANTITY: Final = re.compile(r"((?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?(?:[eE][0-9]{1,2})?) (\S{1,16})", re.ASCII)
@@ -110,6 +112,7 @@ POWER: Final = Dimension("power", _si("W", 1, "m kMG"), MAX_POWER)
 _WH: Final = {"Wh": 3_600_000, "kWh": 3_600_000_000, "MWh": 3_600 * 10**9, "GWh": 3_600 * 10**12}
 ENERGY: Final = Dimension("energy", _WH | _si("J", 1, "m kMGT"), MAX_ENERGY)
 FREQUENCY: Final = Dimension("frequency", {"MHz": 1, "GHz": 1_000}, MAX_FREQUENCY)
+TRAFFIC: Final = Dimension("traffic", {"MiB": 1, "GiB": 1 << 10, "TiB": 1 << 20, "PiB": 1 << 30}, MAX_TRAFFIC)
 SHARE: Final = Dimension("a share", {"ppm": 1, "%": 10_000}, MAX_SHARE)
 
 

@@ -10,12 +10,19 @@ from attest.anomalies.copies import copied, copied_between
 from attest.anomalies.devices import in_devices
 from attest.anomalies.sizes import in_sizes
 from attest.anomalies.sums import in_sums
+from attest.anomalies.unexplained import in_meters
 from attest.evaluate import View
 from attest.verdict import Finding, Status
 
 __all__ = ["anomalies", "copied_between", "looked_for"]
 
-_IN_SUMS: Final = ("anomaly/declared-size", "anomaly/energy-still", "anomaly/mfu", "anomaly/power-activity")
+_IN_SUMS: Final = (
+    "anomaly/declared-size",
+    "anomaly/energy-still",
+    "anomaly/mfu",
+    "anomaly/power-activity",
+    "anomaly/unexplained-energy",
+)
 _IN_SERIES: Final = ("anomaly/fabric-label", "anomaly/identical-series", "anomaly/too-clean")
 
 
@@ -23,6 +30,7 @@ def anomalies(view: View) -> Iterator[Finding]:
     """What does not fit in one site and phase."""
     yield from in_sums(view)
     yield from in_sizes(view)
+    yield from in_meters(view)
     if view.evidence.series is not None:
         yield from copied(view)
         yield from in_devices(view, view.evidence.series)

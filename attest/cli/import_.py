@@ -6,13 +6,18 @@ from typing import Any, Final
 import click
 
 from attest.cli.params import PASSPHRASE
-from attest.cli.verb import Verb, Verbs, console
+from attest.cli.verb import Entry, Verb, Verbs, console
+from attest.cli.workloads import Asked
+from attest.cli.workloads import options as workload_options
 
 DAY: Final = 86_400  # seconds; no statement states a longer interval or a clock that is worse
 MAX_OFFSET: Final = 946_684_800  # seconds from 1970 to 2000, before which no stamp is read
 
 
-@click.group("import", cls=Verbs, example="attest import power power.csv --dry-run")
+SLURM: Final = Entry("attest.cli.workloads:slurm", "Print which runs files of Slurm, kubectl or the lab tell of.")
+
+
+@click.group("import", cls=Verbs, lazy={"slurm": SLURM}, example="attest import power power.csv --dry-run")
 def import_() -> None:
     """Turn telemetry files into signed statements of a log.
 
@@ -21,7 +26,8 @@ def import_() -> None:
     """
 
 
-def _offset(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+def offset(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """The option --utc-offset, in seconds."""
     if value is None:
         return None
     from attest.collect.stamps import parse_offset
@@ -68,7 +74,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--log", metavar="DIR", help="The log to append to."),
         click.option(
             "--utc-offset",
-            callback=_offset,
+            callback=offset,
             metavar="±HH:MM",
             help="The zone of times that name none; there is no default.",
         ),
@@ -141,7 +147,8 @@ def power(
 @import_.command(
     cls=Verb,
     example="attest import dcgm dcgm-1745514060.prom dcgm-1745514120.prom --dry-run\n"
-    "attest import dcgm history.prom --host n1 --interval 30 --dry-run",
+    "attest import dcgm history.prom --host n1 --interval 30 --dry-run\n"
+    "attest import dcgm history.prom --workloads runs.csv --labels labels.toml --dry-run",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @click.option("--host", metavar="NAME", help="The host that the source speaks for, where the files name several.")
@@ -156,6 +163,8 @@ def power(
 @click.option(
     "--step", type=click.IntRange(1, 366 * DAY), metavar="SECONDS", help="How much later each next file was scraped."
 )
+@click.option("--workloads", multiple=True, metavar="FILE", help="What ran: see attest import slurm.")
+@workload_options
 @_options
 def dcgm(
     files: Sequence[str],
@@ -164,13 +173,20 @@ def dcgm(
     start: int | None,
     step: int | None,
     utc_offset: int | None,
+    workloads: tuple[str, ...],
+    labels: str | None,
+    salts: str | None,
+    cluster: str | None,
+    sacct_columns: str | None,
+    sacct_delimiter: str | None,
     form: str,
     **where_to: Any,
 ) -> None:
     """Import text expositions of dcgm-exporter, of any version, one file a scrape or a history with timestamps.
 
     The time of a scrape comes from the timestamps in the file, else from --start and --step, else from the
-    file's name. FILES are read in the order given, which is that of their recording; - is stdin.
+    file's name. FILES are read in the order given, which is that of their recording; - is stdin. With --workloads,
+    --labels or --salts intervals are said to belong to the runs that had the devices.
     """
     from attest.cli.import_files import Where, import_dcgm
     from attest.collect.dcgm import Times
@@ -178,7 +194,10 @@ def dcgm(
     if (step is not None and start is None) or (start is not None and step is None and len(files) > 1):
         raise click.UsageError("--start and --step go together", click.get_current_context())
     times = Times(start, step and step * 1000, utc_offset)
-    _show(import_dcgm(files, times, host, interval, Where(**where_to)), form)
+    asked = Asked(workloads, labels, salts, cluster, sacct_columns, sacct_delimiter, utc_offset)
+    if asked.any and salts is None and not where_to["dry_run"]:
+        raise click.UsageError("runs are named with --salts, which opens them again", click.get_current_context())
+    _show(import_dcgm(files, times, host, interval, Where(**where_to), asked), form)
 
 
 def _show(data: dict[str, Any], form: str) -> None:

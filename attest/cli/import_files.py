@@ -8,6 +8,7 @@ from typing import NamedTuple
 import click
 
 from attest.cli.imported import Data, MeterReport, UsageReport, envelope
+from attest.cli.workloads import Asked, files_of, rules_of, salts_of
 from attest.collect.clock import Session, Shift, find_shift, irregularity, read_session, session_of_mark
 from attest.collect.dcgm import Times, read_expositions
 from attest.collect.devices import Host, gather_series
@@ -16,12 +17,14 @@ from attest.collect.irregular import Irregularity
 from attest.collect.meter_statements import MeterOptions, meter_drafts
 from attest.collect.power import Options, PowerLog, read_power
 from attest.collect.statements import Draft
-from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
+from attest.collect.usage_statements import Naming, Roster, UsageOptions, usage_drafts
+from attest.collect.workloads import Workload
 from attest.errors import ImportDataError
 from attest.format.bodies import MAX_DEVICES
 from attest.format.vocabulary import Quantity, Role
 from attest.inventory.ledger import planned_off
 from attest.record.chain import signer_of
+from attest.record.naming import Committing, Told, host_workloads
 from attest.record.target import Target, imagined, salt
 from attest.store.writer import LogWriter
 
@@ -81,15 +84,19 @@ def import_power(files: Sequence[str], options: Options, meter: Meter, where: Wh
     return envelope(chain.sub, windows, appended, found + late, part)
 
 
-def import_dcgm(files: Sequence[str], times: Times, host_name: str | None, interval: int, where: Where) -> Data:
+def import_dcgm(
+    files: Sequence[str], times: Times, host_name: str | None, interval: int, where: Where, asked: Asked
+) -> Data:
     """`attest import dcgm`: the report, after appending what was not appended before."""
     found: list[Irregularity] = []
     hosts = gather_series(read_expositions([(name, lines(name)) for name in files], times, found), found)
     host = _host(hosts, host_name)
-    with _target(where, Role.HOST) as target:
+    runs, told = _workloads(asked, host)
+    with salts_of(asked, read_only=where.dry_run) as salts, _target(where, Role.HOST) as target:
+        committing = Committing(salts, keep=not where.dry_run)
         chain = target.chain if target else imagined(where.source)
         rosters = target.host_rosters() if target else [Roster(0, bytes(32), tuple(host.devices)[:MAX_DEVICES])]
-        options = UsageOptions(interval)
+        options = UsageOptions(interval, naming=Naming(runs, committing.name))
         if target is not None:
             options = options._replace(last=target.last_counters(), off=planned_off(target.log.path))
         report = UsageReport(chain, {roster.digest: roster.uids for roster in rosters})
@@ -97,7 +104,23 @@ def import_dcgm(files: Sequence[str], times: Times, host_name: str | None, inter
         windows, appended = _append(drafts, target, where.dry_run)
     kept = {*host.devices, host.name}
     others = [i for i in found if i.who in kept or i.who in report.states]
-    return envelope(chain.sub, windows, appended, others, report.data(host))
+    part = report.data(host)
+    if asked.any:
+        part |= report.named(committing.named)
+    return envelope(chain.sub, windows, appended, others + told, part)
+
+
+def _workloads(asked: Asked, host: Host) -> tuple[list[Workload], list[Irregularity]]:
+    """The runs that had anything of the host, and what is irregular about them; `attest import slurm` tells of all."""
+    if not asked.any:
+        return [], []
+    found: list[Irregularity] = []
+    rules = rules_of(asked)
+    files = files_of(asked, rules, found)
+    here: list[Irregularity] = []
+    runs = host_workloads(Told(files.workloads, files.pods, rules, asked.cluster), host, here)
+    names = {run.run for run in runs}
+    return runs, [*(irregularity for irregularity in found if irregularity.who in names), *here]
 
 
 @contextmanager

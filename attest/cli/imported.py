@@ -15,10 +15,12 @@ from attest.collect.irregular import Irregularity, count
 from attest.collect.power import Series
 from attest.collect.stamps import format_time
 from attest.collect.statements import DAY, Chain, Draft
+from attest.collect.workloads import Workload
 from attest.compute.columns import SPAN
 from attest.evidence.meter import Row, read_meter
 from attest.format.block import parse_meter, parse_usage
 from attest.format.bodies import MeterBody, UsageBody
+from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Column, State
 
 MAX_LISTED: Final = 5  # irregularities of one kind that the text lists; the JSON has all
@@ -74,6 +76,8 @@ class UsageReport:
         self.uids = uids
         self.energy: Counter[str] = Counter()
         self.states: dict[str, Counter[str]] = {}
+        self.runs: Counter[bytes] = Counter()  # intervals by commitment
+        self.no_run = 0
 
     def watch(self, drafts: Iterable[Draft]) -> Iterator[Draft]:
         """The drafts, unchanged."""
@@ -84,7 +88,9 @@ class UsageReport:
             intervals = (draft.end - draft.start) // body.interval
             total = intervals * body.devices
             spans = np.frombuffer(body.spans, SPAN)
-            states = np.repeat(spans["state"], np.diff(np.append(spans["first"], total))).reshape(-1, intervals)
+            lengths = np.diff(np.append(spans["first"], total))
+            states = np.repeat(spans["state"], lengths).reshape(-1, intervals)
+            self._count_runs(body, spans, lengths)
             for uid, row in zip(uids, states, strict=True):
                 held = self.states.setdefault(uid, Counter())
                 held.update(
@@ -96,6 +102,24 @@ class UsageReport:
                 sums = columns[Column.ENERGY].values.reshape(-1, intervals).sum(axis=1, dtype=np.int64)
                 self.energy.update(dict(zip(uids, sums.tolist(), strict=True)))
             yield draft
+
+    def _count_runs(self, body: UsageBody, spans: Any, lengths: Any) -> None:
+        for place, run in enumerate(body.runs):
+            self.runs[run.commitment] += int(lengths[spans["run"] == place].sum())
+        self.no_run += int(lengths[(spans["run"] == NO_RUN) & (spans["state"] == State.SAMPLED)].sum())
+
+    def named(self, workloads: Mapping[bytes, Workload]) -> Data:
+        """By run, how many intervals belong to it, and how many that were sampled belong to none."""
+        runs = [
+            {
+                "run": workloads[commitment].run,
+                "label": workloads[commitment].label.name.lower().replace("_", "-"),
+                "commitment": commitment.hex(),
+                "intervals": intervals,
+            }
+            for commitment, intervals in self.runs.items()
+        ]
+        return {"runs": runs, "no_run": self.no_run}
 
     def data(self, host: Host) -> Data:
         """By device, what was scraped and what the drafts say."""
@@ -153,21 +177,30 @@ def as_text(data: Data) -> str:
         states = ", ".join(f"{n:,} {name}" for name, n in sorted(device["intervals"].items(), key=lambda i: -i[1]))
         model = f" ({device['model']})" if device["model"] else ""
         lines.append(f"  {device['device']}{model}: {states}; {_joules(device['energy_mj'])}")
+    for run in data.get("runs", ()):
+        lines.append(f"  run          {run['run']}: {run['label']}, {run['intervals']:,} intervals")
+    if "no_run" in data:
+        lines.append(f"  run          none: {data['no_run']:,} sampled intervals")
+    return "\n".join([*lines, *listed(data)]) + "\n"
+
+
+def listed(data: Data) -> list[str]:
+    """The irregularities of a report as lines, the first of each kind."""
+    lines = []
     for kind, number in data["irregular"].items():
         lines.append(f"  irregular    {number:,} x {kind}")
-        listed = [i for i in data["irregularities"] if i["kind"] == kind]
-        lines += [f"    {_listed(irregularity)}" for irregularity in listed[:MAX_LISTED]]
+        held = [i for i in data["irregularities"] if i["kind"] == kind]
+        lines += [f"    {_listed(irregularity)}" for irregularity in held[:MAX_LISTED]]
         if number > MAX_LISTED:
             lines.append(f"    and {number - MAX_LISTED:,} more, all of them in --format json")
-    if not data["irregular"]:
-        lines.append("  irregular    nothing")
-    return "\n".join(lines) + "\n"
+    return lines or ["  irregular    nothing"]
 
 
 def _listed(irregularity: Data) -> str:
     numbers = ", ".join(f"{name} {value:,}" for name, value in irregularity["numbers"].items())
     where = f" at {irregularity['where']}" if irregularity["where"] else ""
-    return f"{irregularity['who']}{where}, {format_time(irregularity['time_ms'])}: {numbers}"
+    time = f", {format_time(irregularity['time_ms'])}" if irregularity["time_ms"] else ""
+    return f"{irregularity['who']}{where}{time}" + (f": {numbers}" if numbers else "")
 
 
 def _joules(millijoules: int) -> str:

@@ -15,6 +15,7 @@ from attest.format.vocabulary import Kind
 from attest.record.chain import genesis_leaf, now, passphrase_of, require_acts, sign_next, signer_of
 from attest.sign.documents import add_signature
 from attest.sign.files import new_key
+from attest.store.salts import new_salts
 from attest.store.writer import LogWriter
 from attest.trust.keys import Alg, PublicKey, format_key, parse_key
 from attest.trust.notes import log_vkey, witness_vkey
@@ -47,6 +48,20 @@ def new(path: str, alg: str, name: str | None, passphrase_file: str | None) -> N
         raise click.UsageError("a private key goes into a file, not to stdout", click.get_current_context())
     signer = new_key(path, ALGORITHMS[alg], passphrase_of(passphrase_file))
     click.echo(_public(signer.public_key(), name))
+
+
+@key.command(cls=Verb, example="attest key salts fresh.salts")
+@click.argument("path", type=click.Path(path_type=Path, readable=False))
+def salts(path: Path) -> None:
+    """Make the private file of salts PATH, with a fresh secret, by which statements name runs.
+
+    One secret serves all hosts and sites of a party: copy the file to each host before it is first used there. Whoever
+    has it can open the party's runs.
+    """
+    new_salts(path)
+    click.echo(
+        f"{path} opens the runs that statements will name; copy it to the party's other hosts, and keep it private"
+    )
 
 
 @key.command(cls=Verb, example="attest key show office.key\nattest key show log.key --name acme.example/dc1")

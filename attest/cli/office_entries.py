@@ -68,6 +68,8 @@ def notice(
     """Announce a run before it starts, or close it when it has ended (term reporting, schemas/agreement.md).
 
     A notice counts from when witnesses have seen it here: seal the log, have it cosigned and record that head.
+
+    What goes on after an end, under the same number, is another run, and announced anew. One that pauses has not ended.
     """
     if (starts is None) == (ends is None):
         raise click.UsageError("say either --starts or --ends", click.get_current_context())

@@ -20,7 +20,8 @@ from attest.format.bodies import MAX_BLOCK
 T = TypeVar("T")
 MAX_INPUT: Final = MAX_BLOCK  # bytes: nothing that is read whole is larger than a block
 _PART: Final = 1 << 20
-PRIVATE: Final = (b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN ENCRYPTED PRIVATE KEY-----")  # attest.sign.files
+# Of attest.sign.files and attest.store.salts.
+PRIVATE: Final = (b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"attest-salts/1 ")
 
 
 class Time(click.ParamType[int]):
@@ -99,7 +100,9 @@ def write(path: str, data: bytes) -> None:
     try:
         if _is_private(path):
             hint = "name another file"
-            raise MissingError("output/refused", f"{path} is a private key, and is not overwritten", hint=hint)
+            raise MissingError(
+                "output/refused", f"{path} is a private key, or holds salts, and is not overwritten", hint=hint
+            )
         if os.path.lexists(path) and not Path(path).is_file():  # a device, a pipe
             Path(path).write_bytes(data)
         else:

@@ -7,6 +7,7 @@ they name a device. A device is its UUID, its host `Hostname` or, since exporter
   repeats was read at different moments: the largest is the last, and the difference is recorded. What profiling says
   is of the instance and counts by its share of the slices; DRAM activity has no such share and is left out.
 - A board that several pods share stands there once for each of them: the same.
+- `pod`, `namespace` and `container` say who has a device where the exporter maps pods, `hpc_job` where jobs.
 - A vGPU has neither an energy counter nor profiling: a device that is present, and no more.
 
 An exposition has no time of its own. It comes from the timestamps of the sample lines; without these from `start_ms`
@@ -32,6 +33,8 @@ from attest.format.fields import MAX_TEXT
 MAX_SAMPLES: Final = 4_000_000  # lines that matter, of one file
 MAX_DEVICES: Final = 100_000  # of one file
 
+_EXPORTER: Final = "dcgm-exporter"  # in the names of the pods of the exporter itself
+_DIGITS: Final = 6  # more than any device's number has
 _STAMP: Final = re.compile(
     r"\d{4}-?\d\d-?\d\d[T_ ]\d\d[:-]?\d\d[:-]?\d\d(?:Z|[+-]\d{4})?|(?<!\d)\d{10}(?:\d{3})?(?!\d)", re.ASCII
 )
@@ -45,8 +48,18 @@ class Times(NamedTuple):
     utc_offset: int | None = None
 
 
+class Holder(NamedTuple):
+    """Who has a device: a container of a pod, or a job of a batch system."""
+
+    namespace: str = ""
+    pod: str = ""
+    container: str = ""
+    job: str = ""
+
+
 class Scrape(NamedTuple):
-    """One device in one exposition, counted from 0; a field without a value is absent from `values`."""
+    """One device in one exposition, counted from 0; a field without a value is absent from `values`. `minor` is the
+    device's number on its host, `holders` who had it as far as the exporter was told."""
 
     exposition: int
     time_ms: int
@@ -56,6 +69,8 @@ class Scrape(NamedTuple):
     serial: str
     model: str
     values: Mapping[Field, int]
+    minor: int | None = None
+    holders: tuple[Holder, ...] = ()
 
 
 class _Line(NamedTuple):
@@ -220,7 +235,26 @@ def _reduce(
     if len(set(energies)) > 1:
         numbers = {"least_mj": min(energies), "largest_mj": max(energies), "repeats": len(energies)}
         found.append(Irregularity(Kind.DIFFERS, where, uid, time_ms, numbers))
-    return Scrape(exposition, time_ms, where, host, uid, serial, model, values)
+    holders = sorted({holder for line in held if (holder := _holder(line.sample.labels)) is not None})
+    return Scrape(exposition, time_ms, where, host, uid, serial, model, values, _minor(first), tuple(holders))
+
+
+def _holder(labels: Mapping[str, str]) -> Holder | None:
+    """The pod or job of a sample. What went through Prometheus may have the pod that the exporter runs in as `pod`, and
+    that of the device as `exported_pod`, or none where nobody has it."""
+    pod, namespace, container = (
+        labels.get(f"exported_{name}", labels.get(name, "")) for name in ("pod", "namespace", "container")
+    )
+    if _EXPORTER in pod:
+        pod = ""
+    job = labels.get("hpc_job", "")
+    return Holder(namespace, pod, container, job) if pod or job else None
+
+
+def _minor(labels: Mapping[str, str]) -> int | None:
+    """The number of `nvidia3`, else of `gpu="3"`."""
+    number = labels.get("device", "").removeprefix("nvidia") or labels.get("gpu", "")
+    return int(number) if number.isascii() and number.isdigit() and len(number) < _DIGITS else None
 
 
 def _values(lines: Iterable[_Line]) -> list[int]:

@@ -16,12 +16,12 @@ after a restart of the host engine.
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from attest.collect.dcgm import Scrape
+from attest.collect.dcgm import Holder, Scrape
 from attest.collect.dcgm_fields import PPM, RATIOS, Field
 from attest.collect.irregular import (
     MAX_STEP_BACK,
@@ -43,9 +43,17 @@ Array = npt.NDArray[np.int64]
 Ranges = tuple[tuple[int, int], ...]
 
 
+class Held(NamedTuple):
+    """Who had a device, from the stamp at which it was first seen to that at which it was not any more."""
+
+    holder: Holder
+    start_ms: int
+    end_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device's series; `steps` and `stale` are ranges of stamps, (after, up to and with)."""
+    """A device's series; `steps` and `stale` are ranges of stamps, (after, up to and with); `held` says who had it."""
 
     uid: str
     serial: str
@@ -54,6 +62,8 @@ class Device:
     steps: Ranges
     stale: Ranges
     columns: dict[Field, Array]
+    minor: int | None = None
+    held: tuple[Held, ...] = ()
 
     def column(self, field: Field) -> Array:
         """The values of a field, NONE where it has none."""
@@ -116,7 +126,9 @@ class _Device:
     """A series while it is gathered."""
 
     def __init__(self, scrape: Scrape) -> None:
-        self.uid, self.serial, self.model = scrape.uid, scrape.serial, scrape.model
+        self.uid, self.serial, self.model, self.minor = scrape.uid, scrape.serial, scrape.model, scrape.minor
+        self.holding: dict[Holder, int] = {}
+        self.held: list[Held] = []
         self.times, self.numbers = array("q"), array("q")
         self.places: list[str] = []
         self.columns = {field: array("q") for field in Field}
@@ -152,10 +164,18 @@ class _Device:
             if kind is not None:
                 numbers = {"before_mj": last, "after_mj": energy}
                 found.append(Irregularity(kind, scrape.where, self.uid, scrape.time_ms, numbers))
+        if self.holding or scrape.holders:
+            self._hold(scrape.holders, scrape.time_ms)
         self.times.append(scrape.time_ms)
         self.places.append(scrape.where)
         for field, column in self.columns.items():
             column.append(scrape.values.get(field, NONE))
+
+    def _hold(self, holders: tuple[Holder, ...], time_ms: int) -> None:
+        gone = [holder for holder in self.holding if holder not in holders]
+        self.held += [Held(holder, self.holding.pop(holder), time_ms) for holder in gone]
+        for holder in holders:
+            self.holding.setdefault(holder, time_ms)
 
     def _again(self, scrape: Scrape, found: list[Irregularity]) -> None:
         energies = self.columns[Field.ENERGY]
@@ -196,7 +216,9 @@ class _Device:
         for after, until in stale:
             where = self.places[int(np.searchsorted(times, after))]
             found.append(Irregularity(Kind.STALE, where, self.uid, after, {"duration_ms": until - after}))
-        return Device(self.uid, self.serial, self.model, times, tuple(self.steps), stale, columns)
+        self._hold((), int(times[-1]))
+        steps, held = tuple(self.steps), tuple(self.held)
+        return Device(self.uid, self.serial, self.model, times, steps, stale, columns, self.minor, held)
 
 
 def _stale(times: Array, columns: dict[Field, Array]) -> Ranges:

@@ -32,13 +32,13 @@ def lines(path: str) -> Iterator[bytes]:
         raise MissingError("import/unreadable", f"cannot read {path}: {error.strerror}") from error
 
 
-def whole(path: str) -> bytes:
-    """A small file. Raises MissingError, and ImportDataError `import/bounds` where it is not small."""
+def whole(path: str, most: int = MAX_WHOLE) -> bytes:
+    """A file of at most so many bytes. Raises MissingError, and ImportDataError `import/bounds` where it has more."""
     try:
         with nullcontext(sys.stdin.buffer) if path == STDIN else Path(path).open("rb") as file:
-            data: bytes = file.read(MAX_WHOLE + 1)
+            data: bytes = file.read(most + 1)
     except OSError as error:
         raise MissingError("import/unreadable", f"cannot read {path}: {error.strerror}") from error
-    if len(data) > MAX_WHOLE:
-        refuse("import/bounds", path, f"more than {MAX_WHOLE} bytes")
+    if len(data) > most:
+        refuse("import/bounds", path, f"more than {most} bytes")
     return data

@@ -40,6 +40,19 @@ class Kind(StrEnum):
     STALE = "stale"  # values that stood still
     MISSING = "missing"  # a declared device that no reading mentions
     PRESENCE = "presence-only"  # a device without an energy counter
+    NOT_STARTED = "not-started"  # a job that never ran, or not yet
+    RUNNING = "still-running"  # a run that had not ended when it was recorded
+    GPUS = "gpus-unknown"  # a run of which no record says whether it had accelerators
+    WHICH = "devices-unknown"  # a run of which no record says which devices of a host it had
+    HIDDEN = "requeues-hidden"  # a job that was requeued more often than there are records of it
+    AGAIN = "id-again"  # an id that another job had before
+    ELAPSED = "elapsed-differs"  # start and end are not as far apart as was counted
+    UNTIMED = "no-times"  # a record of a run without its times
+    STEP = "step-alone"  # a step of a job of which there is no record
+    UNUSABLE = "ends-before-start"  # a run that ended before it began
+    UNLABELLED = "unlabelled"  # a run that no rule of the lab gives a label
+    NO_RECORD = "no-record"  # a job that has a device and of which there is no record
+    SHARED = "shared"  # a device that several runs had at one time
 
 
 class Irregularity(NamedTuple):

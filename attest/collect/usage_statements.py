@@ -12,7 +12,7 @@ ends with the last boundary that has a reading; who says until when it speaks (`
 does at the end of each window, states what nobody read as missing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -22,16 +22,20 @@ from attest.collect.dcgm_fields import Field
 from attest.collect.devices import NONE, Device, Host
 from attest.collect.grid import Grid, Last, Row, align, boundaries, phase_of
 from attest.collect.irregular import Irregularity, Kind, refuse
+from attest.collect.occupancy import NOBODY, occupy
 from attest.collect.off import switched_off
 from attest.collect.stamps import format_time
 from attest.collect.statements import DAY, MAX_ROOM, MAX_VALUES, Chain, Draft, Salt, windows
+from attest.collect.workloads import Workload
 from attest.compute.columns import format_spans
 from attest.format.block import Binding, commit, format_usage
 from attest.format.bodies import MAX_SPANS, SPAN_SIZE, UsageBody
-from attest.format.runs import NO_RUN
+from attest.format.runs import MAX_RUNS, NO_RUN, Run
 from attest.format.vocabulary import Column, State
 
 MAX_GRID: Final = 1 << 26  # device-intervals of one import
+
+_RUN_SIZE: Final = 64  # bytes of a row of the run table, at most
 
 _GAUGES: Final = (Column.DERIVED_CYCLES, Column.FABRIC, Column.SM, Column.DRAM, Column.CLOCK)
 
@@ -46,15 +50,31 @@ class Roster(NamedTuple):
     uids: tuple[str, ...]
 
 
+class Naming(NamedTuple):
+    """The runs that had anything of the host, and `name`, which commits to some of them: the rows of a run table."""
+
+    workloads: Sequence[Workload]
+    name: Callable[[Sequence[Workload]], Sequence[Run]]
+
+
 class UsageOptions(NamedTuple):
     """`last` has, by device, what the source's last statement said; `until` when the last window ends, whatever was
-    read (Unix s, a boundary); `off`, by device, when it is switched off, [start, end) in Unix s."""
+    read (Unix s, a boundary); `off`, by device, when it is switched off, [start, end) in Unix s; without `naming`
+    device-intervals belong to no run."""
 
     interval: int = 60
     window: int = DAY
     last: Mapping[str, Last] = {}
     until: int | None = None
     off: Mapping[str, Sequence[tuple[int, int]]] = {}
+    naming: Naming | None = None
+
+
+class _Told(NamedTuple):
+    """What is told of a device: its row, and by interval the place of its run among the workloads, or NOBODY."""
+
+    row: Row
+    runs: Array
 
 
 def usage_drafts(
@@ -67,8 +87,8 @@ def usage_drafts(
 ) -> Iterator[Draft]:
     """Drafts for one host; `rosters` in the order in which they come into force.
 
-    Late scrapes and declared devices that no scrape mentions are added to `found`. Raises ImportDataError
-    `import/roster`, `import/grid`, `import/short`, LogError `import/nothing-new`.
+    Late scrapes, declared devices that no scrape mentions and devices that several runs had are added to `found`.
+    Raises ImportDataError `import/roster`, `import/grid`, `import/short`, LogError `import/nothing-new`.
     """
     presence = not any(Field.ENERGY in device.columns for device in host.devices.values())
     grid = _grid(host, chain, options, presence)
@@ -79,14 +99,18 @@ def usage_drafts(
     series = _match(host, in_force, chain.sub, grid, found)
     if len(series) * grid.intervals > MAX_GRID:
         refuse("import/bounds", chain.sub, f"{grid.intervals} intervals at once", "import the files in parts")
-    rows = {uid: _row(device, grid, options.last.get(uid), presence) for uid, device in series.items()}
-    rows |= {uid: switched_off(rows[uid], grid, ranges) for uid, ranges in options.off.items() if uid in rows}
+    naming = options.naming or Naming((), lambda _: ())
+    told = {}
+    for uid, device in series.items():
+        row = _row(device, grid, options.last.get(uid), presence)
+        row = switched_off(row, grid, options.off.get(uid, ()))
+        told[uid] = _Told(row, _runs(uid, device, row, grid, naming.workloads, found))
     number = 0
     for begin, until in windows(grid.start, end, options.window, [roster.start for roster in in_force]):
         roster = [roster for roster in in_force if roster.start <= begin][-1]
-        held = [rows[uid] for uid in roster.uids]
+        held = [told[uid] for uid in roster.uids]
         for low, high in _fitting(held, (begin - grid.start) // grid.interval, (until - grid.start) // grid.interval):
-            yield _draft(held, roster, grid, low, high, salt(), chain.binding(number), presence)
+            yield _draft(held, roster, grid, low, high, salt(), chain.binding(number), presence, naming)
             number += 1
 
 
@@ -163,23 +187,52 @@ def _row(device: Device | None, grid: Grid, last: Last | None, presence: bool) -
     return Row(states, np.zeros(grid.intervals, np.int64), counter, {})
 
 
-def _fitting(rows: Sequence[Row], low: int, high: int) -> Iterator[tuple[int, int]]:
-    """[low, high) in parts whose spans and blocks a statement has room for."""
-    spans = sum(1 + int(np.count_nonzero(np.diff(row.states[low:high]))) for row in rows)
-    fits = (
-        spans <= MAX_SPANS and spans * SPAN_SIZE + len(rows) * 16 <= MAX_ROOM and (high - low) * len(rows) <= MAX_VALUES
-    )
+def _runs(
+    uid: str, device: Device | None, row: Row, grid: Grid, workloads: Sequence[Workload], found: list[Irregularity]
+) -> Array:
+    """The runs that a device's sampled intervals belong to: of others nothing is known, whosever they were."""
+    names = (uid,) if device is None else (uid, device.uid, device.serial)
+    occupied = occupy(workloads, names, device.minor if device else None, grid)
+    sampled = row.states == State.SAMPLED
+    if shared := int(np.count_nonzero(occupied.shared & sampled)):
+        first = grid.start + int(np.argmax(occupied.shared & sampled)) * grid.interval
+        found.append(Irregularity(Kind.SHARED, "", uid, first * 1000, {"intervals": shared}))
+    return np.where(sampled, occupied.runs, NOBODY)
+
+
+def _fitting(told: Sequence[_Told], low: int, high: int) -> Iterator[tuple[int, int]]:
+    """[low, high) in parts whose spans, runs and blocks a statement has room for."""
+    spans = sum(int(np.count_nonzero(_starts(each.row.states[low:high], each.runs[low:high]))) for each in told)
+    runs = len({run for each in told for run in np.unique(each.runs[low:high]).tolist()} - {NOBODY})
+    room = spans * SPAN_SIZE + runs * _RUN_SIZE + len(told) * 16
+    fits = spans <= MAX_SPANS and runs <= MAX_RUNS and room <= MAX_ROOM and (high - low) * len(told) <= MAX_VALUES
     if fits or high - low == 1:
         yield low, high
         return
     middle = (low + high) // 2
-    yield from _fitting(rows, low, middle)
-    yield from _fitting(rows, middle, high)
+    yield from _fitting(told, low, middle)
+    yield from _fitting(told, middle, high)
+
+
+def _starts(states: Array, runs: Array) -> npt.NDArray[np.bool_]:
+    """Where a state or a run begins, the first interval included."""
+    starts = np.ones(len(states), bool)
+    starts[1:] = (np.diff(states) != 0) | (np.diff(runs) != 0)
+    return starts
 
 
 def _draft(
-    rows: Sequence[Row], roster: Roster, grid: Grid, low: int, high: int, salt: bytes, binding: Binding, presence: bool
+    told: Sequence[_Told],
+    roster: Roster,
+    grid: Grid,
+    low: int,
+    high: int,
+    salt: bytes,
+    binding: Binding,
+    presence: bool,
+    naming: Naming,
 ) -> Draft:
+    rows = [each.row for each in told]
     states = np.concatenate([row.states[low:high] for row in rows])
     sampled = states == State.SAMPLED
     columns: dict[int, Array] = {}
@@ -190,9 +243,13 @@ def _draft(
             values = np.concatenate([row.gauges.get(column, np.full(grid.intervals, NONE))[low:high] for row in rows])
             if (values[sampled] != NONE).all():
                 columns[column] = np.where(sampled, values, 0)
-    starts = np.arange(len(states)) % (high - low) == 0
-    starts[1:] |= np.diff(states) != 0
-    spans = format_spans((int(first), int(states[first]), NO_RUN) for first in np.flatnonzero(starts))
+    runs = np.concatenate([each.runs[low:high] for each in told])
+    starts = _starts(states, runs) | (np.arange(len(states)) % (high - low) == 0)
+    named = [run for run in dict.fromkeys(runs[starts].tolist()) if run != NOBODY]
+    places = {NOBODY: NO_RUN} | {run: place for place, run in enumerate(named)}
+    firsts = np.flatnonzero(starts).tolist()
+    spans = format_spans((first, int(states[first]), places[int(runs[first])]) for first in firsts)
+    table = tuple(naming.name([naming.workloads[run] for run in named])) if named else ()
     counters = [np.array([row.counter[at] for row in rows], "<u8").tobytes() for at in (low, high)]
     block = format_usage(salt, binding, columns) if columns else None
     body = UsageBody(
@@ -201,7 +258,7 @@ def _draft(
         len(rows),
         commit(block) if block else None,
         tuple(sorted(int(column) for column in columns)),
-        (),
+        table,
         spans,
         ((int(Column.ENERGY), counters[0], counters[1]),),
     )

@@ -31,6 +31,9 @@ LEAST_UTILISATION: Final = 0.05  # of the 16-bit peak, where training has no ene
 CLEAN_PPM: Final = 100  # mean size of second differences over the mean; measured 315 and more
 TRAFFIC_MIB_S: Final = 10_240  # of one device: 10 GiB/s
 BUSY_SHARE: Final = 0.25  # of the clock: tensor cycles beside that traffic
+HOST_SHARE: Final = 0.5  # of the power limit: what a host takes beside each board; nodes of eight took 0.21 to 0.38
+HOST_MW: Final = 350_000  # an accelerator, at least: a host does not shrink with it
+OTHERS: Final = 2  # all that a meter lets through over that of hosts: cooling, storage and light take no more
 SERIES: Final = 24  # intervals: shorter series are not compared, nor held to be too clean
 DIFFERENT: Final = 20  # values in a series; one that has fewer may well be like another
 
@@ -102,6 +105,16 @@ def heavy_traffic(seconds: Any, fabric_mib: Any) -> Any:
 def busy(seconds: Any, cycles: Any, clock_mhz: int) -> Any:
     """Tensor cores a quarter busy."""
     return cycles >= seconds * (BUSY_SHARE * clock_mhz)
+
+
+def host_mw(tdp_mw: int) -> int:
+    """What a host may take beside each accelerator."""
+    return max(round(HOST_SHARE * tdp_mw), HOST_MW)
+
+
+def beyond_declared(metered_mj: Any, declared_mj: Any) -> Any:
+    """More than twice the energy that all that is declared behind a meter can have taken."""
+    return metered_mj > declared_mj * OTHERS
 
 
 def at_work(seconds: Any, energy_mj: Any, tdp_mw: int) -> Any:

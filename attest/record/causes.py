@@ -11,6 +11,7 @@ of one device:
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -51,31 +52,47 @@ class Told(NamedTuple):
     cause: str
 
 
-def told(frames: Sequence[Frame]) -> list[Told]:
-    """What the notes say of times without samples."""
-    found: list[Told] = []
-    for frame in frames:
-        what, now, numbers = frame.get("note"), frame["time_ms"], frame.get("numbers", {})
-        if what == START and "after_ms" in numbers:
-            found.append(Told(numbers["after_ms"], now, numbers["cause"]))
-        elif what == SUSPENDED:
-            found.append(Told(now - numbers["ms"], now, "record/suspended"))
-        elif what == CLOCK_STEP:
-            found.append(Told(min(now, now - numbers["ms"]), max(now, now - numbers["ms"]), "clock/step"))
-        elif what == DROPPED:
-            found.append(Told(numbers["from_ms"], numbers["until_ms"], numbers["cause"]))
-    return found
+def told(frame: Frame) -> Told | None:
+    """What a note says of a time without samples."""
+    what, now, numbers = frame.get("note"), frame["time_ms"], frame.get("numbers", {})
+    if what == START and "after_ms" in numbers:
+        return Told(numbers["after_ms"], now, numbers["cause"])
+    if what == SUSPENDED:
+        return Told(now - numbers["ms"], now, "record/suspended")
+    if what == CLOCK_STEP:
+        return Told(min(now, now - numbers["ms"]), max(now, now - numbers["ms"]), "clock/step")
+    if what == DROPPED:
+        return Told(numbers["from_ms"], numbers["until_ms"], numbers["cause"])
+    return None
+
+
+class _Asked(NamedTuple):
+    """One asking: when, which devices answered, and what was refused."""
+
+    time_ms: int
+    seen: frozenset[str]
+    refused: tuple[tuple[str, str], ...]
 
 
 class Causes:
-    """Looks up the cause of a device's missing intervals."""
+    """Looks up the cause of a device's missing intervals, in frames that it was shown with `watch`."""
 
-    def __init__(self, frames: Sequence[Frame], interval: int) -> None:
+    def __init__(self, interval: int) -> None:
         self._interval = interval
-        self._told = told(frames)
-        self._samples = sorted((frame for frame in frames if "collector" in frame), key=lambda frame: frame["time_ms"])
-        self._times = [frame["time_ms"] for frame in self._samples]
-        self._seen = [{name for scrape in frame["scrapes"] for name in scrape[1:3]} for frame in self._samples]
+        self._told: list[Told] = []
+        self._asked: list[_Asked] = []
+        self._sets: dict[frozenset[str], frozenset[str]] = {}  # most askings have the same devices
+
+    def watch(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """The frames, unchanged; what is kept of each is little."""
+        for frame in frames:
+            if "collector" in frame:
+                seen = frozenset(name for scrape in frame["scrapes"] for name in scrape[1:3] if name)
+                refused = tuple((who, code) for who, code, _ in frame["refused"])
+                self._asked.append(_Asked(frame["time_ms"], self._sets.setdefault(seen, seen), refused))
+            elif (befell := told(frame)) is not None:
+                self._told.append(befell)
+            yield frame
 
     def of(self, draft: Draft, uids: Sequence[str]) -> Iterator[Cause]:
         """Of a usage statement whose devices are these: each run of intervals that nothing accounts for."""
@@ -109,13 +126,23 @@ class Causes:
 
     def _at(self, uid: str, edge_ms: int) -> str:
         half = self._interval * 500
-        low, high = bisect_left(self._times, edge_ms - half), bisect_left(self._times, edge_ms + half)
-        near = range(low, high)
-        if any(uid in self._seen[number] for number in near):
+        near = self._near(edge_ms - half, edge_ms + half)
+        if any(uid in asked.seen for asked in near):
             return ""
-        refused = [refusal for number in near for refusal in self._samples[number]["refused"]]
-        mine = [code for who, code, _ in refused if who in ("", uid)]
+        mine = [code for asked in near for who, code in asked.refused if who in ("", uid)]
         if mine:
-            return str(mine[0])
+            return mine[0]
         befell = [each.cause for each in self._told if each.start < edge_ms + half and each.end > edge_ms - half]
         return befell[0] if befell else (ABSENT if near else "")
+
+    def _near(self, start_ms: int, end_ms: int) -> list[_Asked]:
+        low, high = (bisect_left(self._by_time, edge, key=_time) for edge in (start_ms, end_ms))
+        return self._by_time[low:high]
+
+    @cached_property
+    def _by_time(self) -> list[_Asked]:
+        return sorted(self._asked, key=_time)
+
+
+def _time(asked: _Asked) -> int:
+    return asked.time_ms

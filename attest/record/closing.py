@@ -14,23 +14,25 @@ that the chain has spoken for, which are too late for any statement and are drop
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from itertools import dropwhile, takewhile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, dropwhile, takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from attest.collect.dcgm import Scrape
 from attest.collect.devices import Host, gather_series
 from attest.collect.irregular import Irregularity
-from attest.collect.statements import Draft
+from attest.collect.stamps import format_time
+from attest.collect.statements import DAY, Draft
 from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.errors import ImportDataError, LogError
 from attest.format.bodies import UsageBody
 from attest.format.vocabulary import Role
 from attest.inventory.ledger import FOREVER, planned_off
 from attest.record.causes import Cause, Causes
-from attest.record.frames import scrapes
+from attest.record.frames import believed, disbelieved, scrapes
 from attest.record.spool import Frame, Spool
 from attest.record.target import Target, salt
 from attest.sign.signer import Signer
@@ -43,59 +45,104 @@ Sign = Callable[[str], bytes]
 
 
 class Window(NamedTuple):
-    """How long intervals and windows are, in s, and the host's name in what collectors say, None for the only one."""
+    """How long intervals and windows are, in s, how long a time may be stated as missing by itself, and the host's name
+    in what collectors say, None for the only one."""
 
     interval: int
     window: int
+    longest: int
     host: str | None = None
 
     def due(self, now_ms: int) -> int:
         """The end of the last window that can be closed, Unix s."""
         return (now_ms - self.interval * 500) // 1000 // self.window * self.window
 
+    def kept_from(self, until: int) -> int:
+        """Unix ms of what may still be needed where a chain has spoken until then: the reading of its last boundary."""
+        return until * 1000 - self.interval * 500
+
+    def after(self, start: int) -> int:
+        """The end of the windows that are closed at once, of a day, from a time on."""
+        return (start // self.window + max(DAY // self.window, 1)) * self.window
+
 
 class Closed(NamedTuple):
-    """How many statements were signed, until when the chain reaches (Unix s), the device-seconds without a sample by
-    cause, and what is irregular."""
+    """How many statements were signed, until when the chain reaches (Unix s), whether there is more to close, the
+    device-seconds without a sample by cause, the devices that no inventory names, and what is irregular."""
 
     statements: int
     until: int | None
-    states: dict[str, int]
-    found: tuple[Irregularity, ...]
+    more: bool = False
+    causes: Mapping[str, int] = {}
+    undeclared: tuple[str, ...] = ()
+    found: tuple[Irregularity, ...] = ()
 
 
 def close_windows(
     log: LogWriter, signer: Signer, spool: Spool, waiting: Sequence[Frame], window: Window, now_ms: int, causes: Path
 ) -> Closed:
-    """Sign and append every window that is due. Raises LogError, KeyFileError, ImportDataError."""
+    """Sign and append every window that is due, of a day at most. Raises LogError, KeyFileError, ImportDataError."""
     target = Target(log, signer, Role.HOST, None, None)
     until = target.chain.until
-    rosters, end = _declared(target.host_rosters())
-    due = min(window.due(now_ms), end)
+    rosters, gone = _declared(target.host_rosters())
+    due = min(window.due(now_ms), gone)
     if until is not None and until >= due:
-        spool.drop(_kept_from(until if due < end else window.due(now_ms), window))
-        return Closed(0, until, {}, ())
+        spool.drop(window.kept_from(until if due < gone else window.due(now_ms)))
+        return Closed(0, until)
     if not rosters:
         detail = f"no inventory gives {target.source.sub} a device"
         raise ImportDataError("import/roster", detail, hint="declare its devices; what is sampled is kept until then")
-    frames = [*spool.frames(), *waiting]
-    found: list[Irregularity] = []
-    since = _kept_from(rosters[0].start, window)  # before it was declared nobody expects a word of it
-    host = _host(gather_series((s for s in scrapes(frames) if s.time_ms >= since), found), window.host)
-    options = UsageOptions(window.interval, window.window, target.last_counters(), due, planned_off(log.path))
+    if until is not None and due - until > window.longest:
+        detail = f"{target.source.sub} has spoken until {format_time(until * 1000)}, and it is {format_time(now_ms)}"
+        raise LogError("record/gap", detail, hint="see that the clock is right; a longer longest_gap states it missing")
+    undone = disbelieved(chain(spool.frames(), waiting))
+
+    def frames() -> Iterator[Frame]:
+        return believed(chain(spool.frames(), waiting), undone)
+
+    spoken = _first(frames(), rosters[0].start) if until is None else until
+    if spoken is None:
+        return Closed(0, None)
+    end = min(due, window.after(max(spoken, due - window.longest)))
+    why, found = Causes(window.interval), list[Irregularity]()
+    reading = _Reading(window.kept_from(spoken), window.kept_from(end + window.interval), rosters)
+    host = _host(gather_series(reading.of(scrapes(why.watch(frames()))), found), window.host)
+    options = UsageOptions(window.interval, window.window, target.last_counters(), end, planned_off(log.path))
     try:
         drafts = list(usage_drafts(host, rosters, target.chain, options, salt, found))
     except (ImportDataError, LogError) as error:
         if error.code in NOT_YET:
-            return Closed(0, until, {}, ())
+            return Closed(0, until, undeclared=tuple(sorted(reading.undeclared)))
         raise
     uids = {roster.digest: roster.uids for roster in rosters}
-    why = Causes(frames, window.interval)
     held = [list(why.of(draft, uids[_body(draft).roster])) for draft in drafts]
     _keep(causes, _lines(held, target.chain.seq))
     log.extend(target.sign(drafts, []))
-    spool.drop(_kept_from(drafts[-1].end, window))
-    return Closed(len(drafts), drafts[-1].end, _states(held), tuple(found))
+    spool.drop(window.kept_from(end))
+    undeclared = tuple(sorted(reading.undeclared))
+    return Closed(len(drafts), end, end < due, _seconds(held), undeclared, tuple(found))
+
+
+def _first(frames: Iterable[Frame], declared: int) -> int | None:
+    """When the first sample was taken of what is declared, Unix s: of what was before nobody expects a word."""
+    times = (scrape.time_ms // 1000 for scrape in scrapes(frames))
+    return min((time for time in times if time >= declared), default=None)
+
+
+class _Reading:
+    """The scrapes that belong to the time to be stated, of devices that are declared; others are named."""
+
+    def __init__(self, start_ms: int, end_ms: int, rosters: Sequence[Roster]) -> None:
+        self._start, self._end = start_ms, end_ms
+        self._declared = {uid for roster in rosters for uid in roster.uids}
+        self.undeclared: set[str] = set()
+
+    def of(self, found: Iterable[Scrape]) -> Iterator[Scrape]:
+        for scrape in found:
+            if scrape.uid not in self._declared and scrape.serial not in self._declared:
+                self.undeclared.add(scrape.uid)
+            elif self._start <= scrape.time_ms < self._end:
+                yield scrape
 
 
 def _declared(rosters: Sequence[Roster]) -> tuple[list[Roster], int]:
@@ -124,11 +171,6 @@ def _body(draft: Draft) -> UsageBody:
     return draft.body
 
 
-def _kept_from(until: int, window: Window) -> int:
-    """Unix ms of what the next window may still need: the reading of its first boundary."""
-    return until * 1000 - window.interval * 500
-
-
 def _lines(held: Sequence[Sequence[Cause]], seq: int) -> Iterator[str]:
     for number, causes in enumerate(held):
         for cause in causes:
@@ -149,7 +191,7 @@ def _keep(path: Path, lines: Iterator[str]) -> None:
             os.close(file)
 
 
-def _states(held: Sequence[Sequence[Cause]]) -> dict[str, int]:
+def _seconds(held: Sequence[Sequence[Cause]]) -> dict[str, int]:
     """Device-seconds without a sample, by cause."""
     out: dict[str, int] = {}
     for causes in held:

@@ -26,6 +26,8 @@ DEFAULT_INTERVAL: Final = 60
 DEFAULT_WINDOW: Final = 21_600
 DEFAULT_SEAL: Final = 3_600
 DEFAULT_TIMEOUT: Final = 5
+DEFAULT_GAP: Final = 30 * 86_400
+MAX_GAP: Final = 3_660 * 86_400
 DEFAULT_SPOOL: Final = 1_024  # MiB
 MAX_SPOOL: Final = 1 << 20  # MiB
 MAX_WINDOW: Final = 86_400
@@ -54,6 +56,7 @@ class Config(NamedTuple):
     spool_limit: int
     interval: int
     window: int
+    longest_gap: int
     seal: int
     timeout: int
     metrics: int | None
@@ -69,8 +72,8 @@ class Config(NamedTuple):
 def parse_config(text: str | bytes, folder: Path) -> Config:
     """What a text says. Raises AgreementError with line and key."""
     root = parse_toml(text).only(
-        "log", "keys", "log_keys", "passphrase_file", "spool", "spool_mib", "interval", "window", "seal", "timeout",
-        "metrics", "host", "collect",
+        "log", "keys", "log_keys", "passphrase_file", "spool", "spool_mib", "interval", "window", "longest_gap", "seal",
+        "timeout", "metrics", "host", "collect",
     )  # fmt: skip
     interval = _seconds(root, "interval", DEFAULT_INTERVAL, MAX_INTERVAL)
     window = _seconds(root, "window", DEFAULT_WINDOW, MAX_WINDOW)
@@ -90,6 +93,7 @@ def parse_config(text: str | bytes, folder: Path) -> Config:
         spool_limit=(root.integer("spool_mib", 1, MAX_SPOOL) if "spool_mib" in root else DEFAULT_SPOOL) * MIB,
         interval=interval,
         window=window,
+        longest_gap=_seconds(root, "longest_gap", DEFAULT_GAP, MAX_GAP),
         seal=_seconds(root, "seal", DEFAULT_SEAL, DEFAULT_SEAL),
         timeout=timeout,
         metrics=root.integer("metrics", 1, 65_535) if "metrics" in root else None,

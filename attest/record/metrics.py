@@ -28,6 +28,9 @@ class Metrics:
         )  # fmt: skip
         self.statements = Counter("attest_statements", "Statements signed and appended.", registry=self.registry)
         self.errors = Counter("attest_errors", "Windows or seals that failed.", ["code"], registry=self.registry)
+        self.undeclared = Gauge(
+            "attest_undeclared_devices", "Devices that collectors see and no inventory names.", registry=self.registry
+        )
         self.dropped = Counter("attest_dropped_samples", "Samples there was no room for.", registry=self.registry)
         self.spool = Gauge("attest_spool_bytes", "Size of the spool.", registry=self.registry)
         self.sample_time = Gauge(

@@ -11,7 +11,7 @@ room.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Final, NamedTuple, Protocol
 
@@ -25,6 +25,7 @@ from attest.record.metrics import Metrics
 from attest.record.spool import Frame, Spool
 
 MAX_HELD: Final = 4_096  # frames that wait in memory for a disk
+HOLD: Final = 3_600  # s after the clock was set, in which it may be set right again, before anything is stated by it
 RETRY: Final = 60  # s until a window or a seal that failed is tried again
 MAX_WAIT: Final = 1.0  # s, so that a step of the clock is seen soon
 
@@ -66,6 +67,7 @@ class Recorder:
         self._held: deque[Frame] = deque()
         self._lost: list[Frame] = []  # the first and the last that were dropped
         self._lost_count, self._lost_why = 0, ""
+        self._held_until = 0  # of the steady clock, ms
         self._due = 0  # Unix ms, when a window or a seal is tried next
         self._sealed_ms = 0
         self._window = 0
@@ -113,6 +115,7 @@ class Recorder:
         if step:
             _log.warning("clock set", extra={"fields": {"ms": step}})
             self._keep(note(CLOCK_STEP, now, ms=step))
+            self._held_until, self._due = self.clock.steady_ms() + HOLD * 1000, 0
         if passed > 2 * self.times.every * 1000:
             _log.warning("held up", extra={"fields": {"ms": passed}})
             self._keep(note(SUSPENDED, now, ms=passed))
@@ -190,13 +193,15 @@ class Recorder:
             self._working = pool.submit(self._close, now, self._waiting())
 
     def _next(self, now_ms: int) -> int:
-        """When there is something to do next: a window ends, or the head is an hour old."""
+        """When there is something to do next: a window ends, the head is an hour old, the clock is believed again."""
         window = self.times.window
         ends = ((now_ms // 1000 // window + 1) * window + self.times.late) * 1000
-        return int(min(ends, now_ms + self.times.seal * 1000))
+        held = self._held_until - self.clock.steady_ms()
+        return int(min(ends, now_ms + self.times.seal * 1000, now_ms + held if held > 0 else ends))
 
     def _close(self, now_ms: int, waiting: Sequence[Frame]) -> None:
-        self._guarded("window", lambda: self._closed(self.closer.close(now_ms, waiting)))
+        if self.clock.steady_ms() >= self._held_until:
+            self._guarded("window", lambda: self._closed(self.closer.close(now_ms, waiting)))
         if now_ms - self._sealed_ms >= self.times.seal * 1000 or now_ms < self._sealed_ms:
             self._guarded("seal", lambda: self._seal(now_ms))
 
@@ -212,14 +217,19 @@ class Recorder:
 
     def _closed(self, closed: Closed) -> None:
         self.metrics.key_valid.set(1)
-        for cause, seconds in closed.states.items():
+        for cause, seconds in closed.causes.items():
             self.metrics.missing.labels(cause).inc(seconds)
+        self.metrics.undeclared.set(len(closed.undeclared))
+        for uid in closed.undeclared:
+            _log.error("device that no inventory names", extra={"fields": {"device": uid}})
         if closed.until is not None:
             self.metrics.until.set(closed.until)
         if closed.statements:
             self.metrics.statements.inc(closed.statements)
-            fields: Mapping[str, object] = {"statements": closed.statements, "until": closed.until}
-            _log.info("window closed", extra={"fields": {**fields, "missing_s": closed.states}})
+            fields = {"statements": closed.statements, "until": closed.until, "missing_s": dict(closed.causes)}
+            _log.info("window closed", extra={"fields": fields})
+        if closed.more:
+            self._due = 0
 
     def _seal(self, now_ms: int) -> None:
         size = self.closer.seal()

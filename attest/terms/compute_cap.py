@@ -9,7 +9,6 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Final
 
 from attest.account import Account
@@ -22,11 +21,11 @@ from attest.format.vocabulary import Label
 from attest.metering import Window
 from attest.terms.case import Case
 from attest.terms.declared import intact
+from attest.terms.disputed import only_disputed
 from attest.terms.relieved import forgiven
 from attest.terms.settle import Settled, settle_compute
 from attest.verdict import Finding, Outcome, TermResult, utc, worst
 
-DAY: Final = 86_400
 BREACHES: Final[Mapping[str, str]] = {
     "compute-cap": "term/compute-cap",
     "slowdown": "term/slowdown",
@@ -62,7 +61,7 @@ def compute(
         found.windows,
         found.total,
         low,
-        admission(account, low_windows, label, worth.admitted | worth.disputed) if worth.disputed.any() else low,
+        admission(account, low_windows, label, worth.claimed) if worth.disputed.any() else low,
         {name: total(value) * MFLOP for name, value in parts.items()},
         tuple(names[i] for i in found.negative),
     )
@@ -192,16 +191,7 @@ def settling(views: Sequence[View], limit: Limit, label: Label | None, assurance
 def _windows(view: View, limit: Limit) -> list[Window]:
     """The windows that `high` is the bound of."""
     span = limit.span(view)
-    return _days(view, span) if limit.window_s is None else _rolling(span, view.most_buckets(limit.window_s))
-
-
-def _days(view: View, span: Window) -> list[Window]:
-    """The UTC days of some buckets; a bucket longer than a day is a piece of its own."""
-    first, end = span
-    bucket = view.agreement.bucket_s
-    days = sorted({b * bucket // DAY for b in range(first, end)})
-    edges = sorted({first, end, *(min(max(-(-d * DAY // bucket), first), end) for d in days)})
-    return list(pairwise(edges))
+    return view.days(span) if limit.window_s is None else _rolling(span, view.most_buckets(limit.window_s))
 
 
 def _rolling(span: Window, length: int) -> list[Window]:
@@ -232,9 +222,9 @@ def _compared(
     if high <= limit:
         return Outcome.HOLDS, ()
     if disputed - free > limit:
-        text = f"{disputed - low:.3e} FLOP over the limit rest on statements that a revocation disputes"
+        text = f"admitted {disputed:.3e} over the limit {limit:.3e} FLOP"
         numbers["disputed"] = disputed
-        return Outcome.UNPROVEN, (Finding("breach/disputed", Outcome.UNPROVEN, text, numbers=numbers),)
+        return Outcome.UNPROVEN, (only_disputed(Finding(BREACHES[kind], Outcome.BREACHED, text, numbers=numbers)),)
     text = f"worst case {high:.3e} is over the limit {limit:.3e} FLOP, admitted {low:.3e}"
     found = settle()
     numbers |= {"device_seconds_needed": found.needed_s, "device_seconds_missing": found.missing_s}

@@ -21,6 +21,7 @@ from attest.figures import INDEPENDENT, SOFTWARE
 from attest.metering import Metering
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
+from attest.terms.disputed import only_disputed
 from attest.throughput import most_mj, read
 from attest.usage import CYCLES_KNOWN, ENERGY_KNOWN
 from attest.verdict import Finding, Outcome, TermResult
@@ -48,6 +49,7 @@ def judge_idle(case: Case[Idle]) -> TermResult:
     term = case.term
     findings = [*case.lost, *undeclared(case.views)]
     known, breached = not findings, False
+    taken_back: list[Finding] = []
     low = high = shown_s = expected_s = 0
     for view in case.views:
         if view.unpinned:
@@ -60,6 +62,7 @@ def judge_idle(case: Case[Idle]) -> TermResult:
         findings += over
         breached |= any(finding.outcome is Outcome.BREACHED for finding in over)
         known &= not over
+        taken_back += _disputed(view, term)
         most, shown = _shown(view, term)
         high = max(high, most)
         shown_s += shown
@@ -76,6 +79,8 @@ def judge_idle(case: Case[Idle]) -> TermResult:
         outcome = Outcome.BREACHED
     elif complete:
         outcome = Outcome.HOLDS
+    else:
+        findings += taken_back
     return case.result(
         outcome,
         f"{shown_s // HOUR:,} of {expected_s // HOUR:,} device-hours shown to be idle",
@@ -86,6 +91,14 @@ def judge_idle(case: Case[Idle]) -> TermResult:
         limit=term.power_mw,
         tightest=high if complete else None,
     )
+
+
+def _disputed(view: View, term: Idle) -> list[Finding]:
+    """Where what was sampled is over the envelope only with what is disputed; asked where nothing is without."""
+    if not view.worth.disputed.any():
+        return []
+    over = _over(view, term, _sums(view, view.worth.claimed))
+    return [only_disputed(finding) for finding in over if finding.outcome is Outcome.BREACHED]
 
 
 def _sums(view: View, mask: Mask) -> Sums:

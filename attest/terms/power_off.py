@@ -6,11 +6,12 @@ import numpy as np
 
 from attest.agreement import PowerOff
 from attest.evaluate import View
-from attest.facts import Cell, Table
+from attest.facts import Cell, Mask, Table
 from attest.figures import INDEPENDENT
 from attest.metering import Metering
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
+from attest.terms.disputed import only_disputed
 from attest.verdict import Finding, Outcome, TermResult
 
 HOUR: Final = 3_600
@@ -22,32 +23,32 @@ def judge_off(case: Case[PowerOff]) -> TermResult:
     findings = [*case.lost, *undeclared(case.views)]
     known = not findings
     off_s = expected_s = on_s = 0
+    taken_back: list[Finding] = []
     for view in case.views:
         if view.unpinned:
             findings += [no_pin(model) for model in view.unpinned]
             continue
-        account = view.account
-        metering = account.metering(int(term.assurance))
-        off_s += int(account.declared(metering)[metering.off].sum())
+        metering = view.account.metering(int(term.assurance))
+        off_s += int(view.account.declared(metering)[metering.off].sum())
         expected_s += view.expected_s
-        admitted = account.worthy(account.cells, account.worth.admitted)
-        on = admitted[admitted[:, Cell.SAMPLED] > 0]
-        # A host's key alone does not switch on what an independent meter shows to be off.
-        shown = account.metering(INDEPENDENT)
-        row = shown.row_of[account.group_feed[on[:, Cell.GROUP]]]
-        denied = shown.off[row, on[:, Cell.BUCKET] - view.window[0]]
-        if denied.any():
+        on, denied = _on(view, view.worth.admitted)
+        if len(denied):
             known = False
-            findings.append(_crossed(view, on[denied]))
-        on = on[~denied]
+            findings.append(_crossed(view, denied))
         on_s += int(on[:, Cell.SAMPLED].sum())
         if len(on):
             findings.append(_admits_on(view, on))
+        disputed, _ = _on(view, view.worth.disputed)
+        if len(disputed):
+            taken_back.append(only_disputed(_admits_on(view, disputed)))
         findings += _not_off(view, metering)
     if on_s:
         outcome = Outcome.BREACHED
+    elif expected_s and off_s == expected_s and known:
+        outcome = Outcome.HOLDS
     else:
-        outcome = Outcome.HOLDS if expected_s and off_s == expected_s and known else Outcome.UNPROVEN
+        outcome = Outcome.UNPROVEN
+        findings += taken_back
     return case.result(
         outcome,
         f"{off_s // HOUR:,} of {expected_s // HOUR:,} device-hours shown to be off",
@@ -58,6 +59,18 @@ def judge_off(case: Case[PowerOff]) -> TermResult:
         limit=0,
         tightest=expected_s - off_s,
     )
+
+
+def _on(view: View, mask: Mask) -> tuple[Table, Table]:
+    """What statements of a mask sampled, and what of it an independent meter denies: a host's key alone does not switch
+    on what that shows to be off."""
+    account = view.account
+    cells = account.worthy(account.cells, mask)
+    on = cells[cells[:, Cell.SAMPLED] > 0]
+    shown = account.metering(INDEPENDENT)
+    row = shown.row_of[account.group_feed[on[:, Cell.GROUP]]]
+    denied = shown.off[row, on[:, Cell.BUCKET] - view.window[0]]
+    return on[~denied], on[denied]
 
 
 def _admits_on(view: View, on: Table) -> Finding:

@@ -60,9 +60,7 @@ def forgiven(views: Sequence[View], span: Window, label: int | None) -> tuple[in
 def _admitted(view: View, exemption: Stretch, span: Window, label: int | None) -> int:
     """The most that `low` has of the exempt places, MFLOP."""
     account = view.account
-    cells = account.cells[
-        account.worth.of(account.cells[:, Cell.INDEX], account.worth.admitted | account.worth.disputed)
-    ]
+    cells = account.cells[account.worth.of(account.cells[:, Cell.INDEX], account.worth.claimed)]
     named = exemption.names(view.site.name, view.layouts.feeds, account.group_feed)[cells[:, Cell.GROUP]]
     bucket = cells[:, Cell.BUCKET]
     times = exemption.buckets(view.agreement.bucket_s, view.window)[bucket - view.window[0]]

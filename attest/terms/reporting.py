@@ -1,82 +1,78 @@
 """The term reporting: runs are announced before they start and closed when they end (schemas/agreement.md, "Terms").
 
-Notices are entries of the office's, statements name runs by lineage, and witnesses tell when each was there. A run that
-starts within the phase is late for certain if the copies of all of the party's logs reach beyond the time by which its
-notice was due, and none has it by then. By which time that is nobody knows but from the statement that names it first:
-the run began no earlier than its window does (to hold), and no later than it ends (to be a breach).
+A run that starts within the phase is late for certain if the copies of all of the party's logs reach beyond the time by
+which its notice was due, and none has it by then. By which time that is nobody knows but from the statement that names
+it first: the run began no earlier than its window does (to hold), and no later than it ends (to be a breach). What goes
+on after an end that was told, or takes up the lineage of what had ended, is a run of its own (`attest.terms.reported`).
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
-from attest.agreement import Reporting
-from attest.compute.exact import Array, add, gathered
+from attest.agreement import Agreement, Reporting
+from attest.compute.exact import Array, add
 from attest.evaluate import View
-from attest.facts import Cell, Work
-from attest.format.vocabulary import Label, Report
+from attest.facts import Cell, Mask
+from attest.format.vocabulary import Label
 from attest.terms.case import Case
 from attest.terms.declared import intact
-from attest.terms.runs import ALONE, denied
-from attest.timeline import Timeline
+from attest.terms.disputed import admitted, only_disputed
+from attest.terms.reported import Run, Told, runs, told
+from attest.terms.runs import ALONE
 from attest.verdict import Finding, Outcome, TermResult, utc
 
-MOST_NAMED = 5  # runs; the rest are counted
-
-
-class Run(NamedTuple):
-    """A lineage that started in the phase, over all sites: windows of the first and the last statement that names it
-    (Unix s), and the accelerators that it had at once, for certain and at most."""
-
-    lineage: int
-    first: tuple[int, int]
-    last: tuple[int, int]
-    devices: int
-    most: int
-
-
-class Told(NamedTuple):
-    """By when a quorum had witnessed each notice, by heads that the logs keep; and until when all logs were."""
-
-    notices: dict[tuple[Report, int], list[int]]
-    until: int
-
-    def by(self, report: Report, lineage: int, time: int, since: int = 0) -> bool:
-        """Whether a notice came between two times."""
-        return any(since <= seen <= time for seen in self.notices.get((report, lineage), ()))
+MOST_NAMED: Final = 5  # runs; the rest are counted
 
 
 def judge_reporting(case: Case[Reporting]) -> TermResult:
     """Every run of more than so many accelerators against the notices of the office."""
-    term = case.term
     views, lost = intact(case)
-    told = _told(views)
-    runs = [run for run in _runs(views) if run.most > term.devices]
-    missed = [found for run in runs if (found := _missed(term, run, told, case.views[0].agreement.grace_s)) is not None]
-    findings = [*lost, *missed[:MOST_NAMED]]
-    if len(missed) > MOST_NAMED:
-        more = f"and {len(missed) - MOST_NAMED:,} more runs"
-        findings.append(Finding("reporting/missed", Outcome.UNPROVEN, more, numbers={"runs": len(missed)}))
-    dark = int(add(*(_dark(view) for view in views)).max()) if views else 0
-    if dark > term.devices * case.views[0].agreement.bucket_s:
-        text = f"runs of which nothing was said may have had {dark:,} device-seconds of a bucket"
-        settle = f"records that name the runs of these, or all but {term.devices:,} accelerators shown to be off"
-        numbers = {"device_seconds": dark}
-        findings.append(Finding("reporting/unnamed", Outcome.UNPROVEN, text, numbers=numbers, settle=settle))
+    count, missed = _missed(case.term, views, admitted(views), told(views))
     certain = not lost and any(finding.outcome is Outcome.BREACHED for finding in missed)
+    findings = [*lost, *_first(missed if certain else [_softened(finding) for finding in missed])]
+    findings += _unnamed(case.term, views)
+    if not certain and not lost:  # no notice is taken back to make a term hold
+        findings += _disputed(case.term, views)
     outcome = Outcome.BREACHED if certain else Outcome.UNPROVEN if findings or not views else Outcome.HOLDS
-    kept = len(runs) - len(missed)
+    kept = count - len(missed)
     return case.result(
         outcome,
-        f"{kept:,} of {len(runs):,} runs reported",
-        findings if certain else [_softened(finding) for finding in findings],
+        f"{kept:,} of {count:,} runs reported",
+        findings,
         unit="runs",
         low=kept,
         high=kept + sum(finding.outcome is Outcome.UNPROVEN for finding in missed),
-        limit=len(runs),
+        limit=count,
         tightest=kept,
     )
+
+
+def _missed(term: Reporting, views: Sequence[View], masks: Sequence[Mask], notices: Told) -> tuple[int, list[Finding]]:
+    """How many runs were to be reported, and of each that is not shown to have been, what is missing."""
+    large = [run for run in runs(views, masks, notices) if run.most > term.devices]
+    found = (_of_run(term, run, notices, views[0]) for run in large)
+    return len(large), [finding for finding in found if finding is not None]
+
+
+def _disputed(term: Reporting, views: Sequence[View]) -> list[Finding]:
+    """What would be missed for certain, did what is disputed count, statements and notices."""
+    if not any(view.worth.disputed.any() or view.control.voided for view in views):
+        return []
+    _, missed = _missed(term, views, [view.worth.claimed for view in views], told(views, voided=True))
+    return _first([only_disputed(finding) for finding in missed if finding.outcome is Outcome.BREACHED])
+
+
+def _first(missed: list[Finding]) -> list[Finding]:
+    """The first of them, and one that counts the rest."""
+    if len(missed) <= MOST_NAMED:
+        return missed
+    more = f"and {len(missed) - MOST_NAMED:,} more runs"
+    return [
+        *missed[:MOST_NAMED],
+        Finding("reporting/missed", Outcome.UNPROVEN, more, numbers={"runs": len(missed)}),
+    ]
 
 
 def _softened(finding: Finding) -> Finding:
@@ -86,77 +82,57 @@ def _softened(finding: Finding) -> Finding:
     return Finding("reporting/missed", Outcome.UNPROVEN, finding.text, numbers=finding.numbers)
 
 
-def _missed(term: Reporting, run: Run, told: Told, grace: int) -> Finding | None:
+def _of_run(term: Reporting, run: Run, notices: Told, view: View) -> Finding | None:
     """What is not shown to have been reported of a run, or None. One that may be too small for it is not late."""
-    certain = run.devices > term.devices
-    name = "a run without lineage" if run.lineage == ALONE else f"lineage {run.lineage % (1 << 64)}"
-    numbers = {"accelerators": run.devices}
-    if run.lineage == ALONE or not told.by(Report.STARTS, run.lineage, run.first[0] - term.notice_s):
-        due = run.first[1] - term.notice_s
-        text = f"{name}, which started by {utc(run.first[1])}, was not announced by {utc(run.first[0] - term.notice_s)}"
-        late = run.lineage == ALONE or not told.by(Report.STARTS, run.lineage, due)
-        if certain and late and told.until >= due + grace:
-            return Finding("term/reporting", Outcome.BREACHED, text, numbers=numbers)
-        return Finding("reporting/missed", Outcome.UNPROVEN, text, numbers=numbers, settle="heads that show its notice")
-    if term.closing_s is None:
-        return None
-    due = run.last[1] + term.closing_s
+    due, by = run.first[0] - term.notice_s, run.first[1] + view.agreement.max_lag_s
+    if run.lineage == ALONE or not notices.starts(run.lineage, due, run.ended, by):
+        return _unannounced(term, run, notices, view.agreement.grace_s)
+    return None if term.closing_s is None else _open(run, run.last[1] + term.closing_s, term, notices, view.agreement)
+
+
+def _unannounced(term: Reporting, run: Run, notices: Told, grace: int) -> Finding:
+    """Of a run that is not shown to have been announced; for certain, if it was not by the end of its first window. One
+    that follows on an end needs a notice after that, if it is after it whatever clocks say."""
+    name, due, devices = _name(run), run.first[1] - term.notice_s, run.devices
+    late = run.lineage == ALONE or not notices.starts(run.lineage, due)
+    text = f"{name}, which started by {utc(run.first[1])}, was not announced by {utc(run.first[0] - term.notice_s)}"
+    if run.ended is not None and not late:
+        if run.again is not None:
+            (_, end), devices = run.again
+            due = end - term.notice_s
+            late = not notices.starts(run.lineage, due, run.ended)
+        text = f"{name} ended at {utc(run.ended)}, as was told, and goes on, which was not announced by {utc(due)}"
+    numbers = {"accelerators": devices}
+    if devices > term.devices and late and notices.until >= due + grace:
+        return Finding("term/reporting", Outcome.BREACHED, text, numbers=numbers)
+    return Finding("reporting/missed", Outcome.UNPROVEN, text, numbers=numbers, settle="heads that show its notice")
+
+
+def _open(run: Run, due: int, term: Reporting, notices: Told, agreement: Agreement) -> Finding | None:
+    """Of a run that is not shown to have been closed by a time, or None."""
     # What was said before the last window began is not of this end.
-    if told.by(Report.ENDS, run.lineage, due, since=run.last[0]) or told.until < due:  # it may go on
+    if notices.ends(run.lineage, run.last[0], due) or notices.until < due:  # it may go on
         return None
-    over = certain and told.until >= due + grace
-    return _open(name, due, numbers, Outcome.BREACHED if over else Outcome.UNPROVEN)
+    text, numbers = f"{_name(run)} was not closed by {utc(due)}", {"accelerators": run.devices}
+    never = not notices.ends(run.lineage, run.last[0], due, agreement.max_lag_s)  # whatever clocks say
+    over = run.devices > term.devices and never and notices.until >= due + agreement.grace_s
+    code, outcome = ("term/reporting", Outcome.BREACHED) if over else ("reporting/missed", Outcome.UNPROVEN)
+    return Finding(code, outcome, text, numbers=numbers, settle="a notice of its end")
 
 
-def _open(name: str, due: int, numbers: dict[str, int], outcome: Outcome) -> Finding:
-    code = "term/reporting" if outcome is Outcome.BREACHED else "reporting/missed"
-    return Finding(code, outcome, f"{name} was not closed by {utc(due)}", numbers=numbers, settle="a notice of its end")
+def _name(run: Run) -> str:
+    return "a run without lineage" if run.lineage == ALONE else f"lineage {run.lineage % (1 << 64)}"
 
 
-def _told(views: Sequence[View]) -> Told:
-    notices: dict[tuple[Report, int], list[int]] = {}
-    reach = []
-    for view in views:
-        kept = Timeline(view.agreement.policy, view.control.heads)
-        records = view.control.notices
-        uppers = kept.uppers(np.array([record.index for record in records], np.int64))
-        for record, seen in zip(records, uppers.tolist(), strict=True):
-            lineage = int(np.array(record.notice.lineage, np.uint64).view(np.int64))
-            notices.setdefault((record.notice.report, lineage), []).append(seen)
-        reach.append(max((t for h in view.control.heads if (t := kept.lower(h.note)) is not None), default=0))
-    return Told(notices, min(reach, default=0))
-
-
-def _runs(views: Sequence[View]) -> Iterator[Run]:
-    """Lineages whose first statement of all begins within the phase; statements without lineage are one run each."""
-    windows: dict[int, list[tuple[int, int]]] = {}
-    seconds: dict[tuple[int, int, int], int] = {}
-    groups: dict[int, set[tuple[int, int]]] = {}
-    for number, view in enumerate(views):
-        worth, most = view.worth, view.account.expected.most
-        rows = view.facts.work[worth.of(view.facts.work[:, Work.INDEX], worth.admitted)]
-        rows = rows[(rows[:, Work.SECONDS] > 0) & ~denied(view, rows)]
-        times = worth.windows[np.searchsorted(worth.indices, rows[:, Work.INDEX])]
-        own = np.where(rows[:, Work.LINEAGE] == ALONE, rows[:, Work.INDEX] << 12 | rows[:, Work.RUN], -1)
-        keys, at = np.unique(np.column_stack((rows[:, Work.LINEAGE], times, own)), axis=0, return_inverse=True)
-        at = at.reshape(-1)
-        sums = gathered(rows[:, Work.SECONDS], at, len(keys))
-        named = gathered(most[rows[:, Work.GROUP]], at, len(keys))
-        for (lineage, start, end, _), amount, all_of in zip(keys.tolist(), sums.tolist(), named.tolist(), strict=True):
-            if lineage != ALONE:
-                windows.setdefault(lineage, []).append((start, end))
-                seconds[lineage, start, end] = seconds.get((lineage, start, end), 0) + amount
-            elif view.start <= start < view.end:
-                yield Run(ALONE, (start, end), (start, end), -(-amount // (end - start)), all_of)
-        for lineage, group in np.unique(rows[:, [Work.LINEAGE, Work.GROUP]], axis=0).tolist():
-            groups.setdefault(lineage, set()).add((number, group))
-    devices: dict[int, int] = {}
-    for (lineage, start, end), amount in seconds.items():
-        devices[lineage] = max(devices.get(lineage, 0), -(-amount // (end - start)))
-    for lineage, found in sorted(windows.items()):
-        if views[0].start <= min(found)[0] < views[0].end:
-            most_of = sum(int(views[n].account.expected.most[group]) for n, group in groups[lineage])
-            yield Run(lineage, min(found), max(found), devices[lineage], most_of)
+def _unnamed(term: Reporting, views: Sequence[View]) -> list[Finding]:
+    """Where a run of which nothing was said may have been."""
+    dark = int(add(*(_dark(view) for view in views)).max()) if views else 0
+    if not views or dark <= term.devices * views[0].agreement.bucket_s:
+        return []
+    text = f"runs of which nothing was said may have had {dark:,} device-seconds of a bucket"
+    settle = f"records that name the runs of these, or all but {term.devices:,} accelerators shown to be off"
+    numbers = {"device_seconds": dark}
+    return [Finding("reporting/unnamed", Outcome.UNPROVEN, text, numbers=numbers, settle=settle)]
 
 
 def _dark(view: View) -> Array:

@@ -11,13 +11,14 @@ from attest.compute import bounds
 from attest.compute.bounds import MFLOP
 from attest.compute.exact import Array, gathered, least, total
 from attest.evaluate import View
-from attest.facts import Cell, Table, Work
+from attest.facts import Cell, Mask, Table, Work
 from attest.figures import INDEPENDENT, SOFTWARE
 from attest.format.vocabulary import Label
 from attest.terms.case import Case
 from attest.terms.compute_cap import Limit, bounds_of, settling
 from attest.terms.declared import intact
-from attest.terms.runs import ALONE, MAX_TRIED, Key, named, result, whose
+from attest.terms.disputed import admitted, claimed
+from attest.terms.runs import ALONE, MAX_TRIED, Key, Largest, named, result
 from attest.terms.settle import NEVER, Settled, settle_dark
 from attest.verdict import Outcome, TermResult
 
@@ -37,9 +38,12 @@ def judge_run(case: Case[RunCap]) -> TermResult:
     everything = bounds_of(views, limit, None, term.assurance).high
     most, dark = _at_most(views, label, term.per) if term.assurance <= SOFTWARE else (everything, 0)
     high = min(everything, most)
-    low, largest = _largest(views, label, term.per)
-    text = whose(low, largest, term.per)
-    breach = f"admitted {low:.3e} FLOP of {text}, over the limit {term.limit:.3e}"
+    low = _largest(views, admitted(views), label, term.per)
+    masks = claimed(views)
+    disputed = low if masks is None else _largest(views, masks, label, term.per)
+
+    def breach(run: Largest) -> str:
+        return f"admitted {run.amount:.3e} FLOP of {run.whose}, over the limit {term.limit:.3e}"
 
     def settle() -> Settled:
         by_total = settling(views, limit, None, term.assurance, everything)
@@ -48,22 +52,22 @@ def judge_run(case: Case[RunCap]) -> TermResult:
         by_name = settle_dark(views, dark, most - term.limit)
         return min(by_name, by_total, key=lambda found: found.needed_s or NEVER)
 
-    return result(case, "term/run-cap", lost, low, high, term.limit, text, breach, "FLOP", settle)
+    return result(case, "term/run-cap", lost, low, disputed, high, term.limit, breach, "FLOP", settle)
 
 
 class _Admitted:
-    """What a site admits of each lineage in whole buckets of the phase."""
+    """What the statements of a mask admit of each lineage at a site, in whole buckets of the phase."""
 
-    def __init__(self, number: int, view: View, label: int | None, tie: Tie) -> None:
+    def __init__(self, number: int, view: View, mask: Mask, label: int | None, tie: Tie) -> None:
         self.account = account = view.account
-        self.named = named(number, view, account.worth.admitted, label, tie)
+        self.named = named(number, view, mask, label, tie)
         rows, lineage = self.named.rows, self.named.lineage
         keyed = np.concatenate((rows[:, [Work.INDEX, Work.CLASS, Work.GROUP]], lineage[:, None]), axis=1)
         found, at = np.unique(keyed, axis=0, return_inverse=True)
         at = at.reshape(-1)
         self.group, self.lineage = found[:, 2], found[:, 3]
         seconds = gathered(rows[:, Work.SECONDS], at, len(found))
-        work = self._by_cycles(found[:, :3], seconds)
+        work = self._by_cycles(found[:, :3], seconds, account.worthy(account.cells, mask))
         could = account.models.over(self.group, lambda pin, here: bounds.capacity(seconds[here], pin))
         # A statement's declared sizes of a lineage, where they exceed what cycles admit, on the devices that it names.
         of_statement, statement = np.unique(found[:, [0, 3]], axis=0, return_inverse=True)
@@ -86,10 +90,9 @@ class _Admitted:
         most = gathered(could, run, len(rows))[run]
         return least(np.where(whole, np.maximum(rows[:, Work.DECLARED], 0), 0), most)
 
-    def _by_cycles(self, keys: Table, seconds: Array) -> Array:
+    def _by_cycles(self, keys: Table, seconds: Array, cells: Table) -> Array:
         """What cycles of a statement, class and group admit, less what other lineages there can have done."""
         account = self.account
-        cells = account.worthy(account.cells, account.worth.admitted)
         cells = cells[np.isin(cells[:, Cell.INDEX], keys[:, 0])]
         work = account.work[np.isin(account.work[:, Work.INDEX], keys[:, 0])]
         known, place = np.unique(
@@ -118,10 +121,11 @@ class _Admitted:
         return metering.bound(behind[:, None], [(self.account.first, self.account.end)]).total
 
 
-def _largest(views: Sequence[View], label: int | None, tie: Tie) -> tuple[int, int]:
+def _largest(views: Sequence[View], masks: Sequence[Mask], label: int | None, tie: Tie) -> Largest:
     """The most that is admitted of one lineage over all sites, FLOP, and which it is. Of lineages without number the
     MAX_TRIED largest are held against meters, which is a lower `low` at worst."""
-    sites = [_Admitted(number, view, label, tie) for number, view in enumerate(views)]
+    each = enumerate(zip(views, masks, strict=True))
+    sites = [_Admitted(number, view, mask, label, tie) for number, (view, mask) in each]
     together: dict[Key, int] = {}
     for site in sites:
         for key, amount in site.sums():
@@ -133,7 +137,7 @@ def _largest(views: Sequence[View], label: int | None, tie: Tie) -> tuple[int, i
         clipped = sum(site.clipped(key) for site in sites)
         if clipped > most:
             most, largest = clipped, key[0]
-    return most * MFLOP, largest
+    return Largest(most * MFLOP, largest, tie)
 
 
 def _at_most(views: Sequence[View], label: int | None, tie: Tie) -> tuple[int, int]:

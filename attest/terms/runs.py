@@ -18,6 +18,7 @@ from attest.evaluate import View
 from attest.facts import Mask, Table, Work
 from attest.figures import INDEPENDENT
 from attest.terms.case import Case
+from attest.terms.disputed import only_disputed
 from attest.terms.settle import Settled
 from attest.usage import CLASS_STEP
 from attest.verdict import Finding, Outcome, TermResult
@@ -37,6 +38,21 @@ class Named(NamedTuple):
     keys: list[Key]
 
 
+class Largest(NamedTuple):
+    """The largest run: how large it is for certain, and which lineage it is."""
+
+    amount: int
+    lineage: int
+    tie: Tie = Tie.LINEAGE
+
+    @property
+    def whose(self) -> str:
+        """Its lineage in words."""
+        if not self.amount:
+            return "no run admitted"
+        return f"a run without {self.tie}" if self.lineage == ALONE else f"{self.tie} {self.lineage % (1 << 64)}"
+
+
 def named(number: int, view: View, mask: Mask, label: int | None, tie: Tie = Tie.LINEAGE) -> Named:
     """What the statements of a mask say; `number` is the site's, so that what stands alone has a key of its own."""
     account = view.account
@@ -52,14 +68,15 @@ def named(number: int, view: View, mask: Mask, label: int | None, tie: Tie = Tie
     return Named(rows, at.reshape(-1), keys)
 
 
-def denied(view: View, rows: Table) -> Mask:
-    """Rows on a feed that an independent meter shows to be off in any bucket of their statement's window."""
+def denied(view: View, index: Ints, group: Ints) -> Mask:
+    """Of groups in statements, those on a feed that an independent meter shows to be off in any bucket of the
+    statement's window."""
     account = view.account
     metering = account.metering(INDEPENDENT)
     off = running(metering.off.astype(np.int64))
-    first, last = account.reach(rows[:, Work.INDEX])
+    first, last = account.reach(index)
     first, end = (np.clip(edge, account.first, account.end) - account.first for edge in (first, last + 1))
-    row = metering.row_of[account.group_feed[rows[:, Work.GROUP]]]
+    row = metering.row_of[account.group_feed[group]]
     return np.asarray(off[row, end] > off[row, first])
 
 
@@ -67,24 +84,28 @@ def result(
     case: Case[RunCap] | Case[ScaleCap],
     code: str,
     lost: tuple[Finding, ...],
-    low: int,
+    low: Largest,
+    claimed: Largest,
     high: int,
     limit: int,
-    text: str,
-    breach: str,
+    breach: Callable[[Largest], str],
     unit: str,
     settle: Callable[[], Settled],
 ) -> TermResult:
-    """A term about the largest run; `breach` says what breaks it, `settle` what would prove it."""
-    numbers = {"low": low, "high": high, "limit": limit}
+    """A term about the largest run: as admitted, and with what is disputed; `breach` says what of one breaks it,
+    `settle` what would prove it."""
+    numbers = {"low": low.amount, "high": high, "limit": limit}
     findings: tuple[Finding, ...] = ()
     outcome = Outcome.UNPROVEN
-    if low > high:
+    if low.amount > high:
         why = "admitted is above the worst case: the evidence contradicts itself"
         findings = (Finding("bounds/crossed", Outcome.UNPROVEN, why, numbers=numbers),)
-    elif low > limit:
+    elif low.amount > limit:
         outcome = Outcome.BREACHED
-        findings = (Finding(code, Outcome.BREACHED, breach, numbers=numbers),)
+        findings = (Finding(code, Outcome.BREACHED, breach(low), numbers=numbers),)
+    elif high > limit and claimed.amount > limit:
+        numbers["disputed"] = claimed.amount
+        findings = (only_disputed(Finding(code, Outcome.BREACHED, breach(claimed), numbers=numbers)),)
     elif high > limit:
         why = "whatever was not shown to be off may have been one run"
         found = settle()
@@ -94,12 +115,12 @@ def result(
         outcome = Outcome.HOLDS
     known = None if lost else high
     return case.result(
-        outcome, text, (*lost, *findings), unit=unit, low=low, high=known, limit=limit, tightest=known
-    )  # fmt: skip
-
-
-def whose(low: int, lineage: int, tie: Tie = Tie.LINEAGE) -> str:
-    """A lineage in words."""
-    if not low:
-        return "no run admitted"
-    return f"a run without {tie}" if lineage == ALONE else f"{tie} {lineage % (1 << 64)}"
+        outcome,
+        low.whose,
+        (*lost, *findings),
+        unit=unit,
+        low=low.amount,
+        high=known,
+        limit=limit,
+        tightest=known,
+    )

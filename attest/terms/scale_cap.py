@@ -1,53 +1,132 @@
-"""The term scale-cap: on how many accelerators any one run was (schemas/agreement.md, "Terms")."""
+"""The term scale-cap: on how many accelerators any one run was, and what one of these moved over the fabric
+(schemas/agreement.md, "Terms")."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
 from attest.agreement import ScaleCap
 from attest.compute.exact import Array, add, gathered
+from attest.errors import UnsupportedError
 from attest.evaluate import View
-from attest.facts import Cell, Table, Work
+from attest.facts import Cell, Mask, Table, Work
 from attest.figures import SOFTWARE
 from attest.format.vocabulary import Label
 from attest.terms.case import Case
 from attest.terms.declared import intact
-from attest.terms.runs import ALONE, MAX_TRIED, Key, denied, named, result, whose
-from attest.terms.settle import Settled, settle_devices
+from attest.terms.disputed import admitted, claimed, only_disputed
+from attest.terms.fabric import Fabric, fabric_of
+from attest.terms.runs import ALONE, MAX_TRIED, Key, Largest, denied, named, result
+from attest.terms.settle import Settled, device_time, of_these, settle_devices
 from attest.usage import CYCLES_KNOWN
-from attest.verdict import Outcome, TermResult
+from attest.verdict import Finding, Outcome, TermResult, worst
 
 
 def judge_scale(case: Case[ScaleCap]) -> TermResult:
+    """The accelerators of the largest run at one time against a limit, over all sites; and their fabric, if that is
+    capped. The numbers are those of the more serious of the two."""
+    found, fabric = _judge_devices(case), case.term.fabric_mib
+    views, lost = intact(case)
+    if fabric is None or not views:
+        return found
+    try:
+        moved = reduce(Fabric.beside, (fabric_of(view, case.term) for view in views))
+    except UnsupportedError as error:
+        finding = Finding(error.code, Outcome.UNPROVEN, error.detail)
+        return replace(found, outcome=worst((found.outcome, Outcome.UNPROVEN)), findings=(*found.findings, finding))
+    outcome, findings = _judge_fabric(moved, fabric, views, int(case.term.assurance))
+    if lost and outcome is Outcome.HOLDS:
+        outcome = Outcome.UNPROVEN
+    high = None if lost else moved.high
+    both = replace(
+        found,
+        outcome=worst((found.outcome, outcome)),
+        text=f"{found.text}; {_amount(moved.low)} to {_amount(moved.high)} through the fabric of one accelerator",
+        findings=(*found.findings, *findings),
+    )
+    if both.outcome is found.outcome:
+        return both
+    return replace(both, unit="MiB", low=moved.low, high=high, limit=fabric, tightest=high)
+
+
+def _judge_fabric(moved: Fabric, limit: int, views: Sequence[View], level: int) -> tuple[Outcome, tuple[Finding, ...]]:
+    """What one accelerator moved against its cap."""
+    numbers = {"low": moved.low, "high": moved.high, "limit": limit}
+    start, end = views[0].start, views[0].end
+    if moved.low > moved.high:
+        why = "admitted is above the worst case: the evidence contradicts itself"
+        return Outcome.UNPROVEN, (Finding("bounds/crossed", Outcome.UNPROVEN, why, numbers=numbers),)
+    if moved.claimed > limit and moved.high > limit:
+        text = f"the fabric of an accelerator on runs moved {_amount(moved.claimed)}, at most {_amount(limit)}"
+        breach = Finding("term/scale-cap", Outcome.BREACHED, text, start=start, end=end, numbers=numbers)
+        if moved.low > limit:
+            return Outcome.BREACHED, (breach,)
+        return Outcome.UNPROVEN, (only_disputed(breach),)
+    if moved.high <= limit:
+        return Outcome.HOLDS, ()
+    text = f"the fabric of an accelerator on runs may have moved {_amount(moved.high)}, at most {_amount(limit)}"
+    numbers |= {"device_seconds_needed": moved.needed_s, "device_seconds_missing": moved.missing_s}
+    settle = _settle(moved, level)
+    return Outcome.UNPROVEN, (
+        Finding("bounds/too-wide", Outcome.UNPROVEN, text, start=start, end=end, numbers=numbers, settle=settle),
+    )
+
+
+def _settle(moved: Fabric, level: int) -> str:
+    what = "a power-off by independent meters (L4)"
+    if level <= SOFTWARE:
+        what = "records of the fabric, or a metered power-off,"
+    rest = f"the fabric column itself leaves {_amount(moved.stuck)} of one accelerator"
+    if not moved.stuck:
+        return f"{what} for {of_these(moved.needed_s, moved.missing_s)}"
+    if not moved.missing_s:
+        return f"no evidence is missing: {rest}"
+    return f"{what} for all {device_time(moved.missing_s)} without are not enough: {rest}"
+
+
+def _amount(mib: int) -> str:
+    return f"{mib:,} MiB"
+
+
+def _judge_devices(case: Case[ScaleCap]) -> TermResult:
     """The accelerators of the largest run at one time against a limit, over all sites."""
     term = case.term
     label = None if term.label is None else int(term.label)
     views, lost = intact(case)
     if not views:
         return case.result(Outcome.UNPROVEN, "no bound", lost, unit="accelerators", limit=term.devices)
-    low, largest = _at_once(views, label)
+    low = _at_once(views, admitted(views), label)
+    masks = claimed(views)
+    disputed = low if masks is None else _at_once(views, masks, label)
     level = int(term.assurance)
     on = add(*(_on(view, level) for view in views))
     most, dark = (_at_most_at_once(views, label), _dark_at_once(views)) if level <= SOFTWARE else (on, on)
     high = min(int(on.max()), int(most.max()))
-    text = whose(low, largest)
-    breach = f"{text} had {low:,} accelerators at once, at most {term.devices:,}"
+
+    def breach(run: Largest) -> str:
+        return f"{run.whose} had {run.amount:,} accelerators at once, at most {term.devices:,}"
 
     def settle() -> Settled:
         return settle_devices(views, most - term.devices, dark, level)
 
-    return result(case, "term/scale-cap", lost, low, high, term.devices, text, breach, "accelerators", settle)
+    return result(case, "term/scale-cap", lost, low, disputed, high, term.devices, breach, "accelerators", settle)
 
 
-def _at_once(views: Sequence[View], label: int | None) -> tuple[int, int]:
+def _at_once(views: Sequence[View], masks: Sequence[Mask], label: int | None) -> Largest:
     """The most accelerators that one lineage had at one time for certain, and which: at some moment of a window it has
     at least the mean of what the statements of that window name."""
     seconds: dict[tuple[Key, int, int], int] = {}
-    for number, view in enumerate(views):
+    for number, (view, mask) in enumerate(zip(views, masks, strict=True)):
         account = view.account
-        found = named(number, view, account.worth.admitted, label)
+        found = named(number, view, mask, label)
         windows = account.worth.windows[np.searchsorted(account.worth.indices, found.rows[:, Work.INDEX])]
-        within = (windows[:, 0] >= view.start) & (windows[:, 1] <= view.end) & ~denied(view, found.rows)
+        within = (
+            (windows[:, 0] >= view.start)
+            & (windows[:, 1] <= view.end)
+            & ~denied(view, found.rows[:, Work.INDEX], found.rows[:, Work.GROUP])
+        )
         keyed = np.concatenate((found.lineage[:, None], windows), axis=1)[within]
         keys, at = np.unique(keyed, axis=0, return_inverse=True)
         sums = gathered(found.rows[within, Work.SECONDS], at.reshape(-1), len(keys))
@@ -59,7 +138,7 @@ def _at_once(views: Sequence[View], label: int | None) -> tuple[int, int]:
         devices = -(-amount // (end - start))
         if devices > most:
             most, whose = devices, lineage
-    return most, whose
+    return Largest(most, whose)
 
 
 def _on(view: View, level: int) -> Array:

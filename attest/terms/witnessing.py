@@ -14,6 +14,7 @@ from attest.evaluate import View
 from attest.facts import Mask
 from attest.terms.case import Case
 from attest.terms.declared import in_part, reaches_end
+from attest.terms.disputed import only_disputed
 from attest.timeline import Timeline
 from attest.verdict import Finding, Outcome, TermResult, utc
 
@@ -83,13 +84,15 @@ def judge_timeliness(case: Case[Timeliness]) -> TermResult:
     term = case.term
     findings = list(case.lost)
     whole = not in_part(findings) and reaches_end(case.views)
-    told = timely = missed = untold = 0
+    told = timely = missed = disputed = untold = 0
     for view in case.views:
         devices = _devices(view)
         seconds, good, late = _timely(view, term, devices)
         told += int(seconds.sum())
         timely += int(seconds[good].sum())
-        missed += int(seconds[late].sum())
+        # What a thief said with a key that was revoked, or the root holders took back, is not the lab's.
+        missed += int(seconds[late & view.worth.admitted].sum())
+        disputed += int(seconds[late & view.worth.claimed].sum())
         untold += _untold(view, devices)
     most = told + untold
     outcome = Outcome.UNPROVEN
@@ -97,11 +100,12 @@ def judge_timeliness(case: Case[Timeliness]) -> TermResult:
         findings.append(Finding("log/no-statements", Outcome.UNPROVEN, "no host tells of this phase"))
     elif whole and (most - missed) * PPM < term.share_ppm * most:
         outcome = Outcome.BREACHED
-        text = f"{missed:,} of {told:,} device-seconds were told of later than {term.max_lag_s:,} s and the grace"
-        findings.append(Finding("term/timeliness", Outcome.BREACHED, text, numbers={"device_seconds": missed}))
+        findings.append(_late(term, missed, told))
     elif timely * PPM >= term.share_ppm * told:
         outcome = Outcome.UNPROVEN if findings else Outcome.HOLDS
     else:
+        if whole and (most - disputed) * PPM < term.share_ppm * most:
+            findings.append(only_disputed(_late(term, disputed, told)))
         text = f"{told - timely:,} of {told:,} device-seconds are not shown to have been told of in time"
         settle = f"heads that show statements about {-(-term.share_ppm * told // PPM) - timely:,} of them earlier"
         numbers = {"device_seconds": told - timely}
@@ -109,6 +113,11 @@ def judge_timeliness(case: Case[Timeliness]) -> TermResult:
     low, high = ((n * PPM // of) if told else None for n, of in ((timely, told), (most - missed, most)))
     text = f"{timely:,} of {told:,} device-seconds told of within {term.max_lag_s:,} s"
     return case.result(outcome, text, findings, unit="ppm", low=low, high=high, limit=term.share_ppm, tightest=low)
+
+
+def _late(term: Timeliness, seconds: int, told: int) -> Finding:
+    text = f"{seconds:,} of {told:,} device-seconds were told of later than {term.max_lag_s:,} s and the grace"
+    return Finding("term/timeliness", Outcome.BREACHED, text, numbers={"device_seconds": seconds})
 
 
 def _devices(view: View) -> Ints:
@@ -130,8 +139,7 @@ def _timely(view: View, term: Timeliness, devices: Ints) -> tuple[Ints, Mask, Ma
     start, end = worth.windows[:, 0], worth.windows[:, 1]
     seconds = np.maximum(np.minimum(end, view.end) - np.maximum(start, view.start), 0) * devices[worth.sources]
     kept = Timeline(view.agreement.policy, view.control.heads).uppers(worth.indices)
-    # What a thief said with a key that was revoked, or the root holders took back, is not the lab's.
-    late = (kept > end + term.max_lag_s + view.agreement.grace_s) & worth.admitted
+    late = kept > end + term.max_lag_s + view.agreement.grace_s
     good = worth.timely & (worth.upper <= end + term.max_lag_s)
     return seconds, np.asarray(good), np.asarray(late)
 

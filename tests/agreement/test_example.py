@@ -90,7 +90,10 @@ def test_terms_are_written_out(agreement: Agreement) -> None:
     assert run == RunCap(
         name="run-cap", limit=5 * 10**24, per=Tie.LINEAGE, label=None, assurance=Assurance.L1, **everywhere
     )
-    assert scale == ScaleCap(name="scale-cap", devices=8_192, label=None, assurance=Assurance.L1, **everywhere)
+    assert scale == ScaleCap(
+        name="scale-cap", devices=8_192, fabric_mib=None, window_s=None, label=None, assurance=Assurance.L1,
+        **everywhere,
+    )  # fmt: skip
     assert reporting == Reporting(
         name="reporting", notice_s=3 * 86_400, closing_s=86_400, devices=64, **everywhere,
     )  # fmt: skip
@@ -146,6 +149,19 @@ def test_energy_caps_have_windows(example: str) -> None:
     cap = parse_agreement(text.encode()).phases[1].terms[1]
     assert isinstance(cap, PowerCap)
     assert (cap.limit_mw, cap.limit_mj, cap.window_s) == (None, 252 * 10**12, 86_400)
+
+
+def test_a_scale_cap_may_have_a_fabric(example: str) -> None:
+    for more, fabric, window_s, words in (
+        ('fabric = "2 PiB"', 1 << 31, None, "nor more than 2 PiB through the fabric of any of them over the phase"),
+        ('fabric = "500 TiB"\nwindow = "1 d"', 524_288_000, 86_400,
+         "nor more than 500 TiB through the fabric of any of them in any 1 d"),
+    ):  # fmt: skip
+        text = example.replace("devices = 8192 ", f"{more}\ndevices = 8192 ")
+        term = parse_agreement(text.encode()).phases[0].terms[5]
+        assert isinstance(term, ScaleCap)
+        assert (term.fabric_mib, term.window_s) == (fabric, window_s)
+        assert describe(term).startswith(f"no run on more than 8,192 accelerators at once, {words}")
 
 
 def test_labels_are_those_of_statements() -> None:

@@ -30,6 +30,9 @@ def found(changed: str) -> list[tuple[str, str]]:
     return [(hole.code, hole.text) for hole in lint(parse_agreement(changed.encode()))]
 
 
+SCALE = '\n[[phase.term]]\nkind = "scale-cap"\ndevices = 8\n'
+
+
 def without(whole: str, kind: str) -> str:
     """The text without the terms of a kind."""
     return re.sub(rf'\[\[phase\.term\]\]\nkind = "{kind}".*?(?=\n\[\[|\n#|\Z)', "", whole, flags=re.DOTALL)
@@ -193,6 +196,16 @@ HOLES = {
         put(IDLE, ('activity = "1 %"    # of the time with tensor cycles\nassurance = "L1"', 'activity = "1 %"')),
         "lint/idle-activity",
         "pause, idle: asks for activity at L3, and a meter sees no tensor cycles",
+    ),
+    "a fabric by meters": (
+        SERVE + SCALE + 'fabric = "500 TiB"\nwindow = "1 d"\nassurance = "L4"\n',
+        "lint/fabric-level",
+        "pause, scale-cap: asks for the fabric at L4, and no meter sees what is moved",
+    ),
+    "a fabric below an interval": (
+        SERVE + SCALE + 'fabric = "200 TiB"\nwindow = "1 d"\nassurance = "L1"\n',
+        "lint/fabric-short",
+        "pause, scale-cap: one lost record of 60 s is charged 234375 GiB of fabric, and 200 TiB is allowed",
     ),
     "no coverage": (
         without(STOP, "coverage"),

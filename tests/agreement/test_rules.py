@@ -245,6 +245,19 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         'limit = "5e24 FLOP"', 'per = "team" #!\nlimit = "5e24 FLOP"', "agreement/tie", "phase.term.per",
     ),
     "less than no accelerator": ("devices = 8192 ", "devices = -1 #!", "toml/range", "phase.term.devices"),
+    "a fabric in bytes of another kind": (
+        "devices = 8192 ", 'fabric = "1 TB" #!\ndevices = 8192 ', "quantity/unit", "phase.term.fabric",
+    ),
+    "a fabric without a unit": (
+        "devices = 8192 ", "fabric = 7 #!\ndevices = 8192 ", "quantity/unit", "phase.term.fabric",
+    ),
+    "a window without a fabric": (
+        "devices = 8192 ", 'window = "1 d" #!\ndevices = 8192 ', "agreement/impossible", "phase.term.window",
+    ),
+    "a fabric over more than the phase": (
+        "devices = 8192 ", 'fabric = "1 PiB"\nwindow = "8 d" #!\ndevices = 8192 ', "agreement/window",
+        "phase.term.window",
+    ),
     "an envelope of nothing": ('power = "150 W" ', 'power = "0 W" #!', "quantity/range", "phase.term.power"),
     "an envelope in joules": ('power = "150 W" ', 'power = "150 J" #!', "quantity/unit", "phase.term.power"),
     "a gap of any length": ('longest = "3 h" ', "", "toml/missing-key", "phase.term.longest"),

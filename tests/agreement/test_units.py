@@ -15,12 +15,13 @@ from attest.agreement.units import (
     POWER,
     RATE,
     SHARE,
+    TRAFFIC,
     WORK,
     Dimension,
 )
 from attest.errors import AgreementError
 
-DIMENSIONS = [FLOP, RATE, EFFICIENCY, WORK, DURATION, POWER, ENERGY, FREQUENCY, SHARE]
+DIMENSIONS = [FLOP, RATE, EFFICIENCY, WORK, DURATION, POWER, ENERGY, FREQUENCY, TRAFFIC, SHARE]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,9 @@ DIMENSIONS = [FLOP, RATE, EFFICIENCY, WORK, DURATION, POWER, ENERGY, FREQUENCY, 
         (ENERGY, "1 mJ", 1),
         (FREQUENCY, "1980 MHz", 1_980),
         (FREQUENCY, "1.98 GHz", 1_980),
+        (TRAFFIC, "500 TiB", 524_288_000),
+        (TRAFFIC, "0.5 PiB", 536_870_912),
+        (TRAFFIC, "0.25 GiB", 256),
         (SHARE, "5 %", 50_000),
         (SHARE, "99.5 %", 995_000),
         (SHARE, "250 ppm", 250),
@@ -98,6 +102,9 @@ def test_a_quantity_is_read_exactly(dimension: Dimension, text: str, value: int)
         (DURATION, "0.5 s", "quantity/precision"),
         (SHARE, "101 %", "quantity/range"),
         (SHARE, "0.00001 %", "quantity/precision"),
+        (TRAFFIC, "0.1 GiB", "quantity/precision"),
+        (TRAFFIC, "1 TB", "quantity/unit"),
+        (TRAFFIC, "1e9 PiB", "quantity/range"),
         (EFFICIENCY, "5.6505 TFLOP/J", "quantity/precision"),
     ],
 )
@@ -121,6 +128,8 @@ def test_what_is_no_quantity_of_the_dimension_is_refused(dimension: Dimension, t
         (POWER, 700_000, "700 W"),
         (ENERGY, 36_000_000, "36 kJ"),
         (ENERGY, 129_600 * 10**9, "36 MWh"),
+        (TRAFFIC, 524_288_000, "500 TiB"),
+        (TRAFFIC, 1_048_577, "1048577 MiB"),
         (SHARE, 995_000, "99.5 %"),
         (SHARE, 5_000, "0.5 %"),
         (SHARE, 1, "1 ppm"),

@@ -73,7 +73,7 @@ def test_series_are_not_checked_unless_they_are_read() -> None:
     made.run()
     for read, status in ((False, Status.NOT_CHECKED), (True, Status.PASS)):
         checks = {code: s for code, s, _ in verdict_on(made, series=read).checks if code.startswith("anomaly/")}
-        assert len(checks) == 7
+        assert len(checks) == 8
         assert checks["anomaly/mfu"] is Status.PASS
         assert checks["anomaly/identical-series"] is checks["anomaly/too-clean"] is status
 

@@ -25,7 +25,8 @@ def test_every_anomaly_has_a_row_with_its_rate() -> None:
     assert ROWS.keys() == {code for code in explanations() if code.startswith("anomaly/")}
     for code, rate in RATES.items():
         assert f"| {rate.alarms} of {rate.windows:,}" in ROWS[code]
-    assert ROWS["anomaly/fabric-label"].endswith("| not measured |")
+    for code in ROWS.keys() - RATES.keys():
+        assert ROWS[code].endswith("| not measured |")
 
 
 def test_the_limits_are_those_of_the_rules() -> None:
@@ -37,6 +38,7 @@ def test_the_limits_are_those_of_the_rules() -> None:
         "anomaly/identical-series": f"{plausible.SERIES} values or more of a bucket are alike, {plausible.DIFFERENT} ",
         "anomaly/too-clean": f"< {plausible.CLEAN_PPM} ppm",
         "anomaly/fabric-label": f"{plausible.TRAFFIC_MIB_S // 1_024} GiB/s a device, cycles > {plausible.BUSY_SHARE} ",
+        "anomaly/unexplained-energy": f"E > {plausible.OTHERS} x (boards + {plausible.HOST_SHARE} TDP t",
     }
     for code, text in limits.items():
         assert text in ROWS[code], code

@@ -42,6 +42,7 @@ ELSEWHERE = {
     "scope/bypass": "said in every verdict",
     "scope/elsewhere": "said in every verdict",
     "scope/fabricated": "said in every verdict",
+    "scope/model": "said in every verdict",
     "scope/undeclared": "said in every verdict",
 }
 

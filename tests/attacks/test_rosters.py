@@ -15,9 +15,11 @@ from attest.sign.seeded import seeded_key
 from attest.simulate.lab import Lab
 from attest.simulate.pact import Phase, Table
 from attest.simulate.source import Draft
+from attest.verdict import as_data
 from tests.attacks.vectors import (
     BREACHED,
     EVENING,
+    HOLDS,
     HOUR,
     NOON,
     SOURCE,
@@ -74,6 +76,12 @@ def one_node(roster: Roster) -> Roster:
 
 def unknown_model(roster: Roster) -> Roster:
     hosts = (Host(h.sub, tuple(d._replace(model="Chip of tomorrow") for d in h.devices)) for h in roster.hosts)
+    return Roster(roster.feeds, tuple(hosts))
+
+
+def weaker_model(roster: Roster) -> Roster:
+    """V100 do at most a seventeenth of what H100 do."""
+    hosts = (Host(h.sub, tuple(d._replace(model="NVIDIA V100 SXM2 32GB") for d in h.devices)) for h in roster.hosts)
     return Roster(roster.feeds, tuple(hosts))
 
 
@@ -268,6 +276,21 @@ VECTORS = (
 @attacks(VECTORS)
 def test_attack(vector: Vector) -> None:
     play(vector)
+
+
+def test_a_weaker_model_passes_and_the_verdict_says_that_models_are_not_covered() -> None:
+    """What V100 could have done at most is within a cap that what the true H100 could have done is over."""
+    verdicts = []
+    for change in (lambda roster: roster, weaker_model):
+        made = declaring(change, speaking=True)
+        (bound,) = Case([made.bundle()], under(CAP)).verdict().parties[0].terms
+        assert bound.high is not None
+        verdicts.append(bound.high)
+    true, false = verdicts
+    case = Case([made.bundle()], under(CAP | {"limit": f"{false} FLOP"}))
+    assert false < true // 4
+    assert case.verdict().outcome is HOLDS
+    assert "scope/model" in as_data(case.verdict())["not_covered"]
 
 
 @pytest.mark.parametrize("kind", EVERY)

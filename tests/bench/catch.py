@@ -1,8 +1,8 @@
-"""The catch table: what a cheat tries, family by family, and what comes of it; and honest sites, of which none is
-accused.
+"""The catch table: what a cheat tries, family by family and term by term, and what comes of it; and honest sites, of
+which none is accused.
 
-    python tests/bench/catch.py               all of it, some twenty minutes on two cores
-    python tests/bench/catch.py --quick       a sample, under a minute
+    python tests/bench/catch.py               all of it, some sixteen minutes on two cores
+    python tests/bench/catch.py --quick       a sample, about a minute
     python tests/bench/catch.py --passed      and what held all the same, line by line
 
 Families are those of design section 5, generated in `tests/bench/families`. An attempt is one log under one agreement
@@ -10,9 +10,9 @@ that the truth breaks, since the simulator knows the truth, by a hair: a cap one
 *caught* if the verdict is breached or invalid, *unproven* if it accuses nobody and passes nothing, and *passed* if it
 holds.
 
-Counted apart are attempts under terms that take the lab's word for its own telemetry (L1, against a lie that is
-consistent), and under those whose page says that they do not see this (what a clock moves out of a power-cap's hour).
-Exits with 1 if a family that logs can catch has passed otherwise, or an honest site was accused.
+Three kinds of attempts are counted apart, in columns of their own and by what was said of them before they were judged
+(`families.attempt`): what is beyond logs, what is the lab's word, and what a term's page does not claim. Exits with 1
+if anything else has passed, or an honest site was accused.
 """
 
 import sys
@@ -23,13 +23,14 @@ from functools import lru_cache
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 ROOT: Final = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench.families import edges, keys, meters, numbers, places, real, records, telemetry  # noqa: E402
-from tests.bench.families.attempt import Result, judge  # noqa: E402
+from attest.agreement import Term  # noqa: E402
+from tests.bench.families import acts, edges, keys, meters, notices, numbers, places, real, records, telemetry  # noqa: E402
+from tests.bench.families.attempt import Apart, Result, judge  # noqa: E402
 from tests.bench.families.common import Build, Cases  # noqa: E402
 from tests.bench.families.honest import Week, honest  # noqa: E402
 
@@ -40,31 +41,33 @@ PROCESSES: Final = 2
 
 
 class Family(NamedTuple):
-    """A row of the table. `by_logs`: whether logs can catch it; where they cannot, what passes is said openly."""
+    """A row of the table."""
 
     number: int
     title: str
     cases: tuple[Callable[[], Cases], ...]
-    by_logs: bool = True
 
 
 FAMILIES: Final = (
-    Family(1, "records made up from day one", (telemetry.fabricated,), by_logs=False),
-    Family(2, "chips never declared", (places.undeclared,), by_logs=False),
-    Family(3, "intervals, tails, sources dropped", (records.dropped, real.dropped)),
+    Family(1, "records made up from day one", (telemetry.fabricated,)),
+    Family(2, "chips never declared", (places.undeclared,)),
+    Family(3, "intervals, tails, sources dropped", (records.dropped, notices.left_out, real.dropped)),
     Family(4, "training under other labels", (telemetry.labelled, real.labelled)),
     Family(5, "one run as many, over sites", (places.split,)),
     Family(6, "two histories", (keys.forked,)),
-    Family(7, "backdated, in advance, rewritten", (records.untimely,)),
+    Family(7, "backdated, in advance, rewritten", (records.untimely, notices.untimely)),
     Family(8, "stolen, shared, disowned keys", (keys.stolen,)),
     Family(9, "telemetry replayed", (telemetry.replayed,)),
-    Family(10, "power past the meters", (meters.bypassed, meters.mistaken), by_logs=False),
+    Family(10, "power past the meters", (meters.bypassed,)),
     Family(11, "inside what is tolerated", (meters.tolerated, real.tolerated)),
     Family(12, "work inside declared jobs", (telemetry.inside, real.inside)),
-    Family(13, "tricks with numbers", (numbers.tricks,)),
-    Family(14, "edges of phases, false outages", (edges.gamed,)),
-    Family(15, "work moved elsewhere", (places.elsewhere,), by_logs=False),
+    Family(13, "tricks with numbers", (numbers.tricks, numbers.of_meters)),
+    Family(14, "edges of phases, false outages", (edges.gamed, acts.acted)),
+    Family(15, "work moved elsewhere", (places.elsewhere,)),
 )
+
+
+KINDS: Final[tuple[str, ...]] = tuple(term.kind for term in get_args(Term))
 
 
 @lru_cache
@@ -105,40 +108,59 @@ def main(options: Sequence[str]) -> int:
         for done in weekly:
             honest_weeks += done.result()
     print(table(found, step))
+    print("\n" + by_kind(found))
     print(honest_lines(honest_weeks))
     if "--passed" in options:
         print(
-            "\n".join(f"{r.family}\t{r.agreement}\t{r.attempt}" for r in found if r.outcome == "holds" and not r.apart)
+            "\n".join(f"{r.family}\t{r.agreement}\t{r.attempt}\t{r.apart or ''}" for r in found if r.outcome == "holds")
         )
     return int(any(undue(found)) or any(week.accused for week in honest_weeks))
 
 
 def undue(found: Iterable[Result]) -> Iterator[Result]:
-    """What passed of the families that logs can catch."""
-    by_logs = {family.number for family in FAMILIES if family.by_logs}
-    return (r for r in found if r.family in by_logs and r.outcome == "holds" and not r.apart)
+    """What passed and should not have."""
+    return (r for r in found if r.outcome == "holds" and r.apart is None)
 
 
 def table(found: Sequence[Result], step: int) -> str:
-    """The table, as Markdown."""
+    """Family by family, as Markdown."""
     lines = [
-        "| | a cheat's | logs | attempts | caught | unproven | passed | L1: held on its word | L4: held, not claimed |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| | a cheat's | logs | attempts | caught | unproven | passed | beyond logs: held | L1, its word: held"
+        " | not claimed: held |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for family in FAMILIES:
         mine = [r for r in found if r.family == family.number]
-        counted = Counter(r.outcome for r in mine if not r.apart)
         logs = -(-len(cases(family.number)) // step)
-        caught = counted["breached"] + counted["invalid"]
-        passed = f"{counted['holds']:,}" if family.by_logs else f"{counted['holds']:,} (not by logs alone)"
-        numbers = (logs, sum(counted.values()), caught, counted["unproven"])
-        cells = (str(family.number), family.title, *(f"{n:,}" for n in numbers), passed)
-        lines.append("| " + " | ".join((*cells, *(_apart(mine, why) for why in ("word", "page")))) + " |")
+        apart = (_apart(mine, why) for why in Apart)
+        lines.append(_line(str(family.number), family.title, f"{logs:,}", *_outcomes(mine), *apart))
     return "\n".join(lines)
 
 
-def _apart(mine: Iterable[Result], why: str) -> str:
-    outcomes = [r.outcome for r in mine if r.apart == why]
+def by_kind(found: Sequence[Result]) -> str:
+    """Term by term, as Markdown."""
+    lines = [
+        "| term | attempts | caught | unproven | passed | beyond logs: held | L1, its word: held | not claimed: held |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for kind in KINDS:
+        mine = [r for r in found if r.kind == kind]
+        lines.append(_line(kind, *_outcomes(mine), *(_apart(mine, why) for why in Apart)))
+    return "\n".join(lines)
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _outcomes(mine: Iterable[Result]) -> list[str]:
+    counted = Counter(r.outcome for r in mine if r.apart is None)
+    numbers = (sum(counted.values()), counted["breached"] + counted["invalid"], counted["unproven"], counted["holds"])
+    return [f"{number:,}" for number in numbers]
+
+
+def _apart(mine: Iterable[Result], why: Apart) -> str:
+    outcomes = [r.outcome for r in mine if r.apart is why]
     return f"{outcomes.count('holds'):,} of {len(outcomes):,}" if outcomes else ""
 
 

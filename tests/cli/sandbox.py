@@ -3,7 +3,9 @@
 All keys are test keys and all times are given, so the log is the same, byte for byte, wherever it is made.
 """
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -15,6 +17,7 @@ from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash
 from attest.sign.seeded import seeded_key
 from attest.sign.statements import header_for, sign_statement
+from attest.store.salts import new_salts
 from attest.store.writer import LogWriter
 from attest.trust.keys import Alg, format_key
 
@@ -99,6 +102,7 @@ def fill(folder: Path) -> None:
         (folder / path).write_bytes(entry)
     _telemetry(folder)
     _agreement(folder)
+    _runs(folder)
     done("demo demo")
 
 
@@ -138,6 +142,27 @@ def _telemetry(folder: Path) -> None:
         (folder / f"dcgm-{time}.prom").write_text(exposition(i), "utf-8")
     history = "".join(exposition(i, (1_745_514_060 + 30 * i) * 1_000) for i in range(4))
     (folder / "history.prom").write_text(history, "utf-8")
+
+
+def _runs(folder: Path) -> None:
+    """Files that tell of runs, and the log `named`, in which a statement names one that `lab.salts` opens."""
+    (folder / "runs.csv").write_text(f"run,label,start,end,host\nllama-7,training,{START},{START + 120},n1\n", "utf-8")
+    (folder / "labels.toml").write_text('[[rule]]\npartition = "train*"\nlabel = "training"\n', "utf-8")
+    job: dict[str, object] = {
+        "job_id": 7,
+        "cluster": "hpc",
+        "state": {"current": ["COMPLETED"]},
+        "nodes": "n1",
+        "partition": "train",
+    }
+    job["time"] = {"submission": START, "start": START, "end": START + 60, "elapsed": 60}
+    (folder / "jobs.json").write_text(json.dumps({"jobs": [job]}), "utf-8")
+    (folder / "named.prom").write_text("".join(exposition(i, (START + 60 * i) * 1000) for i in range(4)), "utf-8")
+    new_salts(folder / "lab.salts")
+    shutil.copytree(folder / "log", folder / "named")
+    done("import dcgm named.prom --log named --key n1.key --salts lab.salts --workloads runs.csv")
+    done("log seal named --key log.key")
+    done("reveal llama-7 --salts lab.salts -o llama-7.opening")
 
 
 def exposition(number: int, stamp: int | None = None) -> str:

@@ -1,5 +1,6 @@
 """`attest check --jobs`: processes share the work, and neither the verdict nor an error depends on it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_so_are_the_anomalies_of_single_devices(log: Path, capsys: Captured) -> 
     alone = judged(capsys, 1, "--anomalies")
     assert alone[0] == 0 and '"code": "anomaly/identical-series",\n          "outcome": "holds"' in alone[1]
     assert judged(capsys, 2, "--anomalies") == alone
+
+
+def test_so_is_what_moved_through_the_fabric(log: Path, capsys: Captured) -> None:
+    """By accelerators of hosts that have statements in every range."""
+    pact = Fleet(log.parent / "again", 8, 4, window_s=HOUR).pact
+    term = {"kind": "scale-cap", "devices": 64, "fabric": "1 TiB", "window": "1 d", "assurance": "L1"}
+    capped = replace(pact, phases=(pact.phases[0]._replace(terms=(term,)),))
+    Path("capped").write_bytes(capped.signed())
+    Path("pinned").write_bytes(capped.trust())
+    more = "--agreement capped --trust pinned"
+    alone = judged(capsys, 1, more)
+    assert alone[0] == 3 and '"unit": "MiB"' in alone[1]
+    assert judged(capsys, 2, more) == alone
 
 
 @pytest.mark.parametrize("path", ["tile/entries/001", "blocks/002", "tile/0/000"])

@@ -45,5 +45,6 @@ def test_the_body_and_the_block() -> None:
 
 
 def test_every_kind_of_irregularity_is_described() -> None:
-    described = set(re.findall(r"`([a-z-]+)`", PAGE.read_text("utf-8")))
+    pages = PAGE.read_text("utf-8") + PAGE.with_name("workloads.md").read_text("utf-8")
+    described = set(re.findall(r"`([a-z-]+)`", pages))
     assert {str(kind) for kind in Kind} <= described

@@ -12,9 +12,10 @@ PACKAGE = Path(__file__).resolve().parents[2] / "attest"
 
 CORE = [
     "errors", "format", "trust", "log", "compute", "evidence", "bundle", "agreement", "timeline", "control", "keyring",
-    "replay", "facts", "layout", "packs", "lookups", "scan", "usage", "channels", "gather", "series", "reread",
-    "figures", "metering", "throughput", "stretches", "repeated", "worth", "expected", "account", "admitted", "relief",
-    "evaluate", "across", "verdict", "acts", "schedule", "lights", "terms", "joint", "anomalies", "judge", "check",
+    "replay", "facts", "layout", "packs", "lookups", "scan", "usage", "channels", "gather", "series", "traffic",
+    "reread", "figures", "metering", "throughput", "stretches", "repeated", "worth", "expected", "account", "admitted",
+    "relief", "evaluate", "across", "verdict", "acts", "schedule", "lights", "terms", "joint", "anomalies",
+    "judge", "check",
 ]  # fmt: skip
 SHELL = {
     "store": set(),

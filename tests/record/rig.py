@@ -69,6 +69,7 @@ class Devices:
     name: str = "dcgm"
     broken: str = ""
     absent: frozenset[str] = frozenset()
+    more: str = ""
     asked: int = 0
 
     def collect(self, now_ms: int) -> Sample:
@@ -78,8 +79,8 @@ class Devices:
         energy = (self.clock.true_ms - START * 1000 + 10**6) * MILLIWATTS // 1000
         found = [
             Scrape(0, now_ms, "n1", "n1", uid, "", "NVIDIA H100 SXM5 80GB", {Field.ENERGY: energy})
-            for uid in UIDS
-            if uid not in self.absent
+            for uid in (*UIDS, self.more)
+            if uid and uid not in self.absent
         ]
         return Sample(scrapes=tuple(found))
 
@@ -99,7 +100,7 @@ class Rig:
         return cls(path, clock, Devices(clock))
 
     def recorder(self, spool: Spool, **options: Any) -> Recorder:
-        window = Window(MINUTE, WINDOW)
+        window = Window(MINUTE, WINDOW, 30 * 86_400)
         log = LocalLog(
             self.path / "log",
             [lambda: signer("host"), lambda: signer("next")],
@@ -126,3 +127,7 @@ class Rig:
         """Until the clock's end, or killed."""
         with suppress(Stopped), closing(self.spool()) as spool:
             self.recorder(spool).run(AtOnce())
+
+    def on(self, minutes: float) -> None:
+        """The clock's end is so many minutes later."""
+        self.clock.end_ms += int(minutes * MINUTE * 1000)

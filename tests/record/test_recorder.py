@@ -147,17 +147,63 @@ def test_a_recorder_that_was_killed_and_one_that_was_stopped_go_on(rig: Rig, sit
 
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_clock_that_is_set(rig: Rig, site: Site, hours: int) -> None:
-    """Forward, an hour is missing; back, an hour passes that had been spoken of. Nothing is counted twice."""
-    rig.clock.at = {15 * MINUTE + 10: lambda: setattr(rig.clock, "ahead_ms", hours * 3_600_000)}
-    rig.clock.end_ms = (START + (32 if hours > 0 else 92) * MINUTE) * 1000
+    """Forward, an hour is missing; back, an hour passes that had been spoken of. Nothing is counted twice, and nothing
+    is stated for an hour after it was set."""
+    rig.clock.at = {
+        15 * MINUTE + 10: lambda: setattr(rig.clock, "ahead_ms", hours * 3_600_000),
+        75 * MINUTE: lambda: until.append(max(intervals(site)[UIDS[0]])),
+    }
+    until: list[int] = []
+    rig.on(60)
     rig.run()
-    require_all(site, 1, 90 if hours > 0 else 30)
+    assert until == [9]
+    require_all(site, 1, 150 if hours > 0 else 30)
     if hours > 0:
         assert missing(site) == list(range(15, 75))
         assert {cause[3:] for cause in causes(rig)} == {("missing", "clock/step")}
     else:
         assert missing(site) == [15]
-    assert energy(site) == (29 if hours > 0 else 89) * MINUTE * MILLIWATTS
+    assert energy(site) == 89 * MINUTE * MILLIWATTS
+
+
+def test_a_clock_that_is_set_and_set_right_again_states_nothing_wrong(rig: Rig, site: Site) -> None:
+    rig.clock.at = {
+        15 * MINUTE + 10: lambda: setattr(rig.clock, "ahead_ms", 86_400_000),
+        25 * MINUTE + 10: lambda: setattr(rig.clock, "ahead_ms", 0),
+    }
+    rig.on(70)
+    rig.run()
+    require_all(site, 1, 100)
+    assert missing(site) == list(range(15, 26))
+
+
+def test_a_clock_that_is_years_off_ends_no_chain(rig: Rig, site: Site) -> None:
+    rig.clock.at = {15 * MINUTE + 10: lambda: setattr(rig.clock, "ahead_ms", 3 * 365 * 86_400_000)}
+    rig.on(60)
+    rig.run()
+    require_all(site, 1, 10)
+    rig.clock.ahead_ms = 0
+    rig.on(30)
+    rig.run()
+    require_all(site, 1, 120)
+
+
+def test_a_host_that_was_away_for_a_week_states_it_day_by_day(rig: Rig, site: Site) -> None:
+    rig.run()
+    rig.clock.true_ms += 7 * 86_400_000
+    rig.clock.end_ms = rig.clock.true_ms + 12 * MINUTE * 1000
+    rig.run()
+    said = intervals(site)[UIDS[0]]
+    assert list(said) == list(range(1, max(said) + 1)) and max(said) > 7 * 1440
+    assert {state for minute, state in said.items() if 33 < minute < 7 * 1440} == {State.MISSING}
+    assert energy(site) == max(said) * MINUTE * MILLIWATTS
+
+
+def test_a_device_that_nobody_declared_keeps_no_other_from_being_stated(rig: Rig, site: Site) -> None:
+    rig.devices.more = "GPU-stranger"
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == []
 
 
 def test_a_process_that_was_held_up(rig: Rig, site: Site) -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from attest.format.bodies import NoticeBody
 from attest.format.notice import Notice
-from attest.format.vocabulary import Label, Precision, Report
+from attest.format.statement import peek
+from attest.format.vocabulary import Kind, Label, Precision, Report
 from attest.simulate.lab import Lab
 from attest.simulate.pact import Table
 from attest.simulate.site import Event, Job, Trouble
 from attest.verdict import Outcome, TermResult
-from tests.check.world import DAY, HOUR, START, judge, lab, under
+from tests.check.world import DAY, END, HOUR, START, judge, lab, under
 
 LAST = START + 4 * DAY
 NOON = START + DAY // 2
@@ -20,9 +21,11 @@ STARTS = Notice(Report.STARTS, 7, NOON)
 ENDS = Notice(Report.ENDS, 7, NOON + 6 * HOUR)
 
 
-def told(*notices: tuple[int, Notice], job: Job = RUN, end: int = LAST, until: int | None = None) -> Lab:
-    """A lab with one run, whose office enters notices at their times."""
-    made = lab((job,), end=end)
+def told(
+    *notices: tuple[int, Notice], job: Job = RUN, more: tuple[Job, ...] = (), end: int = LAST, until: int | None = None
+) -> Lab:
+    """A lab with a run or more, whose office enters notices at their times."""
+    made = lab((job, *more), end=end)
     for time, notice in notices:
         made.run(until=time)
         made.office.say(NoticeBody((notice,)))
@@ -32,9 +35,9 @@ def told(*notices: tuple[int, Notice], job: Job = RUN, end: int = LAST, until: i
     return made
 
 
-def of(made: Lab, at: int = LAST + HOUR, **keys: str | int) -> TermResult:
+def of(made: Lab, at: int = LAST + HOUR, end: int = END, **keys: str | int) -> TermResult:
     term: Table = {"kind": "reporting", **keys}
-    return judge(made.bundle(), under(term), at=at).parties[0].terms[0]
+    return judge(made.bundle(), under(term, end=end), at=at).parties[0].terms[0]
 
 
 def codes(found: TermResult) -> list[str]:
@@ -164,3 +167,91 @@ def test_a_run_that_may_have_been_large_is_not_shown_to_be_small() -> None:
 def test_an_end_that_was_told_beforehand_is_none() -> None:
     found = of(told((START + HOUR, STARTS), (START + 2 * HOUR, ENDS)), closing="6 h")
     assert (found.outcome, codes(found)) == (Outcome.BREACHED, ["term/reporting"])
+
+
+AGAIN = RUN._replace(name="run, again", start=NOON + 24 * HOUR, end=NOON + 36 * HOUR)
+ANEW = STARTS._replace(at=AGAIN.start)
+
+
+def test_a_run_that_goes_on_after_its_notice_of_end_is_unannounced() -> None:
+    """It was to end at six in the evening and went on until the next midnight, in windows that no clock explains."""
+    found = of(told(EARLY, IN_TIME, job=RUN._replace(end=NOON + 36 * HOUR)))
+    assert (found.outcome, codes(found)) == (Outcome.BREACHED, ["term/reporting"])
+    assert (found.low, found.limit) == (1, 2)
+    assert found.findings[0].text == (
+        "lineage 7 ended at 2026-11-09T18:00:00Z, as was told, and goes on, which was not announced by"
+        " 2026-11-10T12:00:00Z"
+    )
+
+
+@pytest.mark.parametrize("lineage", [1, 6, (1 << 63) + 5])
+def test_ends_of_other_lineages_are_none_of_its(lineage: int) -> None:
+    """Whatever numbers stand beside it: each of three runs has one end, and one of them goes on."""
+    long = RUN._replace(end=NOON + 36 * HOUR, lineage=lineage, nodes=(1,))
+    others = tuple(RUN._replace(name=f"run {n}", lineage=n, nodes=(0,)) for n in (3, 9))
+    said = [(time, n._replace(lineage=job.lineage)) for time, n in (EARLY, IN_TIME) for job in (long, *others)]
+    found = of(told(*said, job=long, more=others))
+    assert (found.outcome, codes(found)) == (Outcome.BREACHED, ["term/reporting"])
+    assert found.findings[0].text.startswith(f"lineage {lineage} ended")
+    assert of(told(*said, job=long._replace(end=NOON + 6 * HOUR), more=others)).outcome is Outcome.HOLDS
+
+
+def test_one_that_goes_on_for_less_than_the_lag_accuses_nobody() -> None:
+    """Clocks of hosts and offices may differ: half a day is what this agreement lets them."""
+    found = of(told(EARLY, IN_TIME, job=RUN._replace(end=NOON + 18 * HOUR)))
+    assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["reporting/missed"])
+    assert of(told(EARLY, IN_TIME)).outcome is Outcome.HOLDS  # six o'clock is the end of its last window
+
+
+def test_an_ended_lineage_is_announced_again() -> None:
+    """Its first announcement is of the run that ended."""
+    for notices, outcome in (
+        ((EARLY, IN_TIME), Outcome.BREACHED),
+        ((EARLY, IN_TIME, (NOON + 10 * HOUR, ANEW)), Outcome.HOLDS),
+        ((EARLY, (START + 2 * HOUR, ANEW), IN_TIME), Outcome.HOLDS),  # told before the end, of a time after it
+        ((EARLY, (START + 2 * HOUR, ANEW._replace(at=LAST)), IN_TIME), Outcome.UNPROVEN),  # of a time long after it
+        ((EARLY, IN_TIME, (NOON + 26 * HOUR, ANEW)), Outcome.UNPROVEN),
+        ((EARLY, IN_TIME, (NOON + 31 * HOUR, ANEW)), Outcome.BREACHED),
+    ):
+        assert of(told(*notices, more=(AGAIN,)), end=LAST).outcome is outcome, notices
+
+
+def test_a_restart_without_an_end_is_the_same_run() -> None:
+    found = of(told(EARLY, more=(AGAIN,)), end=LAST)
+    assert (found.outcome, found.text) == (Outcome.HOLDS, "1 of 1 runs reported")
+
+
+def test_each_run_of_a_lineage_is_closed() -> None:
+    closed = (NOON + 38 * HOUR, ENDS._replace(at=AGAIN.end))
+    notices = (EARLY, IN_TIME, (NOON + 10 * HOUR, ANEW))
+    assert of(told(*notices, closed, more=(AGAIN,)), end=LAST, closing="6 h").outcome is Outcome.HOLDS
+    assert of(told(*notices, more=(AGAIN,)), end=LAST, closing="6 h").outcome is Outcome.BREACHED
+
+
+def test_the_lineage_of_a_run_that_ended_before_the_phase_is_no_excuse() -> None:
+    """Without the notice of its end it would be a run that began before."""
+    pact = under({"kind": "reporting"}, end=LAST)
+    later = replace(pact, phases=(pact.phases[0]._replace(start=START + DAY),))
+    for notices, outcome in (((EARLY, IN_TIME), Outcome.BREACHED), ((EARLY,), Outcome.HOLDS)):
+        made = told(*notices, more=(AGAIN,))
+        assert judge(made.bundle(), later, at=LAST).parties[0].terms[0].outcome is outcome
+
+
+def test_an_end_that_was_voided_is_for_adjudicators() -> None:
+    """The root holders take back that it ended: by mistake, they say."""
+    made = told(EARLY, IN_TIME, more=(AGAIN,))
+    (_, end) = [i for i, e in enumerate(made.entries) if peek(e.data).kind == Kind.EVENT]
+    made.void([end])
+    made.witness()
+    made.head()
+    found = of(made, end=LAST)
+    assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["breach/disputed"])
+    assert found.findings[0].text.endswith("but only by what a revocation or a void disputes")
+
+
+def test_a_run_that_is_told_to_have_ended_a_little_early_is_not_unclosed() -> None:
+    """By its host's clock the run lasts a minute into the next window; the office told of its end a minute before."""
+    late = RUN._replace(end=NOON + 6 * HOUR + 60)
+    early = (NOON + 5 * HOUR, ENDS._replace(at=NOON + 5 * HOUR - 60))
+    found = of(told(EARLY, early, job=late), closing="6 h")
+    assert (found.outcome, set(codes(found))) == (Outcome.UNPROVEN, {"reporting/missed"})

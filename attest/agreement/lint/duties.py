@@ -1,11 +1,13 @@
-"""Holes of times: max_lag, grace and gaps that make a duty impossible to keep, or worthless."""
+"""Holes of times: max_lag, grace, gaps and fabrics that make a term impossible to keep or to show, or worthless."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from attest.agreement.kinds import AssuranceShare, Coverage, Gap, Timeliness
+from attest.agreement.kinds import AssuranceShare, Coverage, Gap, ScaleCap, Timeliness
 from attest.agreement.lint.hole import Hole, Text
-from attest.agreement.units import DURATION
+from attest.agreement.units import DURATION, TRAFFIC
+from attest.format.block import MAX_PER_SECOND
+from attest.format.vocabulary import Column
 
 HEADS_S: Final = 3_600  # heads become entries of a log once an hour (schemas/log.md)
 DUTIES: Final = (Coverage, Gap, Timeliness, AssuranceShare)
@@ -42,6 +44,14 @@ def holes(text: Text) -> Iterator[Hole]:
             interval, longest = DURATION.format(agreement.interval_s), DURATION.format(term.longest_s)
             what = f"{bound.name}: one lost record is a gap of {interval}, and {longest} is allowed"
             yield Hole(bound.line, "lint/gap-short", what, f"longest of {interval} or more")
+        most = MAX_PER_SECOND[Column.FABRIC] * agreement.interval_s
+        if isinstance(term, ScaleCap) and term.fabric_mib is not None and term.fabric_mib < most:
+            interval, allowed = DURATION.format(agreement.interval_s), TRAFFIC.format(term.fabric_mib)
+            what = (
+                f"{bound.name}: one lost record of {interval} is charged {TRAFFIC.format(most)} of fabric, and"
+                f" {allowed} is allowed"
+            )
+            yield Hole(bound.line, "lint/fabric-short", what, "a larger fabric, or a longer window for it")
         if isinstance(term, Timeliness) and term.max_lag_s < min(HEADS_S, lag):
             what = (
                 f"{bound.name}: max_lag is {DURATION.format(term.max_lag_s)}, and a log keeps one cosigned head an hour"

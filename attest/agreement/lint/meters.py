@@ -11,6 +11,7 @@ from attest.agreement.kinds import (
     Idle,
     PowerCap,
     PowerOff,
+    ScaleCap,
     Slowdown,
 )
 from attest.agreement.lint.hole import Bound, Hole, Text, integrating, named
@@ -38,6 +39,9 @@ def holes(text: Text) -> Iterator[Hole]:
         if isinstance(bound.term, Idle) and bound.term.activity_ppm is not None and _level_of(bound) > Assurance.L1:
             what = f"{bound.name}: asks for activity at {_level_of(bound).name}, and a meter sees no tensor cycles"
             yield Hole(bound.line, "lint/idle-activity", what, 'activity at assurance = "L1", in a term of its own')
+        if isinstance(bound.term, ScaleCap) and bound.term.fabric_mib is not None and _level_of(bound) > Assurance.L1:
+            what = f"{bound.name}: asks for the fabric at {_level_of(bound).name}, and no meter sees what is moved"
+            yield Hole(bound.line, "lint/fabric-level", what, 'fabric at assurance = "L1", in a term of its own')
 
 
 def pins(agreement: Agreement) -> list[Pin]:

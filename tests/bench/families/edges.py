@@ -5,8 +5,8 @@ from typing import Final
 
 from attest.simulate.site import Event, Site, Trouble
 from attest.simulate.telemetry import SITE_FEED
-from tests.bench.families.attempt import Attempt
-from tests.bench.families.common import SCENES, Cases, bases, device_seconds, magnitudes, of, shown
+from tests.bench.families.attempt import Attempt, Span
+from tests.bench.families.common import HOSTS, SCENES, Cases, bases, device_seconds, magnitudes, of, shown
 from tests.bench.families.liar import Liar, following
 from tests.bench.families.scene import DAY, HOUR, START, Scene, Story
 
@@ -14,7 +14,7 @@ from tests.bench.families.scene import DAY, HOUR, START, Scene, Story
 def gamed() -> Cases:
     """Family 14. Work at the edges of phases, and in outages that are none."""
     scene = Scene("ramp", 2, 3)
-    phases = tuple((START + day * DAY, START + (day + 1) * DAY) for day in range(3))
+    phases = tuple(Span(START + day * DAY, START + (day + 1) * DAY) for day in range(3))
     for nodes in ((0,), (0, 1)):
         for edge in (24, 48):
             for before, after in ((0.25, 0.25), (0, 0.1), (0.1, 0), (6, 6), (11.5, 0.5), (0.5, 11.5)):
@@ -23,8 +23,8 @@ def gamed() -> Cases:
 
                     def build(site=site, tale=quiet, lie=False) -> Attempt:  # type: ignore[no-untyped-def]
                         lab = Liar(site, tell=following(tale) if lie else None)
-                        touched = tuple(p for p in phases if of(site).executed(*p))
-                        return shown(lab, scene, of(site), phases=touched, word=lie)
+                        touched = tuple(p for p in phases if of(site).executed(p.start, p.end))
+                        return shown(lab, scene, of(site), phases=touched, word=HOSTS if lie else ())
 
                     words = (
                         f"{before:g} h before and {after:g} h after hour {edge}, {len(nodes)} of 2, beside {base_name}"
@@ -75,4 +75,6 @@ def _outage(
     site = Site(replace(site.plan, events=(*site.plan.events, *events)))
     tell = None if agents else following(scene.play(base))
     lost = device_seconds(len(nodes), hours) if agents else 0
-    return shown(Liar(site, tell=tell), scene, of(site, unrecorded=lost), word=tell is not None)
+    bare = device_seconds(len(nodes), min(hours + 2 * more, 24)) if meters and top else 0
+    truth = of(site, unrecorded=lost, unmetered=bare)
+    return shown(Liar(site, tell=tell), scene, truth, word=() if tell is None else HOSTS)

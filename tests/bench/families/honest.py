@@ -13,14 +13,18 @@ accused."""
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from attest.agreement import verify_agreement
 from attest.check import check
+from attest.format.bodies import NoticeBody
+from attest.format.notice import Notice
 from attest.format.roster import Device, Feed, Roster
-from attest.format.vocabulary import Label, Precision, Quantity, Role
+from attest.format.vocabulary import Label, Precision, Quantity, Report, Role
 from attest.sign.seeded import seeded_key
 from attest.simulate.draws import Stream
 from attest.simulate.figures import Range
-from attest.simulate.pact import Pact, Phase, Table
+from attest.simulate.pact import Pact, Phase
 from attest.simulate.site import Event, Job, Trouble
 from attest.simulate.source import Source
 from attest.simulate.telemetry import SITE_FEED, Instrument
@@ -28,12 +32,11 @@ from attest.trust.pins import parse_trust
 from attest.verdict import Outcome, Verdict
 from tests.bench.families.attempt import ACME
 from tests.bench.families.liar import Liar
+from tests.bench.families.pledges import DAYS, KINDS, NOTICE, pledges
 from tests.bench.families.scene import DAY, HOUR, START, Scene, Story
 
-DAYS: Final = 7
 MINUTES: Final = DAYS * 24 * 60
 SIZES: Final = (1, 2, 3, 4, 6, 8)
-KINDS: Final = ("full stop", "idle stop", "service", "training")
 UNCOVERED: Final = 25  # one in so many node-minutes is not recorded at most; the agreement allows for one in ten
 
 
@@ -69,6 +72,7 @@ class _Story:
         self.copies: list[tuple[int, bytes]] = []
         self.changes: list[tuple[str, int, int]] = []
         self.lab = self._lab()
+        self.notices = self._notices()
 
     def one(self, low: int, high: int) -> int:
         """A number of the range."""
@@ -115,9 +119,8 @@ class _Story:
             minutes = self.one(10, 72 * 60)
             begin = self._moment(minutes)
             effort = self.one(300_000, 1_000_000)
-            jobs.append(
-                Job(f"job {number}", label, precision, self.scene.every, begin, begin + minutes * 60, number, effort)
-            )
+            end = begin + minutes * 60
+            jobs.append(Job(f"job {number}", label, precision, self.scene.every, begin, end, 1 + number, effort))
         return Story(tuple(jobs))
 
     def _moment(self, minutes: int) -> int:
@@ -180,9 +183,28 @@ class _Story:
     def _until(self, time: int) -> None:
         lab = self.lab
         while lab.now < time:
-            lab.run(until=min(lab.now + DAY, time))
+            due = self.notices[0][0] if self.notices else time
+            lab.run(until=min(lab.now + DAY, time, max(due, lab.now)))
+            while self.notices and self.notices[0][0] <= lab.now:
+                lab.office.say(NoticeBody((self.notices.pop(0)[1],)))
             if lab.note is not None and lab.now > START + 2 * DAY:
                 self.copies.append((lab.now, lab.note))
+
+    def _notices(self) -> list[tuple[int, Notice]]:
+        """When the office tells of each run: a day before it has to, since witnesses may be away, or as soon as there
+        is a log; and of its end within hours. It does so when a head is due."""
+        found = []
+        site, head = self.lab.site, self.lab.head_s
+        for number, job in enumerate(site.plan.jobs):
+            at = np.concatenate([np.flatnonzero((site.trace(n).job == number).any(axis=0)) for n in self.scene.every])
+            if not len(at):
+                continue  # others took its place throughout
+            start, end = (self.scene.first + place * site.plan.interval for place in (int(at.min()), int(at.max()) + 1))
+            told = max(start - NOTICE - DAY - self.one(0, 12) * HOUR, self.scene.first)
+            over = min(end + self.one(1, 6) * HOUR, self.scene.last - head)
+            found.append((told - (told - self.scene.first) % head, Notice(Report.STARTS, job.lineage, start)))
+            found.append((over + (self.scene.first - over) % head, Notice(Report.ENDS, job.lineage, end)))
+        return sorted(found)
 
     def _rotate(self) -> None:
         lab = self.lab
@@ -266,40 +288,8 @@ class _Story:
 
     # -- the verdict
 
-    def _terms(self) -> tuple[Table, ...]:
-        nodes = self.scene.nodes
-        duties: tuple[Table, ...] = (
-            {"kind": "coverage", "share": "90 %"},
-            {"kind": "inventory", "minimum": 8 * nodes, "maximum": 8 * nodes},
-            {"kind": "witnessing"},
-        )
-        cap = {"kind": "compute-cap", "assurance": "L1"}
-        power = {
-            "kind": "power-cap",
-            "assurance": "L4",
-            "limit": f"{(4 if self.kind == 'idle stop' else 9) * nodes} kW",
-        }
-        caps: dict[str, tuple[Table, ...]] = {
-            "full stop": (
-                {**cap, "limit": f"{nodes}e19 FLOP", "assurance": "L4"},
-                {"kind": "power-off", "assurance": "L4"},
-            ),
-            "idle stop": ({**cap, "limit": f"{2 * nodes}e22 FLOP"}, power),
-            "service": (
-                {**cap, "limit": "1e21 FLOP", "label": "training"},
-                {**cap, "limit": f"{nodes}e22 FLOP"},
-                power,
-            ),
-            "training": (
-                {**cap, "limit": f"{nodes}e22 FLOP"},
-                {**cap, "limit": f"{nodes}e21 FLOP", "window": "1 d"},
-                power,
-            ),
-        }
-        return (*caps[self.kind], *duties)
-
     def _judged(self, at: int, note: bytes | None) -> Verdict:
-        phase = Phase(self.kind, START, self.scene.end, self._terms())
+        phase = Phase(self.kind, START, self.scene.end, pledges(self.kind, self.scene.nodes))
         pact = Pact((ACME,), (phase,), devices=8 * self.scene.nodes)
         bundle = self.lab.bundle(note)
         return check([bundle], verify_agreement(pact.signed()), parse_trust(pact.trust()), at=at)

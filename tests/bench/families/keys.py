@@ -9,9 +9,10 @@ from attest.sign.seeded import seeded_key
 from attest.simulate.site import Site
 from attest.simulate.source import Source
 from tests.bench.families.attempt import ACME, Attempt
-from tests.bench.families.common import SCENES, Cases, attempt, bases, magnitudes, of, shown
+from tests.bench.families.common import LAG, SCENES, Cases, attempt, bases, magnitudes, of, shown
 from tests.bench.families.liar import Liar, following
 from tests.bench.families.scene import HOUR, START, Scene
+from tests.bench.families.truth import Truth
 
 Lie = Callable[[Scene, Site, Site], Attempt]
 
@@ -22,7 +23,7 @@ def forked() -> Cases:
         for words, nodes, hour, hours in magnitudes(scene):
             for base_name, base in bases(scene):
                 site, tale = scene.play(base, scene.secret(nodes, hour, hours)), scene.play(base)
-                for when in (scene.first + 6 * HOUR, START + 6 * HOUR, START + 12 * HOUR):
+                for when in (scene.first + 6 * HOUR, START + 12 * HOUR):
                     for name, story in _histories(when).items():
 
                         def build(scene=scene, site=site, tale=tale, story=story) -> Attempt:  # type: ignore[no-untyped-def]
@@ -72,7 +73,15 @@ def _histories(when: int) -> dict[str, Lie]:
         true, _ = both(scene, site, tale)
         early = Liar(site)
         early.run(until=when)
-        return attempt(early, scene, of(site, unrecorded=_silent(scene, when)), trust=_seen(true))
+        return attempt(early, scene, _as_of(early, scene, site, when), trust=_seen(true))
+
+    def cosigned_again(scene: Scene, site: Site, tale: Site) -> Attempt:
+        """The copy ends before the work, and one colluder says that it was the newest of all a moment ago."""
+        early = Liar(site)
+        early.run(until=when)
+        truth, now = _as_of(early, scene, site, when), early.now + early.delay_s
+        early.witness(time=[scene.end + LAG - 60, now, now, now])
+        return attempt(early, scene, truth)
 
     return {
         "both histories": two_copies,
@@ -80,12 +89,18 @@ def _histories(when: int) -> dict[str, Lie]:
         "one history with a head of the other in it": head_kept,
         "a history of one colluding witness": lone_colluder,
         "an older copy than was seen": rolled_back,
+        "an older copy, cosigned again by one colluder": cosigned_again,
     }
 
 
 def _seen(lab: Liar) -> bytes:
     root = compact_range(0, lab.leaves()).root().hex()
     return f'[[head]]\norigin = "{ACME.origin}"\nsize = {lab.size}\nroot = "{root}"\n'.encode()
+
+
+def _as_of(lab: Liar, scene: Scene, site: Site, when: int) -> Truth:
+    """Of a copy that ends early and is judged as if it did not."""
+    return of(site, unrecorded=_silent(scene, when), stale_s=scene.end + LAG - lab.now - lab.delay_s)
 
 
 def _silent(scene: Scene, since: int) -> int:

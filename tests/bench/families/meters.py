@@ -10,15 +10,15 @@ from attest.format.vocabulary import Quantity
 from attest.simulate.draws import Ints
 from attest.simulate.pact import METER, Pact
 from attest.simulate.site import Event, Site, Trace, Trouble
-from attest.simulate.telemetry import SITE_FEED, Instrument, observe, read
+from attest.simulate.telemetry import SITE_FEED, Instrument, observe
 from tests.bench.families.attempt import ACME, Attempt
-from tests.bench.families.common import SCENES, Cases, bases, magnitudes, of, shown
+from tests.bench.families.common import HOSTS, SCENES, Cases, bases, magnitudes, of, shown
 from tests.bench.families.liar import Liar, following, metering, scaled
 from tests.bench.families.scene import DAY, HOUR, Scene
 
 EVERY_MINUTE: Final = Instrument(error_ppm=0)
-# These take readings at their stamps, and say so (agreement.md, "power-cap" and "idle").
-BY_STAMPS: Final = ("power L4", "energy L4", "idle L4")
+# A power-cap is on what passes the feed, and says so; what comes from behind it is in none (agreement.md, "power-cap").
+OF_FEEDS: Final = ("power L1", "power L4", "energy L4")
 
 
 class Fed(Site):
@@ -68,7 +68,7 @@ def bypassed() -> Cases:
                             whole = np.sum(list(unseen.values()), axis=0)
                             fed = Fed(site, unseen if everywhere else {}, whole)
                             lab = Liar(site, tell=None if honest else following(tale), tell_meter=metering(fed))
-                            return shown(lab, scene, of(site), word=not honest)
+                            return shown(lab, scene, of(site), beyond=True)
 
                         told = "hosts honest" if honest else f"said to be {base_name}"
                         yield f"{name}, {base_name}, {told}, {words}", build
@@ -77,30 +77,6 @@ def bypassed() -> Cases:
 def _more(site: Site, tale: Site, node: int) -> Ints:
     """What a node draws beyond what it is said to."""
     return np.maximum(site.trace(node).node_mw - tale.trace(node).node_mw, 0)
-
-
-def mistaken() -> Cases:
-    """Family 10. The independent meter itself is wrong: what it says is in other units, or falls, or is of one time."""
-    for scene in SCENES[:3]:
-        for words, nodes, hour, hours in magnitudes(scene):
-            site = scene.play(scene.idle, scene.secret(nodes, hour, hours))
-            for name, change in _MISTAKES.items():
-
-                def build(scene=scene, site=site, change=change) -> Attempt:  # type: ignore[no-untyped-def]
-                    def tell(lab: Liar, feed: int, start: int, end: int) -> tuple[Ints, Ints]:
-                        return change(*read(site, feed, start, end, lab.instrument))  # type: ignore[no-any-return]
-
-                    return shown(Liar(site, tell_meter=tell), scene, of(site))
-
-                yield f"{name}, {words}", build
-
-
-_MISTAKES: Final[dict[str, Callable[[Ints, Ints], tuple[Ints, Ints]]]] = {
-    "a register in joules that is said to be in mJ": lambda values, offsets: (values // 1_000, offsets),
-    "a register that falls at every reading": lambda values, offsets: (values[::-1], offsets),
-    "a register at the end of its numbers": lambda values, offsets: (values | (1 << 62), offsets),
-    "readings all at one time": lambda values, offsets: (values, offsets * 0),
-}
 
 
 Build = Callable[[Scene, Site, Site, tuple[int, ...], float], Attempt]
@@ -129,7 +105,7 @@ def _error(error: str, ppm: int) -> Build:
 
     def story(scene: Scene, site: Site, tale: Site, nodes: tuple[int, ...], hours: float) -> Attempt:
         lab = Liar(site, tell=following(tale), tell_meter=metering(site, ppm), instrument=EVERY_MINUTE)
-        return shown(lab, scene, of(site), word=True, pact=_agreed(error=error))
+        return shown(lab, scene, of(site), word=HOSTS, pact=_agreed(error=error))
 
     return story
 
@@ -139,7 +115,7 @@ def _clock(agreed_s: int, ahead_s: int) -> Build:
         instrument = Instrument(error_ppm=0, ahead_s=ahead_s)
         lab = Liar(site, tell=following(tale), instrument=instrument, clock_uncertainty=agreed_s)
         pact = _agreed(clock=f"{agreed_s} s")
-        return shown(lab, scene, of(site), word=True, unclaimed=BY_STAMPS, pact=pact)
+        return shown(lab, scene, of(site), word=HOSTS, pact=pact)
 
     return story
 
@@ -155,7 +131,7 @@ def _battery(kilojoules: int, of_generators: bool = False) -> Build:
         fed = Fed(site, unseen)
         figures = {"generation": f"{kilojoules} W"} if of_generators else {"storage": f"{kilojoules} kJ"}
         lab = Liar(site, tell=following(tale), tell_meter=metering(fed), instrument=EVERY_MINUTE)
-        return shown(lab, scene, of(site, through=fed.site_mw), word=True, pact=_agreed(**figures))
+        return shown(lab, scene, of(site), word=HOSTS, unclaimed=OF_FEEDS, pact=_agreed(**figures))
 
     return story
 
@@ -207,7 +183,7 @@ def _coarse(step_s: int, quantity: Quantity) -> Build:
         watch = max(6 * HOUR, step_s)
         lab = Liar(site, tell=following(tale), instrument=instrument, window_s=watch)
         pact = replace(_agreed(integrates=quantity is not Quantity.GAUGE_POWER), max_lag="2 d")
-        return shown(lab, scene, of(site), word=True, pact=pact)
+        return shown(lab, scene, of(site), word=HOSTS, pact=pact)
 
     return story
 
@@ -218,7 +194,7 @@ def _pulse(scene: Scene, site: Site, tale: Site, nodes: tuple[int, ...], hours: 
     jobs = tuple(scene.job(nodes, n / 6 + 1 / 60, 9 / 60, f"pulse {n}") for n in range(max(count, 1)))
     pulsed = scene.play(scene.idle._replace(jobs=jobs))
     lab = Liar(pulsed, tell=following(scene.play(scene.idle)), instrument=Instrument(Quantity.GAUGE_POWER, 600, 0))
-    return shown(lab, scene, of(pulsed), word=True, pact=_agreed(integrates=False))
+    return shown(lab, scene, of(pulsed), word=HOSTS, pact=_agreed(integrates=False))
 
 
 _ENDS: Final[dict[str, Build]] = {

@@ -12,15 +12,18 @@ from attest.format.bodies import UsageBody
 from attest.format.roster import Device, Host, Roster
 from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Column, State
+from attest.simulate.draws import Ints
 from attest.simulate.site import DEVICES
 from attest.simulate.source import Draft, Source
-from attest.simulate.telemetry import Observed, observe
+from attest.simulate.telemetry import Observed, observe, read
 from tests.bench.families.attempt import ACME, Attempt
-from tests.bench.families.common import SCENES, Cases, magnitudes, of, shown
+from tests.bench.families.common import SCENES, Cases, magnitudes, of, shown, whole
 from tests.bench.families.liar import Liar, restated
 from tests.bench.families.scene import HOUR
 
 Trick = Callable[[Liar, Draft, Source], Draft | None]
+# These take an independent meter's word against hosts', and say so (agreement.md, "power-cap" and "scale-cap").
+OF_READINGS: Final = ("power L1", "power L4", "energy L4", "scale L1", "scale L4")
 _ENERGY: Final = (int(Column.ENERGY), int(Column.CYCLES))
 
 
@@ -39,9 +42,36 @@ def tricks() -> Cases:
 
                 def declared(scene=scene, site=site, change=change) -> Attempt:  # type: ignore[no-untyped-def]
                     lab = Liar(site, roster_of=change)
-                    return shown(lab, scene, of(site), mute=lambda sub, start, end: sub != ACME.meter)
+                    bare = 0 if any(feed.meter for feed in change(lab.roster()).feeds) else whole(scene)
+                    return shown(lab, scene, of(site, unmetered=bare), mute=lambda sub, start, end: sub != ACME.meter)
 
                 yield f"a roster with {name}, {words}", declared
+
+
+def of_meters() -> Cases:
+    """Family 13. The numbers of the independent meter are bent: so that they cannot be, or in another unit. There hosts
+    tell what they drew, and the terms that are about readings take the meter's word."""
+    for scene in SCENES[:3]:
+        for words, nodes, hour, hours in magnitudes(scene):
+            site = scene.play(scene.idle, scene.secret(nodes, hour, hours))
+            for name, change in _METERS.items():
+
+                def build(scene=scene, site=site, change=change, wrong=name == _WRONG_UNIT) -> Attempt:  # type: ignore[no-untyped-def]
+                    def tell(lab: Liar, feed: int, start: int, end: int) -> tuple[Ints, Ints]:
+                        return change(*read(site, feed, start, end, lab.instrument))  # type: ignore[no-any-return]
+
+                    return shown(Liar(site, tell_meter=tell), scene, of(site), unclaimed=OF_READINGS if wrong else ())
+
+                yield f"{name}, {words}", build
+
+
+_WRONG_UNIT: Final = "a register in joules that is said to be in mJ"
+_METERS: Final[dict[str, Callable[[Ints, Ints], tuple[Ints, Ints]]]] = {
+    _WRONG_UNIT: lambda values, offsets: (values // 1_000, offsets),
+    "a register that falls at every reading": lambda values, offsets: (values[::-1], offsets),
+    "a register at the end of its numbers": lambda values, offsets: (values | (1 << 62), offsets),
+    "readings all at one time": lambda values, offsets: (values, offsets * 0),
+}
 
 
 def _of_hosts(nodes: tuple[int, ...]) -> dict[str, Trick]:

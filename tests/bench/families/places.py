@@ -18,8 +18,11 @@ from tests.bench.families.liar import Liar, metering
 from tests.bench.families.scene import START, Scene, Story
 
 RIVAL: Final = Identity("borealis")
-# Which runs there are, and of which label, is the lab's word at L1 (agreement.md, "run-cap" and "compute-cap").
-OF_LINEAGES: Final = ("run L1", "scale L1", "training L1")
+# Which runs there are, whose, and of which label, is the lab's word (agreement.md, "run-cap", "compute-cap").
+OF_LINEAGES: Final = ("run L1", "scale L1", "reporting")
+OF_OWNERS: Final = ("owner L1",)
+OF_LABELS: Final = ("training L1",)
+OWNER: Final = 5
 
 
 class Annexe(Identity):
@@ -41,10 +44,12 @@ def undeclared() -> Cases:
     for scene in SCENES:
         for words, nodes, hour, hours in magnitudes(scene):
             for base_name, base in bases(scene):
-                for name, story in _HIDING.items():
+                for name, (story, beyond) in _HIDING.items():
 
-                    def build(scene=scene, base=base, nodes=nodes, hour=hour, hours=hours, story=story) -> Attempt:  # type: ignore[no-untyped-def]
-                        return story(scene, base, nodes, hour, hours)
+                    def build(  # type: ignore[no-untyped-def]
+                        scene=scene, base=base, nodes=nodes, hour=hour, hours=hours, story=story, beyond=beyond
+                    ) -> Attempt:
+                        return replace(story(scene, base, nodes, hour, hours), beyond=beyond)
 
                     yield f"{name}, {words} as many again, beside {base_name}", build
 
@@ -107,13 +112,14 @@ def _weaker(scene: Scene, base: Story, nodes: tuple[int, ...], hour: float, hour
     return shown(Liar(site, roster_of=roster_of), scene, of(site))
 
 
-_HIDING: Final[dict[str, Hiding]] = {
-    "past every meter": _past_meters(known=False),
-    "past every meter, and the parties know how many there are": _past_meters(known=True),
-    "behind the site's meter": _behind_the_site,
-    "of the site's own, on metered feeds": _left_out(known=False),
-    "of the site's own, and the parties know how many there are": _left_out(known=True),
-    "declared as a weaker model": _weaker,
+# And whether it is beyond logs: nothing in any of them tells of chips, or of a model, that nobody declared.
+_HIDING: Final[dict[str, tuple[Hiding, bool]]] = {
+    "past every meter": (_past_meters(known=False), True),
+    "past every meter, and the parties know how many there are": (_past_meters(known=True), False),
+    "behind the site's meter": (_behind_the_site, True),
+    "of the site's own, on metered feeds": (_left_out(known=False), True),
+    "of the site's own, and the parties know how many there are": (_left_out(known=True), False),
+    "declared as a weaker model": (_weaker, True),
 }
 
 
@@ -124,12 +130,12 @@ def split() -> Cases:
     """Family 5. One run is cut up: by time, node, lineage, label, day, site; all of it is recorded truly."""
     for scene in SCENES:
         for words, nodes, hour, hours in magnitudes(scene):
-            for name, cut in _CUTS.items():
+            for name, (cut, claims) in _CUTS.items():
                 jobs = tuple(cut(scene, nodes, hour, hours))
                 site = scene.play(scene.idle._replace(jobs=jobs))
 
-                def build(scene=scene, site=site) -> Attempt:  # type: ignore[no-untyped-def]
-                    return shown(Liar(site), scene, of(site), unclaimed=OF_LINEAGES)
+                def build(scene=scene, site=site, claims=claims) -> Attempt:  # type: ignore[no-untyped-def]
+                    return shown(Liar(site), scene, of(site), claims=claims)
 
                 yield f"{name}, {words}", build
     for scene in SCENES[:3]:
@@ -147,20 +153,36 @@ def _by_time(minutes: int) -> Callable[[Scene, tuple[int, ...], float, float], l
     def cut(scene: Scene, nodes: tuple[int, ...], hour: float, hours: float) -> list[Job]:
         count = max(round(hours * 60) // minutes, 1)
         each = hours / count
-        return [scene.job(nodes, hour + n * each, each, f"run {n}", lineage=n) for n in range(count)]
+        return [scene.job(nodes, hour + n * each, each, f"run {n}", lineage=1 + n, owner=OWNER) for n in range(count)]
 
     return cut
 
 
 def _by_node(scene: Scene, nodes: tuple[int, ...], hour: float, hours: float) -> list[Job]:
-    return [scene.job((n,), hour, hours, f"run {n}", lineage=1 << n) for n in nodes]
+    return [scene.job((n,), hour, hours, f"run {n}", lineage=1 << n, owner=OWNER) for n in nodes]
+
+
+def _without_lineage(scene: Scene, nodes: tuple[int, ...], hour: float, hours: float) -> list[Job]:
+    """Each host's statement is of a run of its own, which has no relatives."""
+    return [scene.job(nodes, hour, hours, "run", lineage=0, owner=OWNER)]
+
+
+def _by_owner(scene: Scene, nodes: tuple[int, ...], hour: float, hours: float) -> list[Job]:
+    """An owner a node and a quarter of the time, all of one lineage."""
+    quarter = max(round(hours * 60 / 4), 1) / 60
+    return [
+        scene.job((n,), hour + part * quarter, quarter, f"run {n} {part}", lineage=1, owner=1 + part + 4 * n)
+        for n in nodes
+        for part in range(4)
+    ]
 
 
 def _by_label(scene: Scene, nodes: tuple[int, ...], hour: float, hours: float) -> list[Job]:
     labels = (Label.TRAINING, Label.FINE_TUNING, Label.EVALUATION, Label.OTHER, Label.INFERENCE)
     each = max(round(hours * 60 / len(labels)), 1) / 60
     return [
-        scene.job(nodes, hour + n * each, each, f"run {n}", lineage=n, claimed=label) for n, label in enumerate(labels)
+        scene.job(nodes, hour + n * each, each, f"run {n}", lineage=1 + n, owner=OWNER, claimed=label)
+        for n, label in enumerate(labels)
     ]
 
 
@@ -168,23 +190,31 @@ def _over_midnight(scene: Scene, nodes: tuple[int, ...], hour: float, hours: flo
     """Half of it on each side of the end of a day, of a watch and of a bucket."""
     at = 24 if scene.days > 1 else 12
     half = min(hours / 2, 11)
-    return [scene.job(nodes, at - half, half, "evening"), scene.job(nodes, at, half, "morning", lineage=1)]
+    return [
+        scene.job(nodes, at - half, half, "evening", lineage=2, owner=OWNER),
+        scene.job(nodes, at, half, "morning", lineage=1, owner=OWNER),
+    ]
 
 
 def _turns(scene: Scene, nodes: tuple[int, ...], hour: float, hours: float) -> list[Job]:
     """Half an hour around each edge of a bucket, on one node after the other."""
     count = max(round(hours), 1)
-    return [scene.job((nodes[n % len(nodes)],), n + 0.75, 0.5, f"turn {n}", lineage=n) for n in range(count)]
+    return [
+        scene.job((nodes[n % len(nodes)],), n + 0.75, 0.5, f"turn {n}", lineage=1 + n, owner=OWNER)
+        for n in range(count)
+    ]
 
 
 _CUTS: Final = {
-    "into jobs of ten minutes": _by_time(10),
-    "into jobs of an hour": _by_time(60),
-    "into jobs of seven minutes": _by_time(7),
-    "over nodes, each a lineage": _by_node,
-    "over labels": _by_label,
-    "over midnight": _over_midnight,
-    "in turns at the edges of hours": _turns,
+    "into jobs of ten minutes": (_by_time(10), OF_LINEAGES),
+    "into jobs of an hour": (_by_time(60), OF_LINEAGES),
+    "into jobs of seven minutes": (_by_time(7), OF_LINEAGES),
+    "over nodes, each a lineage": (_by_node, OF_LINEAGES),
+    "without a lineage": (_without_lineage, ()),
+    "over owners": (_by_owner, OF_OWNERS),
+    "over labels": (_by_label, OF_LINEAGES + OF_LABELS),
+    "over midnight": (_over_midnight, OF_LINEAGES),
+    "in turns at the edges of hours": (_turns, OF_LINEAGES),
 }
 
 
@@ -230,7 +260,8 @@ def elsewhere() -> Cases:
 
 def _rented(scene: Scene, base: Story, nodes: tuple[int, ...], hour: float, hours: float) -> Attempt:
     """At a site of nobody who signed."""
-    return shown(Liar(scene.play(base)), scene, of(scene.play(base), _cellar(scene, nodes, hour, hours)))
+    truth = of(scene.play(base), _cellar(scene, nodes, hour, hours))
+    return shown(Liar(scene.play(base)), scene, truth, beyond=True)
 
 
 def _at_a_party(shown_too: bool) -> Hiding:

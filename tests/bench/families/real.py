@@ -17,9 +17,10 @@ import numpy as np
 from attest.format.vocabulary import Label
 from attest.simulate.memory import MemoryBundle
 from attest.simulate.pact import METER, Pact
-from tests.bench.families.attempt import ACME, Attempt, Truth
+from tests.bench.families.attempt import ACME, Attempt, Span
 from tests.bench.families.common import Build, Cases
 from tests.bench.families.scene import HOUR
+from tests.bench.families.truth import Truth
 
 ROOT: Final = Path(__file__).parents[3]
 DATA: Final = ROOT.parent / "shared" / "data" / "mlperf-train-8b200-lenovo"
@@ -66,7 +67,7 @@ def _build(name: str, lie: Lie, figures: dict[str, str]) -> Build:
         truth = Truth(flop=int(_true()[name]))
         pact = Pact((ACME,), (), bucket="1 s", interval="1 s", meter={**METER, **figures})
         bundle: MemoryBundle = lab.bundle()
-        return Attempt([bundle], truth, ((run.start, run.end),), run.end + HOUR, only=only, pact=pact)
+        return Attempt([bundle], truth, (Span(run.start, run.end),), run.end + HOUR, only=only, pact=pact)
 
     return build
 

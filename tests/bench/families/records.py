@@ -13,7 +13,7 @@ from attest.simulate.site import DEVICES, Event, Site, Trouble
 from attest.simulate.source import Draft, Source
 from attest.simulate.telemetry import observe
 from tests.bench.families.attempt import ACME, Attempt
-from tests.bench.families.common import SCENES, Cases, attempt, bases, device_seconds, magnitudes, of, shown
+from tests.bench.families.common import HOSTS, LAG, SCENES, Cases, attempt, bases, device_seconds, magnitudes, of, shown
 from tests.bench.families.liar import Liar, following, restated
 from tests.bench.families.scene import HOUR, START, Scene
 
@@ -42,7 +42,7 @@ def dropped() -> Cases:
 
                     yield f"{words} said to be {name}, {base_name}", build
                 site = scene.play(base, secret)
-                for name, story in _watches(nodes, begin, end).items():
+                for name, story in _watches(nodes, begin, end, scene.play(base)).items():
 
                     def cut(scene=scene, site=site, story=story, hours=hours, nodes=nodes) -> Attempt:  # type: ignore[no-untyped-def]
                         return story(scene, site, device_seconds(len(nodes), min(hours, 24)))
@@ -53,8 +53,8 @@ def dropped() -> Cases:
 Story = Callable[[Scene, Site, int], Attempt]
 
 
-def _watches(nodes: tuple[int, ...], begin: int, end: int) -> dict[str, Story]:
-    """What may become of the statements whose windows the work touches."""
+def _watches(nodes: tuple[int, ...], begin: int, end: int, tale: Site) -> dict[str, Story]:
+    """What may become of the statements whose windows the work touches; `tale` is the site without it."""
     subs = {ACME.host(node) for node in nodes}
 
     def touched(start: int, until: int) -> bool:
@@ -67,7 +67,7 @@ def _watches(nodes: tuple[int, ...], begin: int, end: int) -> dict[str, Story]:
                     return None
                 return restated(observe(site, node, start, until), state, still=still)
 
-            return shown(Liar(site, tell=tell), scene, of(site, unrecorded=lost), word=still)
+            return shown(Liar(site, tell=tell), scene, of(site, unrecorded=lost), word=HOSTS if still else ())
 
         return story
 
@@ -121,8 +121,26 @@ def _watches(nodes: tuple[int, ...], begin: int, end: int) -> dict[str, Story]:
         lab = Liar(site)
         lab.run(until=begin - begin % WATCH)
         note = lab.note
+        old = scene.end + LAG - lab.now - lab.delay_s
         lab.run()
-        return attempt(lab, scene, of(site, unrecorded=lost), bundles=[lab.bundle(note)])
+        return attempt(lab, scene, of(site, unrecorded=lost, stale_s=old), bundles=[lab.bundle(note)])
+
+    def meter_left_out(throughout: bool) -> Story:
+        """Hosts tell of a quiet day, and what the meter says is left out of the log."""
+
+        def story(scene: Scene, site: Site, lost: int) -> Attempt:
+            watches = range(START, scene.end, WATCH)
+            bare = WATCH * scene.nodes * DEVICES * sum(throughout or touched(at, at + WATCH) for at in watches)
+            lab = Liar(site, tell=following(tale))
+            return shown(
+                lab,
+                scene,
+                of(site, unmetered=bare),
+                word=HOSTS,
+                mute=lambda s, a, b: s == ACME.meter and (throughout or touched(a, b)),
+            )
+
+        return story
 
     def seven_of_eight(scene: Scene, site: Site, lost: int) -> Attempt:
         """The last device of each node is said by no statement."""
@@ -152,6 +170,8 @@ def _watches(nodes: tuple[int, ...], begin: int, end: int) -> dict[str, Story]:
         "blocks withheld": blocks_withheld,
         "in an old copy": old_copy,
         "told of seven devices of eight": seven_of_eight,
+        "told by hosts as quiet, the meter left out": meter_left_out(throughout=False),
+        "told by hosts as quiet, no word of the meter": meter_left_out(throughout=True),
     }
 
 
@@ -178,8 +198,8 @@ def _times(nodes: tuple[int, ...], begin: int, hours: float) -> dict[str, Rewrit
     subs = {ACME.host(node) for node in nodes}
     noon = begin - begin % WATCH
 
-    def late(hours_later: float, *, old_anchor: bool) -> Rewriting:
-        """Nodes fall silent when the work begins; afterwards they tell of a quiet day."""
+    def late(hours_later: float, *, old_anchor: bool = False, kept: bool = False) -> Rewriting:
+        """Nodes fall silent when the work begins; afterwards they tell of a quiet day, in a log that may go on."""
 
         def story(scene: Scene, site: Site, tale: Site) -> Attempt:
             lab = Liar(site, tell=following(tale))
@@ -192,6 +212,8 @@ def _times(nodes: tuple[int, ...], begin: int, hours: float) -> dict[str, Rewrit
                     draft = lab.usage(node, min(lab.host(node).until + WATCH, scene.last))
                     lab.say(draft.but(anchor=anchor) if old_anchor else draft, lab.host(node))
             lab.witness()
+            if kept:
+                lab.head()
             silent = device_seconds(len(nodes), hours or (scene.end - noon) / HOUR)
             truth = of(site, unrecorded=silent, late=True)
             return attempt(lab, scene, truth, at=lab.now + HOUR)
@@ -199,13 +221,24 @@ def _times(nodes: tuple[int, ...], begin: int, hours: float) -> dict[str, Rewrit
         return story
 
     def in_advance(scene: Scene, site: Site, tale: Site) -> Attempt:
-        """What the nodes will have done is written before they do it."""
+        """What the nodes will have done is written before they do it, by more than the lag."""
         lab = Liar(site, tell=following(tale))
         lab.run(until=scene.first + WATCH)
         for node in nodes:
             while lab.host(node).until < scene.last:
                 lab.say(lab.usage(node, min(lab.host(node).until + WATCH, scene.last)), lab.host(node))
         return shown(lab, scene, of(site, late=True), pact=Pact((ACME,), (), max_lag="3 h"))
+
+    def a_watch_ahead(scene: Scene, site: Site, tale: Site) -> Attempt:
+        """The same, never by more than the lag allows, so that it is in time."""
+        lab = Liar(site, tell=following(tale))
+        while lab.now < scene.last:
+            until = min(lab.now + 2 * WATCH, scene.last)
+            for node in nodes:
+                if lab.host(node).until < until:
+                    lab.say(lab.usage(node, until), lab.host(node))
+            lab.run(until=min(lab.now + WATCH, scene.last))
+        return attempt(lab, scene, of(site), word=HOSTS)
 
     def rewritten(scene: Scene, site: Site, tale: Site) -> Attempt:
         """The log that told the truth is thrown away, and the day is written again; witnesses see the new one late."""
@@ -241,10 +274,12 @@ def _times(nodes: tuple[int, ...], begin: int, hours: float) -> dict[str, Rewrit
         return shown(Liar(site, tell=following(tale), change=change), scene, of(site, late=True))
 
     return {
-        "written a day later": late(20, old_anchor=False),
-        "written 13 hours late": late(7.1, old_anchor=False),
+        "written a day later": late(20),
+        "written 13 hours late": late(7.1),
         "written a day later and anchored early": late(20, old_anchor=True),
-        "written in advance": in_advance,
+        "written two days later, and the log goes on": late(44, kept=True),
+        "written in advance, by more than the lag": in_advance,
+        "written a watch in advance, as the lag allows": a_watch_ahead,
         "rewritten and witnessed late": rewritten,
         "heads left out": heads_left_out,
         "witnessed before it happened": clocks_put_back,

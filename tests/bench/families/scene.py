@@ -18,6 +18,7 @@ HOUR: Final = 3_600
 DAY: Final = 86_400
 START: Final = 1_794_182_400  # 2026-11-09T00:00:00Z
 AROUND: Final = 6 * HOUR
+SECRET, CHAT = 1, 2  # lineages
 
 
 class Story(NamedTuple):
@@ -71,7 +72,7 @@ class Scene:
     @property
     def chat(self) -> Story:
         """Inference on all nodes, all day."""
-        job = Job("chat", Label.INFERENCE, Precision.FP8, self.every, self.first + HOUR, self.last - HOUR)
+        job = Job("chat", Label.INFERENCE, Precision.FP8, self.every, self.first + HOUR, self.last - HOUR, CHAT)
         return Story((job,))
 
     # -- what is not
@@ -80,7 +81,7 @@ class Scene:
         """Training from an hour of the phase on, in whole minutes."""
         begin = START + round(hour * 60) * 60
         end = begin + max(round(hours * 60), 1) * 60
-        given = {"label": Label.TRAINING, "precision": Precision.BF16, **of}
+        given = {"label": Label.TRAINING, "precision": Precision.BF16, "lineage": SECRET, **of}
         return Job(name=name, nodes=nodes, start=begin, end=end, **given)
 
     def secret(self, nodes: tuple[int, ...], hour: float, hours: float, **of: Any) -> Story:

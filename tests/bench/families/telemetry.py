@@ -1,7 +1,6 @@
 """Lies in telemetry: families 1 (made up from day one), 4 (labels), 9 (replays), 12 (work inside declared jobs)."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from attest.format.vocabulary import Column, Label, Precision
@@ -9,11 +8,13 @@ from attest.simulate.pact import Pact
 from attest.simulate.site import Job, Site
 from attest.simulate.telemetry import Observed, observe
 from tests.bench.families.attempt import ACME, Attempt
-from tests.bench.families.common import SCENES, Cases, bases, magnitudes, of, shown
+from tests.bench.families.common import ALL_ITS_OWN, HOSTS, SCENES, Cases, bases, magnitudes, of, shown, whole
 from tests.bench.families.liar import Liar, Tell, following, metering, moved, noisy, scaled
 from tests.bench.families.scene import DAY, HOUR, START, Scene, Story
 
 UNMETERED: Final = Pact((ACME,), (), meter=None)
+# A label is the lab's word at L1 (agreement.md, "compute-cap").
+BY_LABEL: Final = ("training L1",)
 
 
 def fabricated() -> Cases:
@@ -28,8 +29,10 @@ def fabricated() -> Cases:
                         meter = {"no meter": None, "the lab's own meter in the lie": "own"}.get(who, "independent")
                         lies = metering(tale) if who.endswith("in the lie") else None
                         lab = Liar(site, tell=following(tale), tell_meter=lies, meter=meter)
-                        pact = Pact((ACME,), ()) if meter == "independent" else UNMETERED
-                        return shown(lab, scene, of(site), word=True, pact=pact)
+                        if meter == "independent":
+                            return shown(lab, scene, of(site), word=HOSTS, beyond=lies is not None)
+                        truth = of(site, unmetered=whole(scene))
+                        return shown(lab, scene, truth, word=ALL_ITS_OWN, pact=UNMETERED)
 
                     yield f"said to be {name}, {words}, {who}", build
 
@@ -52,17 +55,9 @@ def labelled() -> Cases:
                     site = scene.play(base, scene.secret(nodes, hour, hours)._replace(jobs=(job,)))
 
                     def build(scene=scene, site=site) -> Attempt:  # type: ignore[no-untyped-def]
-                        attempt = shown(Liar(site), scene, of(site))
-                        labels = ("training L4", "compute L1", "compute L4", "compute in any 6 h L1")
-                        return replace(attempt, only=labels)
+                        return shown(Liar(site), scene, of(site), claims=BY_LABEL)
 
                     yield f"training said to be {name}, beside {base_name}, {words}", build
-
-                    def alone(scene=scene, site=site) -> Attempt:  # type: ignore[no-untyped-def]
-                        return replace(shown(Liar(site), scene, of(site)), only=("training L1",), word=True)
-
-                    if name == "inference":
-                        yield f"training said to be inference under a cap by label alone, {base_name}, {words}", alone
 
 
 def _copies(scene: Scene, watch: int) -> Iterator[tuple[str, Tell, bool, float]]:
@@ -108,12 +103,12 @@ def replayed() -> Cases:
                 for name, tell, unseen, since in _copies(scene, watch):
                     site = scene.play(scene.idle, scene.secret(nodes, since + hour, hours))
 
-                    def build(scene=scene, site=site, tell=tell, watch=watch, nodes=nodes, word=unseen) -> Attempt:  # type: ignore[no-untyped-def]
+                    def build(scene=scene, site=site, tell=tell, watch=watch, nodes=nodes, unseen=unseen) -> Attempt:  # type: ignore[no-untyped-def]
                         def told(lab: Liar, node: int, start: int, end: int) -> Observed | None:
                             return tell(lab, node, start, end) if node in nodes else None
 
                         lab = Liar(site, tell=told, window_s=watch * HOUR)
-                        return shown(lab, scene, of(site), word=word)
+                        return shown(lab, scene, of(site), word=HOSTS if unseen else ())
 
                     yield f"tells of {name} in watches of {watch} h, {words}", build
     for scene in (Scene("thirds", 3, 2), Scene("sixths", 6, 4)):
@@ -161,8 +156,7 @@ def inside() -> Cases:
 
                 def build(scene=scene, site=site, tell=tell, columns=columns) -> Attempt:  # type: ignore[no-untyped-def]
                     lab = Liar(site, tell=tell, **({} if columns is None else {"columns": columns}))
-                    only = ("compute L1", "compute L4", "compute in any 6 h L1", "compute in any 6 h L4", "training L4")
-                    return replace(shown(lab, scene, of(site), word=tell is not None), only=only)
+                    return shown(lab, scene, of(site), word=() if tell is None else HOSTS, claims=BY_LABEL)
 
                 yield f"{name}, {words}", build
 
