@@ -22,7 +22,7 @@ from attest.collect.workloads import Workload
 from attest.errors import ImportDataError
 from attest.format.bodies import MAX_DEVICES
 from attest.format.vocabulary import Quantity, Role
-from attest.inventory.ledger import planned_off
+from attest.inventory.site import planned_off
 from attest.record.chain import signer_of
 from attest.record.naming import Committing, Told, host_workloads
 from attest.record.target import Target, imagined, salt
@@ -98,7 +98,7 @@ def import_dcgm(
         rosters = target.host_rosters() if target else [Roster(0, bytes(32), tuple(host.devices)[:MAX_DEVICES])]
         options = UsageOptions(interval, naming=Naming(runs, committing.name))
         if target is not None:
-            options = options._replace(last=target.last_counters(), off=planned_off(target.log.path))
+            options = options._replace(last=target.last_counters(), off=planned_off(target.log))
         report = UsageReport(chain, {roster.digest: roster.uids for roster in rosters})
         drafts = report.watch(usage_drafts(host, rosters, chain, options, salt, found))
         windows, appended = _append(drafts, target, where.dry_run)

@@ -25,7 +25,17 @@ from typing import Final, NamedTuple
 
 from attest.errors import EvidenceError
 from attest.format.bodies import MAX_DEVICES
-from attest.format.roster import MAX_FEEDS, MAX_HOSTS, Device, Feed, Host, Roster, format_roster, parse_roster
+from attest.format.roster import (
+    MAX_FEEDS,
+    MAX_HOSTS,
+    MAX_ROSTER,
+    Device,
+    Feed,
+    Host,
+    Roster,
+    format_roster,
+    parse_roster,
+)
 from attest.format.toml_table import Table, parse_toml
 
 _HOST_KEYS: Final = ("source", "feed", "model", "devices", "device")
@@ -40,7 +50,7 @@ class Written(NamedTuple):
 
 def parse_roster_text(text: str | bytes) -> Written:
     """The roster of a TOML text. Raises AgreementError."""
-    root = parse_toml(text).only("feed", "host")
+    root = parse_toml(text, MAX_ROSTER).only("feed", "host")
     places: dict[str, int] = {}
     feeds = []
     for table in root.tables("feed", MAX_FEEDS):

@@ -6,8 +6,8 @@ A file beside the log's directory, `dc1.inventory.jsonl` for `dc1`, which is not
      "host": "https://acme.example/dc1/n1", "entry": 17, "roster": "9f2c41e0..."}
 
 A line is synced before the inventory statement that it speaks of is appended to the log. So it counts only if entry
-`entry` of the log is an inventory with this roster; a line without a roster counts by itself. An act whose process
-died in between was not carried out, and can be given again.
+`entry` of the log is an inventory with this roster, and of several for one entry the last; a line without a roster
+counts by itself. An act whose process died in between was not carried out, and can be given again.
 
 A line counts when it is whole. A torn one, at the end of the file, was never accepted, and is cut off by the next
 append; a bad line that others follow is damage, which is refused. Who writes holds the lock of the log.
@@ -151,6 +151,17 @@ def parse_line(data: bytes, where: str) -> Line:
     return Line(Act(value["act"]), value["at"], devices, value["entry"], gone=gone, **texts)
 
 
+def counted(lines: Sequence[Line], rosters: dict[int, str]) -> list[Line]:
+    """The lines whose act was carried out; `rosters` has the digest of each inventory by its log index. Of several for
+    one entry, after a crash, it was the last."""
+    last = {line.entry: number for number, line in enumerate(lines) if line.roster is not None}
+    return [
+        line
+        for number, line in enumerate(lines)
+        if line.roster is None or (rosters.get(line.entry) == line.roster and last[line.entry] == number)
+    ]
+
+
 def off_ranges(lines: Iterable[Line]) -> dict[str, list[Range]]:
     """By uid when a device is to be off, [start, end) in Unix s; what is not over ends at FOREVER."""
     found: dict[str, list[Range]] = {}
@@ -162,11 +173,6 @@ def off_ranges(lines: Iterable[Line]) -> dict[str, list[Range]]:
             elif line.act in (Act.POWER_ON, Act.ADD, Act.RETIRE) and ranges and ranges[-1][1] == FOREVER:
                 ranges[-1] = (ranges[-1][0], max(line.at, ranges[-1][0]))
     return found
-
-
-def planned_off(log: Path) -> dict[str, list[Range]]:
-    """`off_ranges` of the ledger of a log; nothing where there is none."""
-    return off_ranges(Ledger(log).lines)
 
 
 def _devices(value: Any, where: str) -> tuple[Named, ...]:
@@ -186,8 +192,3 @@ def _is_device(value: Any) -> bool:
 def _damaged(where: str, what: str) -> NoReturn:
     hint = "restore it from a copy: nothing is changed as long as it cannot be read"
     raise LogError("inventory/ledger", f"{where}: {what}", hint=hint)
-
-
-def counted(lines: Sequence[Line], rosters: dict[int, str]) -> list[Line]:
-    """The lines whose act was carried out; `rosters` has the digest of each inventory by its log index."""
-    return [line for line in lines if line.roster is None or rosters.get(line.entry) == line.roster]

@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 from attest.errors import LogError
 from attest.format.roster import Roster
 from attest.inventory.declared import Inventory, inventories, roster_of
-from attest.inventory.ledger import FOREVER, Act, Ledger, Line, Named, counted, off_ranges
+from attest.inventory.ledger import FOREVER, Act, Ledger, Line, Named, Range, counted, off_ranges
 from attest.store.writer import LogWriter
 
 
@@ -57,8 +57,8 @@ class Site:
         self.devices: dict[str, Device] = {}
         self._names: dict[str, str] = {}
         self._begun = begun
-        rosters = {inventory.entry: inventory.digest.hex() for inventory in found}
-        for line in counted(ledger.lines, rosters) if ledger.lines else [begun]:
+        self._lines = _carried_out(ledger, found)
+        for line in self._lines if ledger.lines else [begun]:
             self._apply(line)
         self.strays = frozenset(self.hosts.keys() - {d.named.uid for d in self._placed(Place.DECLARED)})
         self._follow()
@@ -82,7 +82,7 @@ class Site:
     @cached_property
     def off(self) -> dict[str, int]:
         """By uid since when a device is to be off that is."""
-        ranges = off_ranges(self.ledger.lines)
+        ranges = off_ranges(self._lines)
         return {uid: held[-1][0] for uid, held in ranges.items() if held[-1][1] == FOREVER}
 
     def find(self, name: str) -> Device | None:
@@ -142,6 +142,15 @@ class Site:
         for device in self._placed(Place.DECLARED):
             if device.named.uid not in self.hosts:
                 self._set(device._replace(place=Place.RETIRED, since=max(device.since, self.begins)))
+
+
+def planned_off(log: LogWriter) -> dict[str, list[Range]]:
+    """By uid when devices of the log are to be off, [start, end) in Unix s."""
+    return off_ranges(_carried_out(Ledger(log.path), inventories(log)))
+
+
+def _carried_out(ledger: Ledger, found: list[Inventory]) -> list[Line]:
+    return counted(ledger.lines, {inventory.entry: inventory.digest.hex() for inventory in found})
 
 
 def _begun(log: LogWriter, found: list[Inventory], roster: Roster, entry: int) -> Line:

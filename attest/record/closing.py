@@ -30,7 +30,8 @@ from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.errors import ImportDataError, LogError
 from attest.format.bodies import UsageBody
 from attest.format.vocabulary import Role
-from attest.inventory.ledger import FOREVER, planned_off
+from attest.inventory.ledger import FOREVER
+from attest.inventory.site import planned_off
 from attest.record.causes import Cause, Causes
 from attest.record.frames import believed, disbelieved, scrapes
 from attest.record.spool import Frame, Spool
@@ -107,7 +108,7 @@ def close_windows(
     why, found = Causes(window.interval), list[Irregularity]()
     reading = _Reading(window.kept_from(spoken), window.kept_from(end + window.interval), rosters)
     host = _host(gather_series(reading.of(scrapes(why.watch(frames()))), found), window.host)
-    options = UsageOptions(window.interval, window.window, target.last_counters(), end, planned_off(log.path))
+    options = UsageOptions(window.interval, window.window, target.last_counters(), end, planned_off(log))
     try:
         drafts = list(usage_drafts(host, rosters, target.chain, options, salt, found))
     except (ImportDataError, LogError) as error:
