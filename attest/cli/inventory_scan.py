@@ -1,7 +1,7 @@
 """`attest inventory scan`: what is on a host against what is declared there."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,19 @@ def scan(
 
 
 def _read(files: Sequence[str]) -> Sample:
-    return Sample(tuple(read_expositions([(name, lines(name)) for name in files], Times(now() * 1000, 1), [])))
+    """The last exposition of each file; when it was does not matter."""
+    return Sample(tuple(scrape for name in files for scrape in _last(name)))
+
+
+def _last(name: str) -> Iterator[Scrape]:
+    held = [(name, list(lines(name)))]
+    try:
+        scrapes = list(read_expositions(held, Times(now() * 1000), []))
+    except ImportDataError as error:
+        if error.code != "import/time":
+            raise
+        scrapes = list(read_expositions(held, Times(), []))  # it carries times of its own
+    return (scrape for scrape in scrapes if scrape.exposition == scrapes[-1].exposition)
 
 
 def _ask(kind: str, url: str | None, ca: str | None) -> Sample:
