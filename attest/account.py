@@ -92,7 +92,7 @@ class Account:
         bucket = facts.cells[:, Cell.BUCKET]
         self.cells = _chosen(facts.cells, (bucket >= self.first) & (bucket < self.end))
         self.gaps, self.work, self.metered = facts.gaps, facts.work, facts.metered
-        self._meterings: dict[int, Metering] = {}
+        self._meterings: dict[tuple[int, bool], Metering] = {}
         self.group_feed = np.array([g.feed for g in layouts.groups], np.int64)
         self.models = Models([g.model for g in layouts.groups], pins)
         rosters = list(layouts.declared(self.first * self.bucket, self.end * self.bucket))
@@ -255,13 +255,15 @@ class Account:
         least = self.models.over(group, lambda pin, rows: bounds.narrowed(energy[rows], pin.energy_error_ppm))
         return self.by_window(self.dense(self.behind(metering), group, bucket, least), windows)
 
-    def metering(self, level: int) -> Metering:
-        """The meters that stand at a level."""
+    def metering(self, level: int, *, claimed: bool = False) -> Metering:
+        """The meters that stand at a level, by what they may be used for; `claimed` with what is disputed."""
         level = INDEPENDENT if level > SOFTWARE else SOFTWARE
-        if level not in self._meterings:
-            stands = self.worth.usable & (self.worth.independent | (level == SOFTWARE))
+        if (level, claimed) not in self._meterings:
+            worth = self.worth
+            used = worth.usable | (worth.disputed & worth.timely) if claimed else worth.usable
+            stands = used & (worth.independent | (level == SOFTWARE))
             rows = self.metered[self.worth.of(self.metered[:, Metered.INDEX], stands)]
-            self._meterings[level] = Metering(
+            self._meterings[level, claimed] = Metering(
                 rows,
                 self.layouts,
                 self.expected.most,
@@ -271,7 +273,7 @@ class Account:
                 (self.first, self.end),
                 self.bucket,
             )
-        return self._meterings[level]
+        return self._meterings[level, claimed]
 
     def reach(self, index: Ints) -> tuple[Ints, Ints]:
         """First and last bucket of the windows of statements."""

@@ -75,7 +75,7 @@ class LogError(AttestError):
 
 
 class KeyFileError(AttestError):
-    """A private key file that cannot or must not be used."""
+    """A private key that cannot or must not be used: in a file, on a token or in a service's keeping."""
 
 
 class ImportDataError(AttestError):

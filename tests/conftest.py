@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from attest.sign.keys import PrivateSigner
 from tests.schemas.validate import Watch
+from tests.sign import softhsm
 
 settings.register_profile("attest", derandomize=True, deadline=None)
 settings.load_profile("attest")
@@ -24,6 +25,16 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("shared data and vectors are not beside this checkout (../shared)")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def tokens(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> softhsm.Tokens:
+    """Tokens of SoftHSM; where it is not there and cannot be had, what needs them is skipped, saying why."""
+    try:
+        found = softhsm.find(request.config.cache.mkdir("softhsm"))
+    except softhsm.UnavailableError as error:
+        pytest.skip(str(error))
+    return softhsm.Tokens(found, tmp_path_factory.mktemp("tokens"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from attest.cli.params import about, parsed, read, write
+from attest.cli.params import PASSPHRASE, about, parsed, read, write
 from attest.cli.verb import Verb, Verbs, console
 from attest.errors import AttestError, KeyFileError
 from attest.verdict import EXIT_MISSING
@@ -71,8 +71,8 @@ def new(case: str, output: str, accelerators: int, model: str) -> None:
     ),
 )
 @click.argument("text")
-@click.option("--key", "keys", multiple=True, required=True, metavar="FILE", help="Private key; repeatable.")
-@click.option("--passphrase-file", metavar="FILE", help="File whose first line is the keys' passphrase.")
+@click.option("--key", "keys", multiple=True, required=True, metavar="KEY", help="Private key; repeatable.")
+@PASSPHRASE
 @click.option("-o", "--output", required=True, metavar="FILE", help="The signed agreement; - for stdout.")
 def sign(text: str, keys: tuple[str, ...], passphrase_file: str | None, output: str) -> None:
     """Sign TEXT, the text of an agreement or a file that others have signed already.
@@ -81,8 +81,8 @@ def sign(text: str, keys: tuple[str, ...], passphrase_file: str | None, output: 
     verified and kept.
     """
     from attest.agreement.signed import CONTENT_TYPE, signable_text, verify_agreement
+    from attest.record.chain import signer_of
     from attest.sign.documents import add_signature, sign_document
-    from attest.sign.files import load_key
 
     data = read(text)
     with about(text):
@@ -94,8 +94,7 @@ def sign(text: str, keys: tuple[str, ...], passphrase_file: str | None, output: 
         for holder in party.holders.holders
         for key in holder.keys
     }
-    passphrase = read(passphrase_file).partition(b"\n")[0] if passphrase_file else None
-    signers = [load_key(key, passphrase) for key in keys]
+    signers = [signer_of(key, passphrase_file) for key in keys]
     for path, signer in zip(keys, signers, strict=True):
         if signer.public_key().thumbprint not in holders:
             detail = f"{path} is the key of no root holder in {text}"

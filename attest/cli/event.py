@@ -29,7 +29,7 @@ def event() -> None:
 )
 @click.argument("text")
 @AGREEMENT
-@click.option("--key", "keys", multiple=True, required=True, metavar="FILE", help="Private key; repeatable.")
+@click.option("--key", "keys", multiple=True, required=True, metavar="KEY", help="Private key; repeatable.")
 @PASSPHRASE
 @click.option("-o", "--output", required=True, metavar="FILE", help="The signed event; - for stdout.")
 def sign(text: str, agreement: str, keys: Sequence[str], passphrase_file: str | None, output: str) -> None:

@@ -7,17 +7,22 @@ import click
 
 from attest.cli.params import PASSPHRASE
 from attest.cli.verb import Entry, Verb, Verbs, console
-from attest.cli.workloads import Asked
+from attest.cli.workloads import WORKLOADS, asked_of
 from attest.cli.workloads import options as workload_options
 
 DAY: Final = 86_400  # seconds; no statement states a longer interval or a clock that is worse
 MAX_OFFSET: Final = 946_684_800  # seconds from 1970 to 2000, before which no stamp is read
 
 
-SLURM: Final = Entry("attest.cli.workloads:slurm", "Print which runs files of Slurm, kubectl or the lab tell of.")
+LAZY: Final = {
+    "slurm": Entry("attest.cli.workloads:slurm", "Print which runs files of Slurm, kubectl or the lab tell of."),
+    "nvml": Entry("attest.cli.import_nvml:nvml", "Import what nvidia-smi -q -x and rocm-smi --json print."),
+    "redfish": Entry("attest.cli.import_redfish:redfish", "Import Redfish resources of servers and PDUs."),
+    "prometheus": Entry("attest.cli.import_prometheus:prometheus", "Import dcgm-exporter's history from Prometheus."),
+}
 
 
-@click.group("import", cls=Verbs, lazy={"slurm": SLURM}, example="attest import power power.csv --dry-run")
+@click.group("import", cls=Verbs, lazy=LAZY, example="attest import power power.csv --dry-run")
 def import_() -> None:
     """Turn telemetry files into signed statements of a log.
 
@@ -38,7 +43,7 @@ def offset(ctx: click.Context, param: click.Parameter, value: str | None) -> int
         raise click.BadParameter(str(error), ctx, param) from error
 
 
-def _stamp(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+def stamp(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     if value is None:
         return None
     from attest.collect.stamps import parse_time
@@ -57,8 +62,8 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: Sequence[str]) ->
     return {name: value for name, _, value in pairs}
 
 
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What both verbs take."""
+def options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What all of its verbs take."""
     for option in (
         click.option(
             "--format",
@@ -70,7 +75,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--dry-run", is_flag=True, help="Read and print; sign and write nothing. Needs no log."),
         click.option("--source", metavar="URI", help="The source; the default is whom the log enrols the key for."),
         PASSPHRASE,
-        click.option("--key", metavar="FILE", help="The source's private key."),
+        click.option("--key", metavar="KEY", help="The source's private key."),
         click.option("--log", metavar="DIR", help="The log to append to."),
         click.option(
             "--utc-offset",
@@ -81,6 +86,38 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+CLOCK_OFFSET: Final = click.option(
+    "--clock-offset",
+    type=click.IntRange(-MAX_OFFSET, MAX_OFFSET),
+    default=0,
+    metavar="SECONDS",
+    help="Added to the meter's own stamps.",
+)
+CLOCK_UNCERTAINTY: Final = click.option(
+    "--clock-uncertainty", type=click.IntRange(0, DAY), metavar="SECONDS", help="How far off its clock may be."
+)
+ISSUER: Final = click.option(
+    "--issuer", metavar="URI", help="Who operates an independent meter, which the agreement enrols."
+)
+START: Final = click.option("--start", callback=stamp, metavar="TIME", help="When the first file was scraped.")
+STEP: Final = click.option(
+    "--step", type=click.IntRange(1, 366 * DAY), metavar="SECONDS", help="How much later each next file was scraped."
+)
+FEED: Final = click.option(
+    "--feed", multiple=True, callback=_pairs, metavar="NODE=FEED", help="The feed that a node is."
+)
+HOST: Final = click.option(
+    "--host", metavar="NAME", help="The host that the source speaks for, where several are named."
+)
+INTERVAL: Final = click.option(
+    "--interval",
+    type=click.IntRange(1, DAY),
+    default=60,
+    metavar="SECONDS",
+    help="The grid of intervals; the default is 60.",
+)
 
 
 @import_.command(
@@ -94,26 +131,18 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--power-column", metavar="NAME", help="The column of power; its name says W, kW or mW.")
 @click.option("--where", multiple=True, callback=_pairs, metavar="COLUMN=VALUE", help="Take these rows only.")
 @click.option("--node", metavar="NAME", help="The one node of files that have no such column.")
-@click.option("--feed", multiple=True, callback=_pairs, metavar="NODE=FEED", help="The feed that a node is.")
+@FEED
 @click.option(
     "--quantity",
     type=click.Choice(["mean", "gauge"]),
     default="mean",
     help="Whether a reading is the mean power since the last one, or that of a moment, which bounds nothing.",
 )
-@click.option(
-    "--clock-offset",
-    type=click.IntRange(-MAX_OFFSET, MAX_OFFSET),
-    default=0,
-    metavar="SECONDS",
-    help="Added to the meter's own stamps.",
-)
-@click.option(
-    "--clock-uncertainty", type=click.IntRange(0, DAY), metavar="SECONDS", help="How far off its clock may be."
-)
+@CLOCK_OFFSET
+@CLOCK_UNCERTAINTY
 @click.option("--session", metavar="FILE", help="client.json or server.json of the session, to compare clocks with.")
-@click.option("--issuer", metavar="URI", help="Who operates an independent meter, which the agreement enrols.")
-@_options
+@ISSUER
+@options
 def power(
     files: Sequence[str],
     time_column: str | None,
@@ -138,10 +167,12 @@ def power(
     from attest.cli.import_files import Meter, Where, import_power
     from attest.collect.columns import Wanted
     from attest.collect.power import Options
+    from attest.format.vocabulary import Quantity
 
     wanted = Wanted(time_column, node_column, power_column, tuple(where.items()))
-    meter = Meter(feed, quantity, clock_offset, clock_uncertainty, session)
-    _show(import_power(files, Options(wanted, node, utc_offset), meter, Where(**where_to)), form)
+    kind = Quantity.MEAN_POWER if quantity == "mean" else Quantity.GAUGE_POWER
+    meter = Meter(feed, kind, clock_offset, clock_uncertainty, session)
+    show(import_power(files, Options(wanted, node, utc_offset), meter, Where(**where_to)), form)
 
 
 @import_.command(
@@ -151,21 +182,13 @@ def power(
     "attest import dcgm history.prom --workloads runs.csv --labels labels.toml --dry-run",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
-@click.option("--host", metavar="NAME", help="The host that the source speaks for, where the files name several.")
-@click.option(
-    "--interval",
-    type=click.IntRange(1, DAY),
-    default=60,
-    metavar="SECONDS",
-    help="The grid of intervals; the default is 60.",
-)
-@click.option("--start", callback=_stamp, metavar="TIME", help="When the first file was scraped.")
-@click.option(
-    "--step", type=click.IntRange(1, 366 * DAY), metavar="SECONDS", help="How much later each next file was scraped."
-)
-@click.option("--workloads", multiple=True, metavar="FILE", help="What ran: see attest import slurm.")
+@HOST
+@INTERVAL
+@START
+@STEP
+@WORKLOADS
 @workload_options
-@_options
+@options
 def dcgm(
     files: Sequence[str],
     host: str | None,
@@ -173,12 +196,6 @@ def dcgm(
     start: int | None,
     step: int | None,
     utc_offset: int | None,
-    workloads: tuple[str, ...],
-    labels: str | None,
-    salts: str | None,
-    cluster: str | None,
-    sacct_columns: str | None,
-    sacct_delimiter: str | None,
     form: str,
     **where_to: Any,
 ) -> None:
@@ -189,18 +206,22 @@ def dcgm(
     --labels or --salts intervals are said to belong to the runs that had the devices.
     """
     from attest.cli.import_files import Where, import_dcgm
-    from attest.collect.dcgm import Times
+    from attest.collect.times import Times
 
-    if (step is not None and start is None) or (start is not None and step is None and len(files) > 1):
+    times = Times(*start_and_step(start, step, len(files)), utc_offset)
+    asked = asked_of(where_to, utc_offset)
+    show(import_dcgm(files, times, host, interval, Where(**where_to), asked), form)
+
+
+def start_and_step(start: int | None, step: int | None, files: int) -> tuple[int | None, int | None]:
+    """Both in ms, as `Times` has them."""
+    if (step is not None and start is None) or (start is not None and step is None and files > 1):
         raise click.UsageError("--start and --step go together", click.get_current_context())
-    times = Times(start, step and step * 1000, utc_offset)
-    asked = Asked(workloads, labels, salts, cluster, sacct_columns, sacct_delimiter, utc_offset)
-    if asked.any and salts is None and not where_to["dry_run"]:
-        raise click.UsageError("runs are named with --salts, which opens them again", click.get_current_context())
-    _show(import_dcgm(files, times, host, interval, Where(**where_to), asked), form)
+    return start, step and step * 1000
 
 
-def _show(data: dict[str, Any], form: str) -> None:
+def show(data: dict[str, Any], form: str) -> None:
+    """Print a report."""
     from attest.cli.imported import as_json, as_text
 
     click.echo(as_json(data) if form == "json" else as_text(data), nl=False)

@@ -1,6 +1,6 @@
 """From files to a report: read, compare clocks, draft, sign and append. The steps of `attest import`, in order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -10,13 +10,15 @@ import click
 from attest.cli.imported import Data, MeterReport, UsageReport, envelope
 from attest.cli.workloads import Asked, files_of, rules_of, salts_of
 from attest.collect.clock import Session, Shift, find_shift, irregularity, read_session, session_of_mark
-from attest.collect.dcgm import Times, read_expositions
+from attest.collect.dcgm import Scrape, read_expositions
 from attest.collect.devices import Host, gather_series
 from attest.collect.files import lines, whole
-from attest.collect.irregular import Irregularity
+from attest.collect.irregular import Irregularity, Kind
 from attest.collect.meter_statements import MeterOptions, meter_drafts
-from attest.collect.power import Options, PowerLog, read_power
+from attest.collect.power import Options, read_power
+from attest.collect.readings import MeterLog
 from attest.collect.statements import Draft
+from attest.collect.times import Times
 from attest.collect.usage_statements import Naming, Roster, UsageOptions, usage_drafts
 from attest.collect.workloads import Workload
 from attest.errors import ImportDataError
@@ -44,7 +46,7 @@ class Meter(NamedTuple):
     """What is said of a meter's record beyond how to read it."""
 
     feed: Mapping[str, str]
-    quantity: str
+    quantity: Quantity
     clock_offset: int
     clock_uncertainty: int | None
     session: str | None
@@ -60,7 +62,12 @@ class Clock(NamedTuple):
 
 def import_power(files: Sequence[str], options: Options, meter: Meter, where: Where) -> Data:
     """`attest import power`: the report, after appending what was not appended before."""
-    log = read_power([(name, lines(name)) for name in files], options)
+    return import_readings(read_power([(name, lines(name)) for name in files], options), [], meter, where)
+
+
+def import_readings(log: MeterLog, others: Sequence[Irregularity], meter: Meter, where: Where) -> Data:
+    """The report on the record of a meter, whatever it was read from, after appending what was not appended before;
+    `others` are irregularities of nodes that are not in it."""
     clocks = _clocks(log, meter)
     found = log.irregularities + [clock.found for clock in clocks if clock.found is not None]
     with _target(where, Role.METER) as target:
@@ -69,10 +76,10 @@ def import_power(files: Sequence[str], options: Options, meter: Meter, where: Wh
         decisive = clocks[-1:]  # a session's file says more than the mark of its beginning
         doubts = [clock.found for clock in decisive if clock.found is not None]
         drafting = MeterOptions(
-            Quantity.MEAN_POWER if meter.quantity == "mean" else Quantity.GAUGE_POWER,
+            meter.quantity,
             meter.clock_offset,
             meter.clock_uncertainty,
-            opening=target.opening() if target else {},
+            opening=target.opening(meter.quantity) if target else {},
         )
         chain = target.chain if target else imagined(where.source)
         report = MeterReport(chain)
@@ -81,7 +88,7 @@ def import_power(files: Sequence[str], options: Options, meter: Meter, where: Wh
         drafts = report.watch(meter_drafts(series, [*of_feeds, *doubts], chain, drafting, salt, late))
         windows, appended = _append(drafts, target, where.dry_run)
     part = {"clock": [_clock(clock) for clock in clocks], **report.data(log.nodes, feed_of)}
-    return envelope(chain.sub, windows, appended, found + late, part)
+    return envelope(chain.sub, windows, appended, [*found, *others, *late], part)
 
 
 def import_dcgm(
@@ -89,8 +96,21 @@ def import_dcgm(
 ) -> Data:
     """`attest import dcgm`: the report, after appending what was not appended before."""
     found: list[Irregularity] = []
-    hosts = gather_series(read_expositions([(name, lines(name)) for name in files], times, found), found)
-    host = _host(hosts, host_name)
+    scrapes = read_expositions([(name, lines(name)) for name in files], times, found)
+    return import_scrapes(scrapes, found, host_name, interval, where, asked)
+
+
+def import_scrapes(
+    scrapes: Iterable[Scrape],
+    found: list[Irregularity],
+    host_name: str | None,
+    interval: int,
+    where: Where,
+    asked: Asked,
+) -> Data:
+    """The report on the scrapes of one host, whatever they were read from, after appending what was not appended
+    before. `found` may grow while `scrapes` are read."""
+    host = _host(gather_series(scrapes, found), host_name)
     runs, told = _workloads(asked, host)
     with salts_of(asked, read_only=where.dry_run) as salts, _target(where, Role.HOST) as target:
         committing = Committing(salts, keep=not where.dry_run)
@@ -103,7 +123,7 @@ def import_dcgm(
         drafts = report.watch(usage_drafts(host, rosters, chain, options, salt, found))
         windows, appended = _append(drafts, target, where.dry_run)
     kept = {*host.devices, host.name}
-    others = [i for i in found if i.who in kept or i.who in report.states]
+    others = [i for i in found if i.who in kept or i.who in report.states or i.kind is Kind.PARTIAL]
     part = report.data(host)
     if asked.any:
         part |= report.named(committing.named)
@@ -145,7 +165,7 @@ def _append(drafts: Iterator[Draft], target: Target | None, dry_run: bool) -> tu
     return windows, len(windows)
 
 
-def _feeds(log: PowerLog, said: Mapping[str, str], target: Target | None) -> dict[str, str]:
+def _feeds(log: MeterLog, said: Mapping[str, str], target: Target | None) -> dict[str, str]:
     """The feed of each node: as said, else the only one there is to one meter, else of the node's own name."""
     unknown = sorted(said.keys() - log.nodes.keys())
     if unknown:
@@ -165,7 +185,7 @@ def _feeds(log: PowerLog, said: Mapping[str, str], target: Target | None) -> dic
     return feeds
 
 
-def _clocks(log: PowerLog, meter: Meter) -> list[Clock]:
+def _clocks(log: MeterLog, meter: Meter) -> list[Clock]:
     """The meter's clock against its marks and, last and most decisive, the session's own file."""
     offset = meter.clock_offset * 1000
     who = next(iter(log.nodes))

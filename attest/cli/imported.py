@@ -12,7 +12,7 @@ import numpy as np
 
 from attest.collect.devices import Host
 from attest.collect.irregular import Irregularity, count
-from attest.collect.power import Series
+from attest.collect.readings import Series
 from attest.collect.stamps import format_time
 from attest.collect.statements import DAY, Chain, Draft
 from attest.collect.workloads import Workload

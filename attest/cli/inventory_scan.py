@@ -1,7 +1,7 @@
 """`attest inventory scan`: what is on a host against what is declared there."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,12 @@ import click
 
 from attest.cli.params import FORMAT, LOG
 from attest.cli.verb import Verb
-from attest.collect.collector import Sample
-from attest.collect.dcgm import Scrape, Times, read_expositions
-from attest.collect.files import lines
+from attest.collect.collector import Refusal, Sample
+from attest.collect.dcgm import Scrape, read_expositions
+from attest.collect.files import whole
+from attest.collect.irregular import Irregularity, Kind
+from attest.collect.smi import read_smi
+from attest.collect.times import Times
 from attest.errors import ImportDataError, MissingError
 from attest.format.fields import HIDDEN
 from attest.inventory.scan import Item, compare, seen
@@ -49,9 +52,9 @@ def sites_beside(log: LogWriter, paths: Sequence[Path]) -> list[Site]:
     example="attest inventory scan log dcgm-1745514060.prom --source https://acme.example/dc1/n1  # exits 6",
 )
 @LOG
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("file", required=False)
 @click.option("--source", required=True, metavar="URI", help="The host, as the inventory names it.")
-@click.option("--collect", "kind", type=click.Choice(sorted(KINDS)), help="Ask a collector instead of reading FILEs.")
+@click.option("--collect", "kind", type=click.Choice(sorted(KINDS)), help="Ask a collector instead of reading FILE.")
 @click.option("--url", metavar="URL", help="The collector's endpoint.")
 @click.option("--ca", metavar="FILE", help="Certificates to trust, of a private endpoint.")
 @click.option("--host", metavar="NAME", help="The host's name in what is read, where it speaks of several.")
@@ -59,7 +62,7 @@ def sites_beside(log: LogWriter, paths: Sequence[Path]) -> list[Site]:
 @FORMAT
 def scan(
     directory: Path,
-    files: Sequence[str],
+    file: str | None,
     source: str,
     kind: str | None,
     url: str | None,
@@ -70,12 +73,13 @@ def scan(
 ) -> int:
     """Compare what is on a host with what the newest inventory declares there.
 
-    FILEs are expositions of dcgm-exporter, - is stdin. Exits 0 if all that is declared is there and nothing else; 6 if
-    anything differs or could not be read. A device that is to be off may be absent.
+    FILE is what dcgm-exporter, `nvidia-smi -q -x` or `rocm-smi --json` printed, - is stdin; of a history the end.
+    Exits 0 if all that is declared is there and nothing else; 6 if anything differs or could not be read. A device that
+    is to be off may be absent.
     """
-    if bool(files) == (kind is not None):
-        raise click.UsageError("give FILEs, or --collect", click.get_current_context())
-    sample = _read(files) if kind is None else _ask(kind, url, ca)
+    if (file is None) == (kind is None):
+        raise click.UsageError("give a FILE, or --collect", click.get_current_context())
+    sample = _read(file) if file is not None else _ask(kind or "", url, ca)
     scrapes = _of_host(sample.scrapes, host)
     with ExitStack() as stack:
         log = stack.enter_context(LogWriter.open(directory, read_only=True))
@@ -85,20 +89,23 @@ def scan(
     return EXIT_MISSING if any(item.code for item in items) else 0
 
 
-def _read(files: Sequence[str]) -> Sample:
-    """The last exposition of each file; when it was does not matter."""
-    return Sample(tuple(scrape for name in files for scrape in _last(name)))
+def _read(name: str) -> Sample:
+    """The last asking in a file; when it was does not matter."""
+    found: list[Irregularity] = []
+    times = Times(now() * 1000, utc_offset=0, default=True)
+    body = whole(name)
+    if body.lstrip()[:1] in (b"<", b"{"):
+        scrapes = list(read_smi([(name, body)], "", times, found))
+    else:
+        scrapes = list(read_expositions([(name, body.splitlines(keepends=True))], times, found))
+    last = tuple(scrape for scrape in scrapes if scrape.exposition == scrapes[-1].exposition)
+    uncounted = (missing for missing in found if missing.kind is Kind.MISSING)
+    return Sample(last, refusals=tuple(_unread(name, missing) for missing in uncounted))
 
 
-def _last(name: str) -> Iterator[Scrape]:
-    held = [(name, list(lines(name)))]
-    try:
-        scrapes = list(read_expositions(held, Times(now() * 1000), []))
-    except ImportDataError as error:
-        if error.code != "import/time":
-            raise
-        scrapes = list(read_expositions(held, Times(), []))  # it carries times of its own
-    return (scrape for scrape in scrapes if scrape.exposition == scrapes[-1].exposition)
+def _unread(name: str, missing: Irregularity) -> Refusal:
+    numbers = ", ".join(f"{number:,} {what}" for what, number in missing.numbers.items())
+    return Refusal("file", name, missing.who, missing.time_ms, "scan/unread", f"accelerators: {numbers}")
 
 
 def _ask(kind: str, url: str | None, ca: str | None) -> Sample:

@@ -1,4 +1,4 @@
-"""`attest key`: private keys in files, and the acts by which a log learns of them (schemas/keys.md)."""
+"""`attest key`: private keys, in files or elsewhere, and the acts by which a log learns of them (schemas/keys.md)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +15,7 @@ from attest.format.vocabulary import Kind
 from attest.record.chain import genesis_leaf, now, passphrase_of, require_acts, sign_next, signer_of
 from attest.sign.documents import add_signature
 from attest.sign.files import new_key
+from attest.sign.named import is_uri
 from attest.store.salts import new_salts
 from attest.store.writer import LogWriter
 from attest.trust.keys import Alg, PublicKey, format_key, parse_key
@@ -32,7 +33,11 @@ MAX_ACT_BYTES: Final = 48_000  # of one keys statement, which holds 65,535 with 
 
 @click.group(cls=Verbs, example="attest key new fresh.key")
 def key() -> None:
-    """Make keys, show them, and enrol, rotate or revoke them in a log."""
+    """Make keys, show them, and enrol, rotate or revoke them in a log.
+
+    Wherever a private KEY is named it may be a file, or the URI of a key on a token (pkcs11:) or in a service's keeping
+    (awskms:, azurekms:, gcpkms:, hv:), as schemas/keys.md describes.
+    """
 
 
 @key.command(
@@ -46,6 +51,9 @@ def new(path: str, alg: str, name: str | None, passphrase_file: str | None) -> N
     """Make a private key in the new file PATH, readable by its owner alone, and print the public key."""
     if path == "-":
         raise click.UsageError("a private key goes into a file, not to stdout", click.get_current_context())
+    if is_uri(path):
+        message = "a key on a token or in a service is made with its own tool (schemas/keys.md)"
+        raise click.UsageError(message, click.get_current_context())
     signer = new_key(path, ALGORITHMS[alg], passphrase_of(passphrase_file))
     click.echo(_public(signer.public_key(), name))
 
@@ -65,12 +73,12 @@ def salts(path: Path) -> None:
 
 
 @key.command(cls=Verb, example="attest key show office.key\nattest key show log.key --name acme.example/dc1")
-@click.argument("path")
+@click.argument("key_path", metavar="KEY")
 @click.option("--name", help="Also print the verifier keys for notes signed under this name.")
 @PASSPHRASE
-def show(path: str, name: str | None, passphrase_file: str | None) -> None:
-    """Print the public key of the private key in PATH, its thumbprint and, under a NAME, its verifier keys."""
-    click.echo(_public(signer_of(path, passphrase_file).public_key(), name))
+def show(key_path: str, name: str | None, passphrase_file: str | None) -> None:
+    """Print the public key of the private KEY, its thumbprint and, under a NAME, its verifier keys."""
+    click.echo(_public(signer_of(key_path, passphrase_file).public_key(), name))
 
 
 @key.command(
@@ -78,18 +86,18 @@ def show(path: str, name: str | None, passphrase_file: str | None) -> None:
     example="attest key request n2.key --source https://acme.example/dc1/n2"
     " --log c7a3be43dba44485db59c35eb7db66579aecccb028d37c3255ff725c325887cd -o n2.request",
 )
-@click.argument("path")
+@click.argument("key_path", metavar="KEY")
 @click.option("--log", required=True, metavar="HEX", help='The log\'s id, as "attest log status" prints it.')
 @click.option("--source", required=True, metavar="URI", help="What the new key is to speak for.")
 @click.option("--role", type=click.Choice(list(ROLES)), default="host", help="What it may sign: usage, or readings.")
 @click.option("-o", "--output", default="-", metavar="FILE", help="Where to; - is stdout.")
 @PASSPHRASE
-def request(path: str, log: str, source: str, role: str, output: str, passphrase_file: str | None) -> None:
-    """Ask to be enrolled: sign, with the new private key in PATH, what the office then puts into its log.
+def request(key_path: str, log: str, source: str, role: str, output: str, passphrase_file: str | None) -> None:
+    """Ask to be enrolled: sign, with the new private KEY, what the office then puts into its log.
 
     The request holds no secret. So a host's private key never leaves the host.
     """
-    text = format_request(signer_of(path, passphrase_file), _digest(log, "--log"), source, role)
+    text = format_request(signer_of(key_path, passphrase_file), _digest(log, "--log"), source, role)
     write(output, text.encode())
 
 
@@ -116,7 +124,7 @@ def enrol(directory: str, requests: Sequence[str], key_path: str, passphrase_fil
 @key.command(cls=Verb, example="attest key rotate log --key n1.key --new n1-2.key")
 @click.argument("directory", metavar="LOG")
 @KEY_FILE("The source's present private key.")
-@click.option("--new", "new_path", required=True, metavar="FILE", help="Its next one, already made.")
+@click.option("--new", "new_path", required=True, metavar="KEY", help="Its next one, already made.")
 @PASSPHRASE
 @click.option("--at", type=TIME, help="The time of an office's rotation; the default is now.")
 def rotate(directory: str, key_path: str, new_path: str, passphrase_file: str | None, at: int | None) -> None:

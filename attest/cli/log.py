@@ -76,7 +76,7 @@ def append(directory: Path, files: Sequence[str], issuer: str | None) -> None:
 @log.command(cls=Verb, example="attest log seal log --key log.key --key log-pq.key")
 @LOG
 @click.option(
-    "--key", "keys", required=True, multiple=True, metavar="FILE", help="A private key of the log; several sign all."
+    "--key", "keys", required=True, multiple=True, metavar="KEY", help="A private key of the log; several sign all."
 )
 @PASSPHRASE
 def seal(directory: Path, keys: Sequence[str], passphrase_file: str | None) -> None:
@@ -108,7 +108,7 @@ def _require_known(note: bytes, origin: str, signers: Sequence[Signer]) -> None:
 @click.argument("note", required=False)
 @AGREEMENT
 @click.option("--name", help="The witness's name.")
-@click.option("--key", "key_path", metavar="FILE", help="The witness's private key.")
+@click.option("--key", "key_path", metavar="KEY", help="The witness's private key.")
 @PASSPHRASE
 @AT
 def cosign(

@@ -61,8 +61,8 @@ FORMAT = click.option(
 
 
 def KEY_FILE(what: str) -> Callable[[Callable[..., object]], Callable[..., object]]:  # noqa: N802 - beside the others
-    """The option for the private key that signs."""
-    return click.option("--key", "key_path", required=True, metavar="FILE", help=what)
+    """The option for the private key that signs: a file, or a URI (attest.sign.named)."""
+    return click.option("--key", "key_path", required=True, metavar="KEY", help=what)
 
 
 def read(path: str) -> bytes:

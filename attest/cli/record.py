@@ -84,5 +84,5 @@ def _log(config: Config, spool: Spool) -> LocalLog:
         return sign_note(text, origin, signers)
 
     keys = [lambda key=key: signer_of(key, config.passphrase_file) for key in config.keys]
-    window = Window(config.interval, config.window, config.longest_gap, config.host)
-    return LocalLog(config.log, keys, spool, window, config.causes, sign if signers else None)
+    window = Window(config.interval, config.window, config.longest_gap, config.host, config.workloads)
+    return LocalLog(config.log, keys, spool, window, config.spool, sign if signers else None)

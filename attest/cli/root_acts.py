@@ -27,7 +27,7 @@ from attest.store.writer import LogWriter
 
 MAX_NUMBER: Final = (1 << 63) - 1  # of a void act
 
-ROOT_KEYS = click.option("--root-key", "root_keys", multiple=True, metavar="FILE", help="A root holder's private key.")
+ROOT_KEYS = click.option("--root-key", "root_keys", multiple=True, metavar="KEY", help="A root holder's private key.")
 ACT = click.option("--act", metavar="FILE", help="The act, signed elsewhere by enough root holders.")
 DRAFT = click.option("--draft", metavar="FILE", help="Write the act here for further holders, and do nothing else.")
 
@@ -41,7 +41,7 @@ DRAFT = click.option("--draft", metavar="FILE", help="Write the act here for fur
 @click.option("--origin", metavar="NAME", help="The log's name for life, as the agreement names it.")
 @click.option("--iss", metavar="URI", help="The party, as the agreement names it.")
 @click.option("--office", metavar="URI", help="The office's URI; the default is https://ORIGIN/office.")
-@click.option("--office-key", required=True, metavar="FILE", help="The office's private key.")
+@click.option("--office-key", required=True, metavar="KEY", help="The office's private key.")
 @ROOT_KEYS
 @ACT
 @DRAFT
@@ -152,7 +152,7 @@ def _signed(payload: bytes, root_keys: Sequence[str], draft: str | None, passphr
     document = sign_document(payload, CONTENT_TYPE, [signer_of(path, passphrase_file) for path in root_keys])
     if draft is not None:
         write(draft, document)
-        console().say(f"attest: hint: each further root holder: attest key approve {draft} --key FILE")
+        console().say(f"attest: hint: each further root holder: attest key approve {draft} --key KEY")
     return document
 
 

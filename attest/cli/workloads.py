@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -32,6 +32,18 @@ class Asked(NamedTuple):
     def any(self) -> bool:
         """Whether runs are to be named at all."""
         return bool(self.workloads or self.labels or self.salts)
+
+
+WORKLOADS: Final = click.option("--workloads", multiple=True, metavar="FILE", help="What ran: see attest import slurm.")
+
+
+def asked_of(given: dict[str, Any], utc_offset: int | None) -> Asked:
+    """What the options of a verb that signs say, taken out of what was given to it."""
+    words = {name: given.pop(name) for name in Asked._fields if name != "utc_offset"}
+    asked = Asked(**words, utc_offset=utc_offset)
+    if asked.any and asked.salts is None and not given["dry_run"]:
+        raise click.UsageError("runs are named with --salts, which opens them again", click.get_current_context())
+    return asked
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -79,7 +79,7 @@ def find_shift(first_ms: int, last_ms: int, session: Session) -> Shift:
     bounds = -(-least // 1000), most // 1000
     if least > most:
         return Shift(min(bounds), max(bounds), None)
-    return Shift(*bounds, _zone(*bounds))
+    return Shift(*bounds, zone_of(*bounds))
 
 
 def irregularity(shift: Shift, session: Session, who: str, first_ms: int) -> Irregularity | None:
@@ -92,7 +92,8 @@ def irregularity(shift: Shift, session: Session, who: str, first_ms: int) -> Irr
     return Irregularity(Kind.SHIFT, session.name, who, first_ms, {"shift_s": shift.zone_s, **numbers})
 
 
-def _zone(least: int, most: int) -> int | None:
+def zone_of(least: int, most: int) -> int | None:
+    """The whole quarter-hours, in s, that explain a clock which is this far ahead; 0 if it agrees, None if none do."""
     if least <= 0 <= most:
         return 0
     for unit in (HOUR, QUARTER):

@@ -11,11 +11,14 @@ accelerators, readings of meters.
     429000
 """
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from attest.collect.dcgm import Scrape
 from attest.collect.irregular import Irregularity
+from attest.errors import AttestError, CollectError
 from attest.format.vocabulary import Quantity
+
+MAX_REFUSALS: Final = 100  # of one asking; what more there are is counted
 
 
 class Reading(NamedTuple):
@@ -37,6 +40,30 @@ class Refusal(NamedTuple):
     time_ms: int
     code: str
     cause: str
+
+
+class Refusals:
+    """What one asking refused, in the order of its occurrence, bounded."""
+
+    def __init__(self, collector: str, where: str, time_ms: int) -> None:
+        self.collector, self.where, self.time_ms = collector, where, time_ms
+        self._kept: list[Refusal] = []
+        self._more = 0
+
+    def add(self, error: AttestError, who: str = "") -> None:
+        """One more; `who` is the device or node, empty for the endpoint."""
+        if len(self._kept) == MAX_REFUSALS:
+            self._more += 1
+            return
+        cause = error.cause if isinstance(error, CollectError) else error.detail
+        self._kept.append(Refusal(self.collector, self.where, who, self.time_ms, error.code, cause))
+
+    def all(self) -> tuple[Refusal, ...]:
+        """All of them, the last one telling how many are left out."""
+        if not self._more:
+            return tuple(self._kept)
+        more = f"and {self._more} more like these"
+        return (*self._kept, Refusal(self.collector, self.where, "", self.time_ms, self._kept[-1].code, more))
 
 
 class Sample(NamedTuple):

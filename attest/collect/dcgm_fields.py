@@ -1,4 +1,4 @@
-"""The DCGM fields that are taken, under every name dcgm-exporter gave them, and their values as integers.
+"""The fields that are taken, under every name that dcgm-exporter gave them, and their values as integers.
 
 Names changed in DCGM 4.6, which also added fields in base units; fields are known by id, the names being aliases:
 
@@ -9,14 +9,22 @@ Names changed in DCGM 4.6, which also added fields in base units; fields are kno
 | 100, 1603 | SM_CLOCK (MHz), SM_CLOCK_HERTZ | MHz |
 | 1004, 1002, 1005 | PIPE_TENSOR_ACTIVE, SM_ACTIVE, DRAM_ACTIVE; TENSOR_, SM_, DRAM_UTIL_RATIO | ppm of cycles |
 | 1009 to 1012 | PCIE_TX_BYTES and so on, NVLINK_TX_BYTES and so on | bytes a second |
+| 1084, 1086 | SM_CYCLES_ELAPSED_TOTAL, MMA_CYCLES_ACTIVE_TOTAL | 10^6 cycles since the driver was loaded |
+| 230 | XID_ERRORS, XID_ERROR | the number of the last XID |
+
+Of the cycle counters of DCGM 4.6 (1084 to 1096) these two are taken: MMA has the tensor pipes of all formats, which
+1087 to 1090 have one by one, and 1093 to 1096 are of other pipes. NVML, where DCGM has them from, says of them no more
+than "SM cycles elapsed" and "SM MMA tensor activity"; of how many SMs, `attest.collect.cycles` finds out.
 
 DCGM writes "no value" as 0x7ffffff0 to 3, 0x7ffffffffffffff0 to 3 or 140737488355328 to 331, and NaN comes from
 Prometheus: none of these is a value, least of all zero.
 
-    >>> convert("DCGM_FI_DEV_POWER_USAGE", "35.686000"), convert("DCGM_FI_DEV_GPU_ENERGY_JOULES_TOTAL", "5551899.58")
-    (35686, 5551899580)
-    >>> convert("DCGM_FI_DEV_SM_CLOCK", "2147483632") is convert("DCGM_FI_PROF_SM_ACTIVE", "NaN") is None
-    True
+    >>> convert("35.686000", *NAMES["DCGM_FI_DEV_POWER_USAGE"])
+    35686
+    >>> convert("5551899.58", *NAMES["DCGM_FI_DEV_GPU_ENERGY_JOULES_TOTAL"])
+    5551899580
+    >>> convert("2147483632", *NAMES["DCGM_FI_DEV_SM_CLOCK"]), convert("NaN", *NAMES["DCGM_FI_PROF_SM_ACTIVE"])
+    (None, None)
 """
 
 import re
@@ -25,10 +33,13 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final
 
+NONE: Final = -1  # in a series: no value
 PPM: Final = 1_000_000
 MAX_RATIO: Final = 1_050_000  # ppm; DCGM's sampled ratios exceed 1 a little, percents exceed it by far
 MAX_CLOCK: Final = 4_000  # MHz
 MAX_COUNTER: Final = 10**15  # mJ: 4 kW for 8,000 years; no sum of counters overflows
+MAX_MEGACYCLES: Final = 10**15  # 4 GHz on 200 SMs for 39 years
+MAX_XID: Final = 10_000
 MAX_BYTES: Final = 10**12  # a second, of one direction of one link
 
 _BLANKS: Final = frozenset(base + k for base in (0x7FFFFFF0, 0x7FFFFFFFFFFFFFF0, 140737488355328) for k in range(4))
@@ -50,9 +61,13 @@ class Field(Enum):
     NVLINK_RX = "nvlink_rx"
     PCIE_TX = "pcie_tx"
     PCIE_RX = "pcie_rx"
+    ELAPSED = "elapsed"  # 10^6 cycles of the SMs since the driver was loaded
+    MMA = "mma"  # 10^6 of these in which tensor pipes were active
+    XID = "xid"  # the last XID error
 
 
-BOARD: Final = frozenset({Field.ENERGY, Field.POWER, Field.CLOCK})
+BOARD: Final = frozenset({Field.ENERGY, Field.POWER, Field.CLOCK, Field.XID})
+COUNTERS: Final = frozenset({Field.ENERGY, Field.ELAPSED, Field.MMA})
 RATIOS: Final = frozenset({Field.TENSOR, Field.SM, Field.DRAM})
 BYTES: Final = (Field.NVLINK_TX, Field.NVLINK_RX, Field.PCIE_TX, Field.PCIE_RX)
 
@@ -84,17 +99,29 @@ NAMES: Final[Mapping[str, tuple[Field, Decimal]]] = {
     "DCGM_FI_PROF_PCIE_RX_BYTES": (Field.PCIE_RX, _ONE),  # 1010
     "dcgm_fi_prof_pcie_tx_bytes": (Field.PCIE_TX, _ONE),
     "dcgm_fi_prof_pcie_rx_bytes": (Field.PCIE_RX, _ONE),
+    "DCGM_FI_PROF_SM_CYCLES_ELAPSED_TOTAL": (Field.ELAPSED, Decimal("1e-6")),  # 1084
+    "DCGM_FI_PROF_MMA_CYCLES_ACTIVE_TOTAL": (Field.MMA, Decimal("1e-6")),  # 1086
+    "DCGM_FI_DEV_XID_ERRORS": (Field.XID, _ONE),  # 230
+    "DCGM_FI_DEV_XID_ERROR": (Field.XID, _ONE),  # 230 since 4.6
+    "dcgm_xid_errors": (Field.XID, _ONE),
 }
 
-_LIMITS: Final = {Field.ENERGY: MAX_COUNTER, Field.POWER: 1 << 32, Field.CLOCK: MAX_CLOCK}
+_LIMITS: Final = {
+    Field.ENERGY: MAX_COUNTER,
+    Field.POWER: 1 << 32,
+    Field.CLOCK: MAX_CLOCK,
+    Field.ELAPSED: MAX_MEGACYCLES,
+    Field.MMA: MAX_MEGACYCLES,
+    Field.XID: MAX_XID,
+}
 
 
-def convert(name: str, text: str) -> int | None:
+def convert(text: str, field: Field, factor: Decimal) -> int | None:
     """The value of a field in the unit it is kept in, None if it says "no value". Raises ValueError.
 
-    Fractions of the unit are cut off, so that a counter's differences stay within one unit of the truth.
+    `factor` leads from the text's unit to that one. Fractions of the unit are cut off, so that a counter's differences
+    stay within one unit of the truth.
     """
-    field, factor = NAMES[name]
     value = Decimal(text)
     if value.is_nan() or value.is_infinite() or value in _BLANKS or value >= _BLANK_FROM:
         return None

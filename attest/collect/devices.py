@@ -21,8 +21,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from attest.collect.dcgm import Holder, Scrape
-from attest.collect.dcgm_fields import PPM, RATIOS, Field
+from attest.collect.cycles import per_sm
+from attest.collect.dcgm import Scrape
+from attest.collect.dcgm_fields import COUNTERS, NONE, PPM, RATIOS, Field
+from attest.collect.exporters import Holder
 from attest.collect.irregular import (
     MAX_STEP_BACK,
     Irregularity,
@@ -37,7 +39,6 @@ from attest.format.vocabulary import Column
 
 MAX_SCRAPES: Final = 4_000_000  # devices x expositions of one import
 STALE_AFTER: Final = 60_000  # ms
-NONE: Final = -1
 
 Array = npt.NDArray[np.int64]
 Ranges = tuple[tuple[int, int], ...]
@@ -209,6 +210,8 @@ class _Device:
         times = np.array(self.times, np.int64)
         columns = {field: np.array(column, np.int64) for field, column in self.columns.items()}
         columns = {field: column for field, column in columns.items() if (column != NONE).any()}
+        self._find_xids(times, columns.pop(Field.XID, None), found)
+        columns = self._count_cycles(times, columns, found)
         if Field.ENERGY not in columns:
             numbers = {"scrapes": len(times)}
             found.append(Irregularity(Kind.PRESENCE, self.places[0], self.uid, int(times[0]), numbers))
@@ -220,6 +223,28 @@ class _Device:
         steps, held = tuple(self.steps), tuple(self.held)
         return Device(self.uid, self.serial, self.model, times, steps, stale, columns, self.minor, held)
 
+    def _find_xids(self, times: Array, xid: Array | None, found: list[Irregularity]) -> None:
+        """Each XID when it first stands there: the exporter repeats the last one for ever."""
+        if xid is None:
+            return
+        new = (xid > 0) & (xid != np.concatenate(([0], xid[:-1])))
+        for index in np.flatnonzero(new).tolist():
+            numbers = {"xid": int(xid[index])}
+            found.append(Irregularity(Kind.XID, self.places[index], self.uid, int(times[index]), numbers))
+
+    def _count_cycles(self, times: Array, columns: dict[Field, Array], found: list[Irregularity]) -> dict[Field, Array]:
+        """Columns with MMA as tensor-active cycles, mean over the SMs, and without ELAPSED, which tells the unit."""
+        given = len(columns)
+        elapsed, active = columns.pop(Field.ELAPSED, None), columns.pop(Field.MMA, None)
+        if elapsed is not None and active is not None:
+            counted = per_sm(times, elapsed, active, self.model)
+            if counted is not None:
+                return {**columns, Field.MMA: counted}
+        if len(columns) < given and len(times) > 1:
+            numbers = {"scrapes": len(times)}
+            found.append(Irregularity(Kind.UNITS, self.places[0], self.uid, int(times[0]), numbers))
+        return columns
+
 
 def _stale(times: Array, columns: dict[Field, Array]) -> Ranges:
     """Where the counter stood still, or everything else did, for longer than DCGM's collection explains."""
@@ -227,7 +252,7 @@ def _stale(times: Array, columns: dict[Field, Array]) -> Ranges:
     if Field.ENERGY in columns:
         energy = columns[Field.ENERGY]
         still |= (energy[1:] == energy[:-1]) & (energy[1:] != NONE)
-    gauges = [column for field, column in columns.items() if field is not Field.ENERGY]
+    gauges = [column for field, column in columns.items() if field not in COUNTERS]
     ratios = [columns[field] for field in RATIOS if field in columns]
     if len(gauges) > 1 and ratios:
         same = np.logical_and.reduce([column[1:] == column[:-1] for column in gauges])

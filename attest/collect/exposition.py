@@ -46,11 +46,20 @@ def parse_sample(line: str) -> Sample | None:
     if match is None:
         raise ValueError("not a sample: name{labels} value [timestamp]")
     name, labels, value, stamp = match.groups()
-    if _VALUE.fullmatch(value) is None:
+    if not is_value(value):
         raise ValueError(f"{value[:40]!r} is no value")
     if stamp is not None and re.fullmatch(r"\d{1,16}", stamp, re.ASCII) is None:
         raise ValueError(f"{stamp[:40]!r} is no timestamp in milliseconds")
     return Sample(name, _labels(labels or ""), value, None if stamp is None else int(stamp))
+
+
+def is_value(text: str) -> bool:
+    """Whether it is a number as Prometheus writes them.
+
+    >>> is_value("1.98e+03"), is_value("NaN"), is_value("0x10")
+    (True, True, False)
+    """
+    return _VALUE.fullmatch(text) is not None
 
 
 def _labels(text: str) -> dict[str, str]:

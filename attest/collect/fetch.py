@@ -39,6 +39,7 @@ MAX_QUOTED: Final = 200  # characters of an endpoint's words in an error
 TEXT: Final = frozenset({"text/plain"})
 JSON: Final = frozenset({"application/json"})
 OK: Final = frozenset({200})
+EXTRA: Final = "install the extra: pip install 'compute-attest[collect]'"
 
 
 class Reply(NamedTuple):
@@ -133,9 +134,6 @@ class Fetcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-EXTRA: Final = "install the extra: pip install 'compute-attest[collect]'"
 
 
 def endpoint_of(url: str) -> str:

@@ -25,8 +25,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from attest.collect.dcgm_fields import BYTES, Field
-from attest.collect.devices import NONE, Device, Host, Ranges
+from attest.collect.dcgm_fields import BYTES, NONE, Field
+from attest.collect.devices import Device, Host, Ranges
 from attest.format.block import MAX_PER_SECOND
 from attest.format.vocabulary import Column, State
 
@@ -52,7 +52,7 @@ class Last(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One device: a state and an energy (mJ) an interval, a counter a boundary, gauges by column (NONE: none)."""
+    """One device: a state and an energy (mJ) an interval, a counter a boundary, other columns (NONE: none)."""
 
     states: Array
     energy: Array
@@ -113,7 +113,19 @@ def align(device: Device, grid: Grid, last: Last | None, *, presence: bool = Fal
     _mark(states, device.stale, grid, State.STALE)
     _mark(states, device.steps, grid, State.STEP)
     energy[states != State.SAMPLED] = 0
-    return Row(states, energy, _held(counter, last), _gauges(device, grid))
+    gauges = _gauges(device, grid) | {Column.CYCLES: _counted(device, grid, at, places)}
+    return Row(states, energy, _held(counter, last), gauges)
+
+
+def _counted(device: Device, grid: Grid, at: Array, places: Array) -> Array:
+    """Tensor-active cycles of each interval, from the counter at its two readings; NONE where one is missing, or where
+    the counter began again."""
+    cycles = np.full(grid.intervals, NONE, np.int64)
+    read = device.column(Field.MMA)[places]
+    rise = np.where((read[1:] == NONE) | (read[:-1] == NONE), NONE, np.diff(read))
+    good = (np.diff(at) == 1) & (rise >= 0) & (rise <= MAX_PER_SECOND[Column.CYCLES] * grid.interval)
+    cycles[at[:-1][good]] = rise[good]
+    return cycles
 
 
 def _mark(states: Array, ranges: Ranges, grid: Grid, state: State) -> None:

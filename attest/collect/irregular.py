@@ -40,6 +40,10 @@ class Kind(StrEnum):
     STALE = "stale"  # values that stood still
     MISSING = "missing"  # a declared device that no reading mentions
     PRESENCE = "presence-only"  # a device without an energy counter
+    UNITS = "unknown-units"  # cycle counters of which nothing tells what they count
+    XID = "xid"  # an error that the driver reported of a device
+    PARTIAL = "partial"  # a reply that says itself that it may lack something
+    COARSE = "coarse"  # a meter whose readings come in large steps
     NOT_STARTED = "not-started"  # a job that never ran, or not yet
     RUNNING = "still-running"  # a run that had not ended when it was recorded
     GPUS = "gpus-unknown"  # a run of which no record says whether it had accelerators

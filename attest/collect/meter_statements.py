@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from attest.collect.irregular import Irregularity, Kind, refuse
-from attest.collect.power import Series
+from attest.collect.readings import Series
 from attest.collect.statements import DAY, MAX_ROOM, MAX_VALUES, Chain, Draft, Salt, windows
 from attest.format.block import commit, format_meter
 from attest.format.bodies import MAX_INTERVAL, Channel, MeterBody
@@ -32,7 +32,7 @@ Array = npt.NDArray[Any]
 
 
 class MeterOptions(NamedTuple):
-    """`opening` has, by feed, the power (mW) of the reading at the chain's `until`, which the next draft repeats."""
+    """`opening` has, by feed, the value of the reading at the chain's `until`, which the next draft repeats."""
 
     quantity: Quantity = Quantity.MEAN_POWER
     clock_offset: int = 0
@@ -111,12 +111,12 @@ class _Channel:
         irregularities: Iterable[Irregularity],
         found: list[Irregularity],
     ) -> None:
-        times, powers = series.time_ms + offset, series.power_mw
+        times, powers = series.time_ms + offset, series.values
         first = int(np.searchsorted(times, start * 1000))
         if opening is not None:
             same = int(np.searchsorted(times, start * 1000, "right"))
             times = np.concatenate(([start * 1000], times[same:]))
-            powers = np.concatenate((np.array([opening], np.uint32), powers[same:]))
+            powers = np.concatenate((np.array([opening], powers.dtype), powers[same:]))
         else:
             times, powers = times[first:], powers[first:]
         if first:

@@ -1,6 +1,6 @@
 """Power logs: text lines to one series of readings a node, with every irregularity of the record.
 
-Two shapes are read, told apart by the first line. A CSV with a header, its columns found by `attest.collect.columns`:
+Three shapes are read, told apart by the first line. A CSV with a header, its columns found by `attest.collect.columns`:
 
     time_ms,node,watts
     1715874513514,node_33,5283
@@ -10,47 +10,36 @@ without a zone, `Mark` holding the session's name; only the total before the fir
 
     Time,02-24-2023 22:40:26.303,Watts,683.800000,Volts,206.373333,Amps,1.167333,PF,0.946347,Mark,2023-...
 
-A series has rising stamps in the node's own clock. A stamp again with the same value is dropped, with another value
-the larger stays; when the clock steps back, the readings up to the time already reached are set aside. Nothing
-is filled in, averaged or moved. A power that is negative, not a number or larger than any feed carries
-ends the import with its line number: such a log is not evidence, and to drop the line would be to smooth it.
+and the log of one node of an MLPerf training run, whose other lines say nothing of power:
+
+    :::MLLOG {"time_ms": 1715960308411, "event_type": "POINT_IN_TIME", "key": "power_reading", "value": 4316, ...}
+
+What becomes of the readings says `attest.collect.readings`. A power that is negative, not a number or larger than any
+feed carries ends the import with its line number: such a log is not evidence, and to drop the line would be to smooth
+it.
 
     >>> log = read_power([("p.csv", [b"watts,host,time", b"683.8,a,1677278426", b"700,a,1677278427"])], Options())
-    >>> log.nodes["a"].power_mw.tolist(), log.irregularities
+    >>> log.nodes["a"].values.tolist(), log.irregularities
     ([683800, 700000], [])
 """
 
+import json
 import re
-from array import array
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import Final, NamedTuple
 
 from attest.collect.columns import Layout, Wanted, split
-from attest.collect.irregular import (
-    MAX_STEP_BACK,
-    Irregularity,
-    Kind,
-    find_gaps,
-    median_step,
-    refuse,
-    require_bounded,
-)
+from attest.collect.irregular import Irregularity, refuse, require_bounded
+from attest.collect.readings import MAX_NODES, Gatherer, Mark, MeterLog
 from attest.collect.stamps import ZoneNeeded, parse_power, parse_time
 from attest.format.fields import MAX_TEXT
 
-MAX_NODES: Final = 1_024
-MAX_READINGS: Final = 1 << 26  # of one import: two years of one node at one a second
 _LINE_BITS: Final = 40
 
 _YOKOGAWA: Final = "Time,"
+_MLLOG: Final = ":::MLLOG "
 _YOKOGAWA_TIME: Final = re.compile(r"(\d\d)-(\d\d)-(\d{4}) (\d\d:\d\d:\d\d(?:\.\d{1,9})?)", re.ASCII)
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,32 +51,6 @@ class Options:
     utc_offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """A node's readings in its own clock, rising: Unix ms (int64), mW (uint32) and the median step in ms."""
-
-    time_ms: Array
-    power_mw: Array
-    step_ms: int | None
-
-
-class Mark(NamedTuple):
-    """What an analyser was told it measures, with the stamps of its first and last reading."""
-
-    text: str
-    first_ms: int
-    last_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class PowerLog:
-    """What one import found: nodes in the order of their first reading."""
-
-    nodes: dict[str, Series]
-    marks: tuple[Mark, ...]
-    irregularities: list[Irregularity]
-
-
 class _Reading(NamedTuple):
     node: str
     time_ms: int
@@ -95,13 +58,13 @@ class _Reading(NamedTuple):
     mark: str | None
 
 
-def read_power(files: Iterable[tuple[str, Iterable[bytes]]], options: Options) -> PowerLog:
+def read_power(files: Iterable[tuple[str, Iterable[bytes]]], options: Options) -> MeterLog:
     """Read the files in the order given, which is the order they were recorded in; each is (name, lines).
 
     Raises ImportDataError with file and line: `import/line`, `import/column`, `import/time`, `import/zone`,
     `import/value`, `import/order`, `import/bounds`, and `import/empty` when there is no reading at all.
     """
-    nodes: dict[str, _Node] = {}
+    nodes: dict[str, Gatherer] = {}
     marks: dict[str, Mark] = {}
     names: list[str] = []
     found: list[Irregularity] = []
@@ -115,14 +78,14 @@ def read_power(files: Iterable[tuple[str, Iterable[bytes]]], options: Options) -
         node.finish(place, found)
     require_bounded(found)
     found.sort(key=lambda i: (i.who, i.time_ms, i.kind))
-    return PowerLog({name: node.series() for name, node in nodes.items()}, tuple(marks.values()), found)
+    return MeterLog({name: node.series() for name, node in nodes.items()}, tuple(marks.values()), found)
 
 
 def _read_file(
     name: str,
     lines: Iterable[bytes],
     options: Options,
-    nodes: "dict[str, _Node]",
+    nodes: dict[str, Gatherer],
     marks: dict[str, Mark],
     file: int,
     found: list[Irregularity],
@@ -136,6 +99,8 @@ def _read_file(
         if parse is None:
             if text.startswith(_YOKOGAWA) and "Watts," in text:
                 parse = _yokogawa(options)
+            elif text.startswith(_MLLOG):
+                parse = _mllog(options)
             else:
                 parse = _csv(Layout.of(text, options.columns, place), options, place)
                 continue
@@ -146,7 +111,7 @@ def _read_file(
         if node is None:
             if len(nodes) == MAX_NODES:
                 refuse("import/bounds", place, f"more than {MAX_NODES} nodes")
-            node = nodes[reading.node] = _Node(reading.node)
+            node = nodes[reading.node] = Gatherer(reading.node)
         node.add(reading.time_ms, reading.power_mw, file << _LINE_BITS | number, place, found)
         if reading.mark is not None:
             first = marks.get(reading.mark, Mark(reading.mark, reading.time_ms, reading.time_ms))
@@ -202,6 +167,24 @@ def _yokogawa(options: Options) -> Callable[[str, str], _Reading | None]:
     return parse
 
 
+def _mllog(options: Options) -> Callable[[str, str], _Reading | None]:
+    def parse(text: str, place: str) -> _Reading | None:
+        if options.node is None:
+            refuse("import/column", place, "an MLPerf log names no node", "say whom it measures with --node")
+        try:
+            event = json.loads(text.removeprefix(_MLLOG), parse_float=str)
+            if event["key"] != "power_reading":
+                return None
+            time, value = str(event["time_ms"]), str(event["value"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            refuse("import/line", place, f"not an event of MLPerf's log: {type(error).__name__} {error}")
+        return _Reading(
+            _name(options.node, place), _time(time, options.utc_offset, place), _power(value, 1000, place), None
+        )
+
+    return parse
+
+
 def _text(line: bytes, place: str) -> str:
     try:
         return line.decode("utf-8-sig" if place.endswith(":1") else "utf-8").rstrip("\r\n")
@@ -229,68 +212,6 @@ def _power(text: str, milliwatts: int, place: str) -> int:
         return parse_power(text, milliwatts)
     except ValueError as error:
         refuse("import/value", place, str(error))
-
-
-class _Node:
-    """A series while it is being read."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.times, self.powers, self.places = array("q"), array("I"), array("q")
-        self.newest = 0  # the stamp read last, also of readings set aside
-        self.aside: dict[str, int] | None = None  # numbers of the step back that is being caught up
-
-    def add(self, time_ms: int, power: int, place: int, where: str, found: list[Irregularity]) -> None:
-        reached = self.times[-1] if self.times else 0
-        if time_ms < self.newest:
-            self._step_back(time_ms, where, found)
-        self.newest = time_ms
-        if time_ms > reached:
-            if len(self.times) == MAX_READINGS:
-                refuse("import/bounds", where, f"more than {MAX_READINGS} readings of {self.name}")
-            self.times.append(time_ms)
-            self.powers.append(power)
-            self.places.append(place)
-            self.aside = None
-        elif self.aside is not None:
-            self.aside["set_aside"] += 1
-            self.aside["same"] += self._known(time_ms, power)
-        elif power == self.powers[-1]:
-            found.append(Irregularity(Kind.DUPLICATE, where, self.name, time_ms, {"power_mw": power}))
-        else:
-            kept, dropped = max(power, self.powers[-1]), min(power, self.powers[-1])
-            self.powers[-1] = kept
-            numbers = {"kept_mw": kept, "dropped_mw": dropped}
-            found.append(Irregularity(Kind.CONFLICT, where, self.name, time_ms, numbers))
-
-    def _step_back(self, time_ms: int, where: str, found: list[Irregularity]) -> None:
-        step = self.newest - time_ms
-        if step > MAX_STEP_BACK:
-            refuse(
-                "import/order",
-                where,
-                f"the time of {self.name} goes back {step // 1000} s",
-                "give the files in the order they were recorded in",
-            )
-        self.aside = {"step_ms": step, "set_aside": 0, "same": 0}
-        found.append(Irregularity(Kind.BACKWARDS, where, self.name, time_ms, self.aside))
-
-    def _known(self, time_ms: int, power: int) -> bool:
-        index = bisect_left(self.times, time_ms)
-        return index < len(self.times) and self.times[index] == time_ms and self.powers[index] == power
-
-    def finish(self, place: Callable[[int], str], found: list[Irregularity]) -> None:
-        """Find the gaps, which need the median step of the whole series."""
-        times = np.frombuffer(self.times, np.int64)
-        median = median_step(times) or 0
-        for index in find_gaps(times).tolist():
-            numbers = {"gap_ms": int(times[index + 1] - times[index]), "median_step_ms": median}
-            where, time_ms = place(self.places[index + 1]), self.times[index]
-            found.append(Irregularity(Kind.GAP, where, self.name, time_ms, numbers))
-
-    def series(self) -> Series:
-        times = np.frombuffer(self.times, np.int64)
-        return Series(times, np.frombuffer(self.powers, np.uint32), median_step(times))
 
 
 def _placer(names: list[str]) -> Callable[[int], str]:

@@ -23,7 +23,6 @@ there, earlier runs of a requeued job that sacct hides and everything else that 
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -176,12 +175,3 @@ def _hidden(jobs: Sequence[Job]) -> list[Irregularity]:
             numbers = {"restarts": last.restarts, "records": len(by_submit)}
             found.append(Irregularity(Kind.AGAIN, last.where, name, last.submit * 1000, numbers))
     return found
-
-
-def count_states(jobs: Iterable[Job]) -> dict[str, int]:
-    """How many jobs there are of each state.
-
-    >>> count_states([])
-    {}
-    """
-    return dict(sorted(Counter(job.state for job in jobs).items()))

@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from attest.collect.dcgm_fields import Field
-from attest.collect.devices import NONE, Device, Host
+from attest.collect.dcgm_fields import NONE, Field
+from attest.collect.devices import Device, Host
 from attest.collect.grid import Grid, Last, Row, align, boundaries, phase_of
 from attest.collect.irregular import Irregularity, Kind, refuse
 from attest.collect.occupancy import NOBODY, occupy
@@ -35,9 +35,8 @@ from attest.format.vocabulary import Column, State
 
 MAX_GRID: Final = 1 << 26  # device-intervals of one import
 
+_OTHERS: Final = (Column.CYCLES, Column.DERIVED_CYCLES, Column.FABRIC, Column.SM, Column.DRAM, Column.CLOCK)
 _RUN_SIZE: Final = 64  # bytes of a row of the run table, at most
-
-_GAUGES: Final = (Column.DERIVED_CYCLES, Column.FABRIC, Column.SM, Column.DRAM, Column.CLOCK)
 
 Array = npt.NDArray[np.int64]
 
@@ -239,8 +238,10 @@ def _draft(
     if sampled.any():
         if not presence:
             columns[Column.ENERGY] = np.concatenate([row.energy[low:high] for row in rows])
-        for column in _GAUGES:
+        for column in _OTHERS:
             values = np.concatenate([row.gauges.get(column, np.full(grid.intervals, NONE))[low:high] for row in rows])
+            if column is Column.DERIVED_CYCLES and Column.CYCLES in columns:
+                continue  # counted is better
             if (values[sampled] != NONE).all():
                 columns[column] = np.where(sampled, values, 0)
     runs = np.concatenate([each.runs[low:high] for each in told])

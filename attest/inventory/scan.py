@@ -90,11 +90,14 @@ def _seen(site: Site, beside: Sequence[Site], source: str, one: Seen, device: De
 
 def _differs(site: Site, beside: Sequence[Site], source: str, one: Seen, device: Device | None) -> Iterator[Item]:
     """What is wrong about a device that is there, the gravest first."""
-    known = device or next(filter(None, map(site.find, one.names)), None)
+    here = list(filter(None, map(site.find, one.names)))
+    known = device or next(iter(here), None)
     elsewhere = [(other, there) for other in beside for there in filter(None, map(other.find, one.names))]
-    for where, there in [*([(site, known)] if known else []), *elsewhere]:
+    for where, there in [*((site, there) for there in here), *elsewhere]:
         if len({*one.names, *there.named.names}) > MAX_NAMES:
             yield _item(one, "scan/identity", f"{where.path.name} knows it as {'='.join(there.named.names)}")
+    if len({there.named.uid for there in here}) > 1:
+        yield _item(one, "scan/identity", "its names are those of two devices")
     for other, there in elsewhere:
         if there.place is not Place.RETIRED:
             yield _item(one, "scan/elsewhere", f"{there.where} in {other.path.name}")

@@ -24,7 +24,7 @@ from attest.format.statement import Anchor, Statement, kind_of, parse_statement
 from attest.format.vocabulary import Kind, Role
 from attest.keyring import Keyring
 from attest.log.merkle import leaf_hash
-from attest.sign.files import load_key
+from attest.sign.named import open_key
 from attest.sign.signer import Signer
 from attest.sign.statements import header_for, sign_statement
 from attest.store.writer import LogWriter
@@ -55,14 +55,12 @@ def passphrase_of(path: str | None) -> bytes | None:
     return text.split(b"\n", 1)[0].rstrip(b"\r")
 
 
-def signer_of(path: str, passphrase_file: str | None = None) -> Signer:
-    """The private key in a file; the passphrase is for keys that have one. Raises MissingError or KeyFileError."""
-    try:
-        return load_key(path)
-    except KeyFileError as error:
-        if error.code != "key/passphrase" or passphrase_file is None:
-            raise
-    return load_key(path, passphrase_of(passphrase_file))
+def signer_of(name: str, passphrase_file: str | None = None) -> Signer:
+    """The private key that a file or URI names; the passphrase is for files that have one.
+
+    Raises MissingError or KeyFileError.
+    """
+    return open_key(name, lambda: passphrase_of(passphrase_file))
 
 
 def genesis_leaf(log: LogWriter) -> bytes:

@@ -5,7 +5,7 @@ after its end. It begins where the chain's last statement ended, so that nothing
 nobody sampled in it is stated as missing. The order is what makes it safe to die anywhere:
 
     1  the causes of what is missing    a line each, kept beside the log; of two with one seq the later counts
-    2  statements                       signed and appended, each window as one
+    2  statements                       each proposed, signed and appended through the outbox: every place once
     3  the spool                        drops what is older than the end of the chain
 
 Dying before 2 leaves the spool as it was, and the same window is closed again. Dying after it leaves samples of a time
@@ -13,8 +13,10 @@ that the chain has spoken for, which are too late for any statement and are drop
 """
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import chain, dropwhile, takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -34,25 +36,30 @@ from attest.inventory.ledger import FOREVER
 from attest.inventory.site import planned_off
 from attest.record.causes import Cause, Causes
 from attest.record.frames import believed, disbelieved, scrapes
+from attest.record.run_names import RunNames
 from attest.record.spool import Frame, Spool
 from attest.record.target import Target, salt
 from attest.sign.signer import Signer
 from attest.store import disk
+from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 
 NOT_YET: Final = frozenset({"import/nothing-new", "import/short"})  # there is no whole interval to speak of
 
 Sign = Callable[[str], bytes]
 
+_log = logging.getLogger("attest.record")
+
 
 class Window(NamedTuple):
-    """How long intervals and windows are, in s, how long a time may be stated as missing by itself, and the host's name
-    in what collectors say, None for the only one."""
+    """How long intervals and windows are, in s, how long a time may be stated as missing by itself, the host's name in
+    what collectors say, None for the only one, and how runs are named, if they are."""
 
     interval: int
     window: int
     longest: int
     host: str | None = None
+    runs: RunNames | None = None
 
     def due(self, now_ms: int) -> int:
         """The end of the last window that can be closed, Unix s."""
@@ -65,6 +72,13 @@ class Window(NamedTuple):
     def after(self, start: int) -> int:
         """The end of the windows that are closed at once, of a day, from a time on."""
         return (start // self.window + max(DAY // self.window, 1)) * self.window
+
+
+class State(NamedTuple):
+    """What is kept beside the spool: the outbox, through which everything is signed, and the file of causes."""
+
+    box: Outbox
+    causes: Path
 
 
 class Closed(NamedTuple):
@@ -80,9 +94,11 @@ class Closed(NamedTuple):
 
 
 def close_windows(
-    log: LogWriter, signer: Signer, spool: Spool, waiting: Sequence[Frame], window: Window, now_ms: int, causes: Path
+    log: LogWriter, signer: Signer, spool: Spool, waiting: Sequence[Frame], window: Window, now_ms: int, state: State
 ) -> Closed:
     """Sign and append every window that is due, of a day at most. Raises LogError, KeyFileError, ImportDataError."""
+    if Target(log, signer, Role.HOST, None, None).settle(state.box):
+        _log.warning("statement of a recorder that died was signed and appended")
     target = Target(log, signer, Role.HOST, None, None)
     until = target.chain.until
     rosters, gone = _declared(target.host_rosters())
@@ -110,15 +126,17 @@ def close_windows(
     host = _host(gather_series(reading.of(scrapes(why.watch(frames()))), found), window.host)
     options = UsageOptions(window.interval, window.window, target.last_counters(), end, planned_off(log))
     try:
-        drafts = list(usage_drafts(host, rosters, target.chain, options, salt, found))
+        with nullcontext() if window.runs is None else window.runs.of(host, found) as naming:
+            options = options._replace(naming=naming)
+            drafts = list(usage_drafts(host, rosters, target.chain, options, salt, found))
     except (ImportDataError, LogError) as error:
         if error.code in NOT_YET:
             return Closed(0, until, undeclared=tuple(sorted(reading.undeclared)))
         raise
     uids = {roster.digest: roster.uids for roster in rosters}
     held = [list(why.of(draft, uids[_body(draft).roster])) for draft in drafts]
-    _keep(causes, _lines(held, target.chain.seq))
-    log.extend(target.sign(drafts, []))
+    _keep(state.causes, _lines(held, target.chain.seq))
+    target.append_once(drafts, state.box)
     spool.drop(window.kept_from(end))
     undeclared = tuple(sorted(reading.undeclared))
     return Closed(len(drafts), end, end < due, _seconds(held), undeclared, tuple(found))

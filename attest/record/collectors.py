@@ -1,20 +1,55 @@
 """The collectors that a configuration names, made when they are needed: each kind may need packages of its own."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from socket import gethostname
+from typing import TYPE_CHECKING, Final
 
 from attest.collect.collector import Collector
 from attest.errors import MissingError
 from attest.record.config import CollectorConfig
 
-
-def _dcgm(config: CollectorConfig, seconds: float) -> Collector:
-    from attest.collect.live_dcgm import DcgmExporter
-
-    return DcgmExporter(config.name, _url(config), seconds, config.ca)
+if TYPE_CHECKING:
+    from attest.collect.fetch import Fetcher
 
 
-KINDS: Final[Mapping[str, Callable[[CollectorConfig, float], Collector]]] = {"dcgm": _dcgm}
+def _exporter(config: CollectorConfig, seconds: float) -> Collector:
+    from attest.collect.scraping import Exporter
+
+    return Exporter(config.name, _url(config), _fetcher(config, seconds))
+
+
+def _prometheus(config: CollectorConfig, seconds: float) -> Collector:
+    from attest.collect.prometheus import Prometheus
+
+    return Prometheus(config.name, _url(config), _fetcher(config, seconds))
+
+
+def _redfish(config: CollectorConfig, seconds: float) -> Collector:
+    from attest.collect.redfish_live import Redfish
+
+    return Redfish(config.name, _url(config), _fetcher(config, seconds))
+
+
+def _nvml(config: CollectorConfig, _: float) -> Collector:
+    from attest.collect.nvml import Nvml
+
+    return Nvml(config.name, gethostname())
+
+
+def _fetcher(config: CollectorConfig, seconds: float) -> "Fetcher":
+    from attest.collect.fetch import Fetcher
+
+    return Fetcher(seconds=seconds, ca=config.ca)
+
+
+KINDS: Final[Mapping[str, Callable[[CollectorConfig, float], Collector]]] = {
+    "dcgm": _exporter,
+    "amd": _exporter,
+    "tpu": _exporter,
+    "prometheus": _prometheus,
+    "nvml": _nvml,
+    "redfish": _redfish,
+}
 
 
 def open_collector(config: CollectorConfig, seconds: float) -> Collector:

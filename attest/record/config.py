@@ -19,8 +19,12 @@ from typing import Final, NamedTuple
 
 from attest.agreement.reading import quantity
 from attest.agreement.units import DURATION
+from attest.collect.stamps import parse_offset
+from attest.errors import AgreementError
 from attest.format.bodies import MAX_INTERVAL
 from attest.format.toml_table import Table, parse_toml
+from attest.record.run_names import RunNames
+from attest.sign.named import is_uri
 
 DEFAULT_INTERVAL: Final = 60
 DEFAULT_WINDOW: Final = 21_600
@@ -33,6 +37,7 @@ MAX_SPOOL: Final = 1 << 20  # MiB
 MAX_WINDOW: Final = 86_400
 MAX_COLLECTORS: Final = 64
 MAX_KEYS: Final = 8
+MAX_FILES: Final = 64  # of workloads
 MIB: Final = 1 << 20
 
 
@@ -62,18 +67,14 @@ class Config(NamedTuple):
     metrics: int | None
     host: str | None
     collect: tuple[CollectorConfig, ...]
-
-    @property
-    def causes(self) -> Path:
-        """Where it is kept why intervals are missing."""
-        return self.spool / "causes.jsonl"
+    workloads: RunNames | None
 
 
 def parse_config(text: str | bytes, folder: Path) -> Config:
     """What a text says. Raises AgreementError with line and key."""
     root = parse_toml(text).only(
         "log", "keys", "log_keys", "passphrase_file", "spool", "spool_mib", "interval", "window", "longest_gap", "seal",
-        "timeout", "metrics", "host", "collect",
+        "timeout", "metrics", "host", "collect", "workloads",
     )  # fmt: skip
     interval = _seconds(root, "interval", DEFAULT_INTERVAL, MAX_INTERVAL)
     window = _seconds(root, "window", DEFAULT_WINDOW, MAX_WINDOW)
@@ -99,7 +100,27 @@ def parse_config(text: str | bytes, folder: Path) -> Config:
         metrics=root.integer("metrics", 1, 65_535) if "metrics" in root else None,
         host=root.text("host") if "host" in root else None,
         collect=collect,
+        workloads=_workloads(root.table("workloads"), folder) if "workloads" in root else None,
     )
+
+
+def _workloads(table: Table, folder: Path) -> RunNames:
+    table.only("files", "labels", "salts", "cluster", "utc_offset")
+    files = tuple(str(folder / text.value) for text in table.texts("files", MAX_FILES)) if "files" in table else ()
+    return RunNames(
+        files,
+        _path(table, "labels", folder),
+        str(folder / table.text("salts")),
+        table.text("cluster") if "cluster" in table else None,
+        table.parsed("utc_offset", _zone) if "utc_offset" in table else None,
+    )
+
+
+def _zone(text: str) -> int:
+    try:
+        return parse_offset(text)
+    except ValueError as error:
+        raise AgreementError("toml/type", str(error)) from error
 
 
 def _collector(table: Table, folder: Path) -> CollectorConfig:
@@ -118,6 +139,6 @@ def _path(table: Table, key: str, folder: Path) -> str | None:
 
 
 def _names(table: Table, key: str, folder: Path) -> tuple[str, ...]:
-    """Files of keys; what has a scheme is no file."""
+    """Keys, of which files are found from the folder of the configuration."""
     texts = [text.value for text in table.texts(key, MAX_KEYS)]
-    return tuple(text if ":" in text.partition("/")[0] else str(folder / text) for text in texts)
+    return tuple(text if is_uri(text) else str(folder / text) for text in texts)

@@ -1,7 +1,7 @@
 """What the spool's frames say: samples of collectors, and notes of what befell the recorder.
 
     {"time_ms": 1794182400000, "collector": "dcgm", "scrapes": [["n1", "GPU-5b4e", "", "NVIDIA H100 SXM5 80GB",
-     {"energy": 5551899580, "clock": 1980}]], "readings": [], "refused": []}
+     1794182400000, {"energy": 5551899580, "clock": 1980}, 0, []]], "readings": [], "refused": []}
     {"time_ms": 1794182460000, "collector": "dcgm", "scrapes": [], "readings": [],
      "refused": [["", "collect/timeout", "no end in 5 s"]]}
     {"time_ms": 1794182520000, "note": "clock-step", "numbers": {"ms": -3600000}}
@@ -19,6 +19,7 @@ from typing import Final
 from attest.collect.collector import Sample
 from attest.collect.dcgm import Scrape
 from attest.collect.dcgm_fields import Field
+from attest.collect.exporters import Holder
 from attest.record.spool import Frame
 
 MAX_REFUSALS: Final = 64  # of one sample that the spool keeps
@@ -39,7 +40,11 @@ def of_sample(collector: str, time_ms: int, sample: Sample) -> Frame:
         "time_ms": time_ms,
         "collector": collector,
         "scrapes": [
-            [s.host, s.uid, s.serial, s.model, s.time_ms, {field.value: value for field, value in s.values.items()}]
+            [
+                *(s.host, s.uid, s.serial, s.model, s.time_ms),
+                {field.value: value for field, value in s.values.items()},
+                *(s.minor, s.holders),
+            ]
             for s in sample.scrapes
         ],
         "readings": [[r.node, r.time_ms, int(r.quantity), r.value] for r in sample.readings],
@@ -91,6 +96,7 @@ def scrapes(frames: Iterable[Frame]) -> Iterator[Scrape]:
     """The scrapes of all samples, each asking an exposition of its own."""
     for number, frame in enumerate(frames):
         where = frame.get("collector", "")
-        for host, uid, serial, model, time_ms, values in frame.get("scrapes", ()):
+        for host, uid, serial, model, time_ms, values, minor, holders in frame.get("scrapes", ()):
             fields = {Field(name): value for name, value in values.items()}
-            yield Scrape(number, time_ms, where, host, uid, serial, model, fields)
+            held = tuple(Holder(*holder) for holder in holders)
+            yield Scrape(number, time_ms, where, host, uid, serial, model, fields, minor, held)

@@ -11,27 +11,30 @@ from pathlib import Path
 
 from attest.errors import KeyFileError, MissingError
 from attest.record.chain import key_record, keyring
-from attest.record.closing import Closed, Sign, Window, close_windows, seal
+from attest.record.closing import Closed, Sign, State, Window, close_windows, seal
 from attest.record.spool import Frame, Spool
 from attest.sign.signer import Signer
+from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 
 Opened = Callable[[], Signer]
 
 
 class LocalLog:
-    """`keys` open the source's key and those that follow it; `sign` makes a checkpoint, None where others seal."""
+    """`keys` open the source's key and those that follow it; `sign` makes a checkpoint, None where others seal. In the
+    folder `state` are the outbox and why intervals are missing."""
 
     def __init__(
-        self, path: Path, keys: Sequence[Opened], spool: Spool, window: Window, causes: Path, sign: Sign | None
+        self, path: Path, keys: Sequence[Opened], spool: Spool, window: Window, state: Path, sign: Sign | None
     ) -> None:
         self._path, self._keys, self._spool = path, keys, spool
-        self._window, self._causes, self._sign = window, causes, sign
+        self._window, self._state, self._sign = window, state, sign
 
     def close(self, now_ms: int, waiting: Sequence[Frame]) -> Closed:
         """Sign what is due. Raises AttestError."""
-        with LogWriter.open(self._path) as log:
-            return close_windows(log, self._signer(log), self._spool, waiting, self._window, now_ms, self._causes)
+        with LogWriter.open(self._path) as log, Outbox(self._state / "outbox") as box:
+            state = State(box, self._state / "causes.jsonl")
+            return close_windows(log, self._signer(log), self._spool, waiting, self._window, now_ms, state)
 
     def seal(self) -> int:
         """Publish what is pending, if it is this process that seals; the log's size. Raises AttestError."""

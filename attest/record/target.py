@@ -19,14 +19,16 @@ from attest.control import Source
 from attest.errors import ImportDataError, KeyFileError, LogError
 from attest.format.block import Binding, parse_meter
 from attest.format.bodies import CloseBody, MeterBody, UsageBody
+from attest.format.cose import Header
 from attest.format.roster import Roster
-from attest.format.statement import Statement, parse_statement
-from attest.format.vocabulary import Column, Kind, Role, State
+from attest.format.statement import Anchor, Statement, format_payload, parse_statement
+from attest.format.vocabulary import Column, Kind, Quantity, Role, State
 from attest.inventory.declared import Inventory, inventories, roster_of
 from attest.log.merkle import leaf_hash
 from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place
 from attest.sign.signer import Signer
-from attest.sign.statements import header_for, sign_statement
+from attest.sign.statements import header_for, sign_payload, sign_statement
+from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 
 SALT_SIZE: Final = 32
@@ -87,10 +89,10 @@ class Target:
             uid: Last(*last) for uid, last in zip(roster.uids, zip(counters, read.tolist(), strict=True), strict=True)
         }
 
-    def opening(self) -> dict[str, int]:
-        """By feed the power (mW) of the reading that closed the source's last statement at its very end."""
+    def opening(self, quantity: Quantity) -> dict[str, int]:
+        """By feed the reading that closed the source's last statement at its very end, if that was of this quantity."""
         found = self._last(MeterBody)
-        if found is None:
+        if found is None or found[2].quantity is not quantity:
             return {}
         index, statement, body = found
         block = self.log.block(index)
@@ -103,16 +105,43 @@ class Target:
 
     def sign(self, drafts: Iterable[Draft], windows: list[tuple[int, int]]) -> Iterator[tuple[bytes, bytes | None]]:
         """Entries and their blocks, as LogWriter.extend takes them; `windows` gets their windows."""
-        header = header_for(self.signer, self.source.iss, self.source.sub)
         seen, prev = anchor(self.log), self.place.prev
         for number, draft in enumerate(drafts):
-            kind = Kind.METER if isinstance(draft.body, MeterBody) else Kind.USAGE
-            seq = self.place.seq + number
-            statement = Statement(kind, self.chain.log, seq, prev, draft.start, draft.end, seen, draft.body)
-            entry = sign_statement(header, statement, self.signer)
+            statement = self._statement(draft, self.place.seq + number, prev, seen)
+            entry = sign_statement(self._header, statement, self.signer)
             prev = leaf_hash(entry)
             windows.append((draft.start, draft.end))
             yield entry, draft.block
+
+    def append_once(self, drafts: Iterable[Draft], box: Outbox) -> None:
+        """Sign the drafts, each place once whatever crashes, and append them. Raises LogError."""
+        seen, prev = anchor(self.log), self.place.prev
+        for number, draft in enumerate(drafts):
+            statement = self._statement(draft, self.place.seq + number, prev, seen)
+            box.propose(format_payload(statement), draft.block)
+            prev = leaf_hash(self.settle(box)[-1])
+
+    def settle(self, box: Outbox) -> list[bytes]:
+        """What was proposed is signed, and what was signed appended; the entries. A draft whose place was taken in the
+        meantime, by a rotation of the key, is given up: of it nothing was handed on. Raises LogError."""
+        if box.draft is not None and self.log.find(self.source.sub, box.draft.seq) is not None:
+            box.abandon()
+        if box.draft is not None:
+            box.sign(lambda payload: sign_payload(self._header, payload, self.signer))
+        entries = []
+        for signed in box.waiting():
+            self.log.append(signed.entry, signed.block)
+            box.taken(signed.seq)
+            entries.append(signed.entry)
+        return entries
+
+    @property
+    def _header(self) -> Header:
+        return header_for(self.signer, self.source.iss, self.source.sub)
+
+    def _statement(self, draft: Draft, seq: int, prev: bytes, seen: Anchor | None) -> Statement:
+        kind = Kind.METER if isinstance(draft.body, MeterBody) else Kind.USAGE
+        return Statement(kind, self.chain.log, seq, prev, draft.start, draft.end, seen, draft.body)
 
     def _last(self, kind: type[_B]) -> tuple[int, Statement, _B] | None:
         """The source's last statement with such a body; after it may come a rotation of its key."""

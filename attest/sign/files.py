@@ -52,7 +52,7 @@ def new_key(path: str | Path, alg: Alg = Alg.ED25519, passphrase: bytes | None =
 
 def load_key(path: str | Path, passphrase: bytes | None = None) -> PrivateSigner:
     """The key in a file. Raises MissingError, or KeyFileError where it must not or cannot be used."""
-    pem = _read_private(Path(path))
+    pem = read_private(Path(path))
     encrypted = pem.startswith(_ENCRYPTED)
     if not encrypted and not pem.startswith(_PLAIN):
         hint = "attest key new FILE makes one; openssl pkcs8 -topk8 converts older forms"
@@ -91,7 +91,8 @@ def _write_new(path: Path, pem: bytes) -> None:
         raise KeyFileError("key/unwritable", f"{path}: {error.strerror}") from None
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
+    """A file that holds a secret: a regular one that only its owner can use. Raises MissingError, KeyFileError."""
     try:
         # A named pipe put in a key's place must not make the program wait.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

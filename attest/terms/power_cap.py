@@ -14,6 +14,8 @@ from attest.evaluate import View
 from attest.metering import Metering
 from attest.terms.case import Case
 from attest.terms.declared import no_pin, undeclared
+from attest.terms.disputed import claimed as claimed_of
+from attest.terms.disputed import only_disputed
 from attest.terms.settle import named
 from attest.throughput import fewest_mj, most_mj, read
 from attest.verdict import Finding, Outcome, TermResult
@@ -46,10 +48,16 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
     clock_s = max((site.clock_s for site in sites), default=0)
     unit, limit = ("mW", term.limit_mw) if term.limit_mj is None else ("mJ", term.limit_mj)
     assert limit is not None  # a power cap has one of its two limits, by construction
+    claimed = low if claimed_of(views) is None else _certain(case, _claimed(case))
+    breach = Finding(
+        "term/power-cap", Outcome.BREACHED, f"metered {max(low, claimed):,} {unit}, limit {limit:,} {unit}"
+    )
     outcome = Outcome.UNPROVEN
     if low > limit:
         outcome = Outcome.BREACHED
-        findings.append(Finding("term/power-cap", Outcome.BREACHED, f"metered {low:,} {unit}, limit {limit:,} {unit}"))
+        findings.append(breach)
+    elif claimed > limit:
+        findings.append(only_disputed(breach))
     elif known and high <= limit:
         outcome = Outcome.HOLDS
     elif known:
@@ -68,15 +76,21 @@ def judge_power(case: Case[PowerCap]) -> TermResult:
     )
 
 
-def _through(view: View, term: PowerCap, told: list[Finding]) -> Through | None:
+def _claimed(case: Case[PowerCap]) -> list[Through]:
+    """The same with readings that a revocation or a void disputes."""
+    found = (_through(view, case.term, [], claimed=True) for view in case.views)
+    return [site for site in found if site is not None]
+
+
+def _through(view: View, term: PowerCap, told: list[Finding], *, claimed: bool = False) -> Through | None:
     """What went through the capped feeds of a site, or None where there are none with a meter; `told` is given what
-    keeps it from being all."""
+    keeps it from being all. `claimed` is with what is disputed."""
     if view.unpinned:
         told += [no_pin(model) for model in view.unpinned]
         return None
     names = {number: name for name, number in view.layouts.feeds.items()}
     level = int(term.assurance)
-    metering = view.account.metering(level)
+    metering = view.account.metering(level, claimed=claimed)
     feeds, always = view.layouts.tops(_feeds(term, view), view.start, view.end)
     if not feeds or any(feed not in metering.figures for feed in feeds):
         bare = [names[feed] for feed in feeds if feed not in metering.figures]

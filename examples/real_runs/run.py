@@ -30,7 +30,8 @@ from attest.check import check
 from attest.collect.clock import find_shift, irregularity, read_session, session_of_mark
 from attest.collect.irregular import Irregularity, Kind
 from attest.collect.meter_statements import MeterOptions, meter_drafts
-from attest.collect.power import Mark, Options, Series, read_power
+from attest.collect.power import Options, read_power
+from attest.collect.readings import Mark, Series
 from attest.collect.statements import Chain
 from attest.compute.columns import format_spans
 from attest.format.bodies import UsageBody

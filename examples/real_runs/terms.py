@@ -22,7 +22,7 @@ from run import ACME, DEVICES, HOUR, RealRun, cluster_runs, inference_runs, log_
 
 from attest.agreement import verify_agreement
 from attest.check import check
-from attest.collect.power import Series
+from attest.collect.readings import Series
 from attest.simulate.pact import Pact, Phase, Table
 from attest.store.directory import DirectoryBundle
 from attest.trust.pins import parse_trust
@@ -99,7 +99,7 @@ def within(run: RealRun) -> tuple[int, int]:
 
 def by_bucket(series: Series, start: int, end: int) -> Any:
     """Joules in each bucket between two times."""
-    time, watts = np.asarray(series.time_ms) / 1_000, np.asarray(series.power_mw) / 1_000
+    time, watts = np.asarray(series.time_ms) / 1_000, np.asarray(series.values) / 1_000
     sums = np.concatenate(([0.0], np.cumsum(np.diff(time) * (watts[1:] + watts[:-1]) / 2)))
     edges = np.arange(start, end + 1, BUCKET, dtype=float)
     place = np.clip(np.searchsorted(time, edges, "right") - 1, 0, len(time) - 2)

@@ -84,3 +84,20 @@ def test_what_is_taken_back_is_disputed(kind: str, taken_back: Callable[[Lab], L
 def test_what_would_break_nothing_is_not_disputed(kind: str) -> None:
     _, found = shown(revoked(trained()), KEPT[kind])
     assert "breach/disputed" not in {finding.code for finding in found}
+
+
+@pytest.mark.parametrize("by", ["revocation", "void"])
+def test_readings_of_the_labs_own_meter_that_are_taken_back_are_disputed(by: str) -> None:
+    """A power-cap at L1, by a meter that the lab enrolled: broken, and then its readings are taken back."""
+    cap: Table = {"kind": "power-cap", "limit": "1 W", "assurance": "L1"}
+    made = lab((RUN,), meter="own")
+    made.run()
+    assert judge(made.bundle(), under(cap)).outcome is Outcome.BREACHED
+    if by == "void":
+        made.void([i for i, e in enumerate(made.entries) if peek(e.data).kind == Kind.METER])
+    else:
+        assert made.meter is not None
+        made.revoke(made.meter.signer, 5)
+    outcome, found = shown(made, cap)
+    assert outcome is Outcome.UNPROVEN
+    assert [f.code for f in found if f.code in ("breach/disputed", "term/power-cap")] == ["breach/disputed"]

@@ -142,6 +142,8 @@ def _telemetry(folder: Path) -> None:
         (folder / f"dcgm-{time}.prom").write_text(exposition(i), "utf-8")
     history = "".join(exposition(i, (1_745_514_060 + 30 * i) * 1_000) for i in range(4))
     (folder / "history.prom").write_text(history, "utf-8")
+    (folder / "history.json").write_text(range_reply(), "utf-8")
+    _asked(folder)
 
 
 def _runs(folder: Path) -> None:
@@ -172,6 +174,27 @@ def exposition(number: int, stamp: int | None = None) -> str:
     fields = {"DCGM_FI_DEV_POWER_USAGE": 700, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION": energy}
     end = "" if stamp is None else f" {stamp}"
     return "".join(f"{name}{{{labels}}} {value}{end}\n" for name, value in fields.items())
+
+
+def _asked(folder: Path) -> None:
+    """What a BMC, nvidia-smi and rocm-smi answered at two moments."""
+    for i, time in enumerate((1_745_514_060, 1_745_514_120)):
+        power = {"@odata.type": "#Power.v1_5_0.Power", "@odata.id": "/redfish/v1/Chassis/1/Power"}
+        power |= {"PowerControl": [{"PowerConsumedWatts": 5_900 + i}]}
+        (folder / f"power-{time}.json").write_text(json.dumps(power), "utf-8")
+        card = {"Unique ID": "0x79cc", "Accumulated Energy (uJ)": str(1_000_000_000_000 + 21_000_000_000 * i)}
+        (folder / f"rocm-{time}.json").write_text(json.dumps({"card0": card}), "utf-8")
+        smi = f"<timestamp>Thu Apr 24 17:0{1 + i}:00 2025</timestamp><attached_gpus>1</attached_gpus>"
+        gpu = "<gpu><uuid>GPU-1</uuid><clocks><sm_clock>1980 MHz</sm_clock></clocks></gpu>"
+        (folder / f"smi-{1 + i}.xml").write_text(f"<nvidia_smi_log>{smi}{gpu}</nvidia_smi_log>", "utf-8")
+
+
+def range_reply() -> str:
+    """What Prometheus answers of the same device to a query with a range."""
+    labels = {"UUID": "GPU-1", "modelName": "NVIDIA H100 80GB HBM3", "Hostname": "n1", "instance": "n1:9400"}
+    values = [[1_745_514_060 + 30 * i, str(1_000_000_000 + 21_000_000 * i)] for i in range(4)]
+    series = {"metric": {"__name__": "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", **labels}, "values": values}
+    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": [series]}})
 
 
 def _agreement(folder: Path) -> None:

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attest.collect.dcgm import Scrape, Times, read_expositions
+from attest.collect.dcgm import Scrape, read_expositions
 from attest.collect.dcgm_fields import NAMES, Field, convert, slices
 from attest.collect.exposition import parse_sample
 from attest.collect.irregular import Irregularity, Kind
+from attest.collect.times import Times
 from attest.errors import ImportDataError
 
 T = 1_745_514_105_000
@@ -71,7 +72,7 @@ BLANKS = ["2147483632", "2147483634", "9223372036854775794", "9.2233720368547757
 @pytest.mark.parametrize("blank", [*BLANKS, "140737488355328.0", "140737488355330.000000", "NaN", "+Inf"])
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_blank_is_no_value_and_no_zero(name: str, blank: str) -> None:
-    assert convert(name, blank) is None
+    assert convert(blank, *NAMES[name]) is None
 
 
 def test_a_blank_is_recorded() -> None:

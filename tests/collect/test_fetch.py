@@ -5,6 +5,7 @@ import gzip
 import ipaddress
 import itertools
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,3 +188,14 @@ def make_certificate(key_file: Path, certificate_file: Path) -> None:
     key_file.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
+
+
+def test_a_fetcher_may_go_from_thread_to_thread(fetcher: Fetcher) -> None:
+    bodies: list[bytes] = []
+    with serve(lambda _: reply(b"a 1\n")) as url:
+        for _ in range(3):
+            thread = threading.Thread(target=lambda: bodies.append(fetcher.get(url, TEXT).body))
+            thread.start()
+            thread.join(5)
+        assert bodies == [b"a 1\n"] * 3
+        assert fetcher.get(url, TEXT).body == b"a 1\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from attest.collect import meter_statements
 from attest.collect.irregular import Irregularity, Kind
 from attest.collect.meter_statements import MeterOptions, meter_drafts, uncertainty
-from attest.collect.power import Series
+from attest.collect.readings import Series
 from attest.collect.statements import Chain, Draft, windows
 from attest.errors import ImportDataError, LogError
 from attest.evidence.meter import Row, read_meter

@@ -1,6 +1,7 @@
 """Power logs: columns by name, times and watts exactly, every irregularity as what it is."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,19 +9,20 @@ from hypothesis import strategies as st
 
 from attest.collect.columns import Wanted
 from attest.collect.irregular import Irregularity, Kind
-from attest.collect.power import Options, PowerLog, read_power
+from attest.collect.power import Options, read_power
+from attest.collect.readings import MeterLog
 from attest.collect.stamps import parse_offset, parse_power, parse_time
 from attest.errors import ImportDataError
 
 T = 1_745_514_105_000
 
 
-def read(text: str, options: Options | None = None) -> PowerLog:
+def read(text: str, options: Options | None = None) -> MeterLog:
     lines = [line.encode() + b"\n" for line in text.splitlines()]
     return read_power([("p.csv", lines)], options or Options())
 
 
-def log_of(*readings: tuple[int, str]) -> PowerLog:
+def log_of(*readings: tuple[int, str]) -> MeterLog:
     """A log of one node from (seconds after T, watts)."""
     return read("time_ms,node,watts\n" + "\n".join(f"{T + s * 1000},n,{w}" for s, w in readings))
 
@@ -45,7 +47,7 @@ def refused(text: str, options: Options | None = None) -> ImportDataError:
 )
 def test_columns_are_found_by_their_names_in_any_order_and_unit(header: str, row: str) -> None:
     series = read(f"{header}\n{row}").nodes["a"]
-    assert (series.time_ms.tolist(), series.power_mw.tolist()) == ([T], [683_800])
+    assert (series.time_ms.tolist(), series.values.tolist()) == ([T], [683_800])
 
 
 @pytest.mark.parametrize(
@@ -69,14 +71,14 @@ def test_an_ambiguous_or_absent_column_names_the_option_that_settles_it(header: 
 def test_what_the_caller_names_wins() -> None:
     wanted = Wanted(time="t0", node="rack", power="dc")
     log = read("rack,t0,time,watts,dc\nr1,1745514105,7,1,2", Options(wanted))
-    assert log.nodes["r1"].power_mw.tolist() == [2_000]
+    assert log.nodes["r1"].values.tolist() == [2_000]
     assert refused("time,watts,node\n1,1,1", Options(Wanted(power="dc"))).code == "import/column"
 
 
 def test_rows_can_be_kept_by_the_value_of_a_column() -> None:
     text = f"result,time_ms,node,watts\n0,{T},a,1\n1,{T + 1000},a,2\n0,{T + 2000},a,3"
     series = read(text, Options(Wanted(where=(("result", "0"),)))).nodes["a"]
-    assert series.power_mw.tolist() == [1_000, 3_000]
+    assert series.values.tolist() == [1_000, 3_000]
 
 
 def test_numbers_in_place_of_a_header_are_refused() -> None:
@@ -85,13 +87,13 @@ def test_numbers_in_place_of_a_header_are_refused() -> None:
 
 def test_a_duplicate_stamp_with_the_same_value_is_dropped_and_recorded() -> None:
     log = log_of((0, "5"), (0, "5"), (1, "6"))
-    assert log.nodes["n"].power_mw.tolist() == [5_000, 6_000]
+    assert log.nodes["n"].values.tolist() == [5_000, 6_000]
     assert log.irregularities == [Irregularity(Kind.DUPLICATE, "p.csv:3", "n", T, {"power_mw": 5_000})]
 
 
 def test_of_a_duplicate_stamp_with_another_value_the_larger_stays() -> None:
     log = log_of((0, "5"), (0, "7"), (0, "6"), (1, "6"))
-    assert log.nodes["n"].power_mw.tolist() == [7_000, 6_000]
+    assert log.nodes["n"].values.tolist() == [7_000, 6_000]
     kinds = [(i.kind, i.where, dict(i.numbers)) for i in log.irregularities]
     assert kinds == [
         (Kind.CONFLICT, "p.csv:3", {"kept_mw": 7_000, "dropped_mw": 5_000}),
@@ -169,7 +171,7 @@ YOKOGAWA = (
 def test_an_analysers_log_is_known_by_its_first_line() -> None:
     log = read(YOKOGAWA, Options(node="sut", utc_offset=0))
     assert log.nodes["sut"].time_ms.tolist() == [1_677_278_426_303]
-    assert log.nodes["sut"].power_mw.tolist() == [683_800]
+    assert log.nodes["sut"].values.tolist() == [683_800]
     assert [mark.text for mark in log.marks] == ["2023-02-24_14-28-21_testing"]
 
 
@@ -209,3 +211,33 @@ def test_any_bytes_give_a_log_or_one_error(lines: list[bytes]) -> None:
     else:
         for series in log.nodes.values():
             assert (series.time_ms[1:] > series.time_ms[:-1]).all()
+
+
+MLLOG = ':::MLLOG {{"time_ms": {}, "event_type": "POINT_IN_TIME", "key": "{}", "value": {}, "metadata": ""}}'
+
+
+def test_the_log_of_a_node_of_an_mlperf_run(shared: Path) -> None:
+    lines = [MLLOG.format(T, "power_measurement_start", "null"), MLLOG.format(T + 1000, "power_reading", "4316.5")]
+    log = read("\n".join(lines), Options(node="node_1"))
+    assert (log.nodes["node_1"].values.tolist(), log.irregularities) == ([4_316_500], [])
+    raw = shared / "data" / "mlperf-train-512h100-smc" / "raw-format-sample" / "node_1.txt"
+    values = read(raw.read_text(), Options(node="node_1")).nodes["node_1"].values
+    assert (len(values), values[:2].tolist()) == (1_702, [4_316_000, 6_930_000])
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "code"),
+    [
+        (MLLOG.format(T, "power_reading", "-5"), Options(node="a"), "import/value"),
+        (MLLOG.format(T, "power_reading", "null"), Options(node="a"), "import/value"),
+        (MLLOG.format("null", "power_reading", "5"), Options(node="a"), "import/time"),
+        (MLLOG.format(T, "power_reading", "5"), Options(), "import/column"),
+        (MLLOG.format(T, "run_start", "5"), Options(node="a"), "import/empty"),
+        (":::MLLOG {", Options(node="a"), "import/line"),
+        (":::MLLOG []", Options(node="a"), "import/line"),
+    ],
+)
+def test_what_is_wrong_in_such_a_log(line: str, options: Options, code: str) -> None:
+    with pytest.raises(ImportDataError) as info:
+        read(line, options)
+    assert info.value.code == code

@@ -8,22 +8,24 @@ import pytest
 
 from attest.collect.clock import find_shift, read_session, session_of_mark
 from attest.collect.columns import Wanted
-from attest.collect.dcgm import Times, read_expositions
+from attest.collect.dcgm import read_expositions
 from attest.collect.dcgm_fields import Field
 from attest.collect.files import lines, whole
 from attest.collect.irregular import Irregularity, Kind, count
-from attest.collect.power import Options, PowerLog, read_power
+from attest.collect.power import Options, read_power
+from attest.collect.readings import MeterLog
+from attest.collect.times import Times
 
 H100 = "mlperf-train-512h100-smc/llama2_70b_lora"
 B200 = "mlperf-train-8b200-lenovo"
 WALL = "mlperf-infer-wallpower-8gpu"
 
 
-def read(path: Path, options: Options | None = None) -> PowerLog:
+def read(path: Path, options: Options | None = None) -> MeterLog:
     return read_power([(path.name, lines(str(path)))], options or Options())
 
 
-def total(log: PowerLog) -> int:
+def total(log: MeterLog) -> int:
     return sum(len(series.time_ms) for series in log.nodes.values())
 
 
@@ -36,7 +38,7 @@ def test_64_nodes_of_h100(shared: Path, run: str, readings: int, gaps: int, kwh:
     assert (len(log.nodes), total(log)) == (64, readings)
     assert count(log.irregularities) == {"gap": gaps}
     assert {2_000 < (series.step_ms or 0) < 2_012 for series in log.nodes.values()} == {True}
-    joules = sum(trapezoid(series.time_ms, series.power_mw) for series in log.nodes.values())
+    joules = sum(trapezoid(series.time_ms, series.values) for series in log.nodes.values())
     # The submitter's total also holds an estimate of 59,570 W for the interconnect, over the run.
     assert 5.9 < joules / 3.6e6 < kwh
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attest.collect.dcgm import Holder, Times, read_expositions
+from attest.collect.dcgm import read_expositions
 from attest.collect.devices import Host, gather_series
+from attest.collect.exporters import Holder
 from attest.collect.grid import Grid
 from attest.collect.irregular import Irregularity, count
 from attest.collect.kubernetes import read_pods, seen_jobs, seen_pods
@@ -17,6 +18,7 @@ from attest.collect.labels import Rules, apply_rules, parse_rules, rename_hosts
 from attest.collect.occupancy import NOBODY, occupy, on_host
 from attest.collect.run_files import read_csv, read_toml
 from attest.collect.slurm_text import Options
+from attest.collect.times import Times
 from attest.collect.workload_files import read_files
 from attest.collect.workloads import Claim, Workload, merge
 from attest.errors import AgreementError, ImportDataError

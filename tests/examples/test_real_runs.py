@@ -96,7 +96,7 @@ def test_trapezoids_give_the_same_energy_to_a_fifth_of_a_percent(script: Any, sh
         for run in runs:
             means = lines = 0.0
             for series in run.nodes.values():
-                steps, power = np.diff(np.asarray(series.time_ms, float)), np.asarray(series.power_mw, float)
+                steps, power = np.diff(np.asarray(series.time_ms, float)), np.asarray(series.values, float)
                 covered = steps <= 2.5 * np.median(steps)
                 means += (power[1:] * steps)[covered].sum()
                 lines += ((power[1:] + power[:-1]) / 2 * steps)[covered].sum()

@@ -77,6 +77,12 @@ def test_one_serial_for_two_devices_is_found(known: Books) -> None:
     assert codes(items)["GPU-1"] == "scan/twice"
 
 
+def test_two_devices_of_the_books_that_are_one_are_found(site: Site) -> None:
+    done(site, "add", "S0", *NEW, "--to", HOST, "--feed", "node_0", *at(1))  # declared twice, by either name
+    items = found(seen("GPU-0", "S0"), seen("GPU-1"), site=books(site.log))
+    assert (codes(items)["GPU-0"], items[0].text) == ("scan/identity", "its names are those of two devices")
+
+
 def test_what_could_not_be_read_is_neither_there_nor_absent(known: Books) -> None:
     lost = Refusal("nvml", "n1", "GPU-1", 0, "collect/lost", "fell off the bus")
     stranger = Refusal("nvml", "n1", "GPU-77", 0, "collect/lost", "fell off the bus")
@@ -175,10 +181,31 @@ def test_of_a_history_the_end_counts(site: Site) -> None:
     assert act(site, "scan", site.file("history.prom", "".join(rows[:-2])), "--source", HOST)[0] == 6
 
 
-def test_several_files_are_one_host(site: Site) -> None:
-    one, two = (exposition(site, uid, name=f"{uid}.prom") for uid in ("GPU-0", "GPU-1"))
-    assert act(site, "scan", one, two, "--source", HOST)[0] == 0
-    assert act(site, "scan", one, "--source", HOST)[0] == 6
+def smi(*uids: str, attached: int) -> str:
+    cards = "".join(
+        f"<gpu><product_name>{HBM3}</product_name><uuid>{uid}</uuid><serial>S{uid[-1]}</serial></gpu>" for uid in uids
+    )
+    stamp = "<timestamp>Fri Aug  4 11:44:30 2023</timestamp>"
+    return f"<nvidia_smi_log>{stamp}<attached_gpus>{attached}</attached_gpus>{cards}</nvidia_smi_log>"
+
+
+def test_what_nvidia_smi_prints(site: Site) -> None:
+    name = site.file("smi.xml", smi("GPU-0", "GPU-1", attached=2))
+    assert act(site, "scan", name, "--source", HOST)[0] == 0
+    done(site, "add", "GPU-9=S1", *NEW, *at(1))
+    code, out, _ = act(site, "scan", name, "--source", HOST)
+    assert code == 6 and "scan/identity    GPU-1" in out
+    # A lost card is counted, and not described.
+    code, out, _ = act(site, "scan", site.file("smi.xml", smi("GPU-0", attached=2)), "--source", HOST)
+    assert code == 6 and "scan/unread      -: accelerators: 2 attached, 1 described" in out
+    code, out, _ = act(site, "scan", site.file("smi.xml", smi(attached=0)), "--source", HOST)
+    assert (code, out) == (6, "")
+
+
+def test_what_rocm_smi_prints(site: Site) -> None:
+    name = site.file("rocm.json", json.dumps({"card0": {"Unique ID": "GPU-0", "Serial Number": "S0"}}))
+    code, out, _ = act(site, "scan", name, "--source", HOST)
+    assert code == 6 and "ok               GPU-0" in out and "scan/absent      GPU-1" in out
 
 
 def test_what_a_device_says_of_itself_steers_no_terminal(site: Site) -> None:

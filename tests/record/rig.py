@@ -15,8 +15,10 @@ from attest.record.closing import Window
 from attest.record.local import LocalLog
 from attest.record.metrics import Metrics
 from attest.record.recorder import Recorder, Times
+from attest.record.run_names import RunNames
 from attest.record.spool import Spool
 from attest.sign.notes import sign_note
+from attest.trust.keys import PublicKey
 from tests.collect.test_import import ORIGIN, START, signer
 
 MINUTE = 60
@@ -86,6 +88,21 @@ class Devices:
 
 
 @dataclass
+class Watched:
+    """A key that remembers what it signed."""
+
+    name: str
+    signed: set[bytes]
+
+    def public_key(self) -> PublicKey:
+        return signer(self.name).public_key()
+
+    def sign(self, message: bytes) -> bytes:
+        self.signed.add(message)
+        return signer(self.name).sign(message)
+
+
+@dataclass
 class Rig:
     """A host with its recorder, which can be ended and begun again."""
 
@@ -93,6 +110,8 @@ class Rig:
     clock: PlayedClock
     devices: Devices
     limit: int = 1 << 20
+    runs: RunNames | None = None
+    signed: set[bytes] = field(default_factory=set)
 
     @classmethod
     def of(cls, path: Path, minutes: int) -> "Rig":
@@ -100,13 +119,13 @@ class Rig:
         return cls(path, clock, Devices(clock))
 
     def recorder(self, spool: Spool, **options: Any) -> Recorder:
-        window = Window(MINUTE, WINDOW, 30 * 86_400)
+        window = Window(MINUTE, WINDOW, 30 * 86_400, runs=self.runs)
         log = LocalLog(
             self.path / "log",
-            [lambda: signer("host"), lambda: signer("next")],
+            [lambda: Watched("host", self.signed), lambda: Watched("next", self.signed)],
             spool,
             window,
-            self.causes,
+            self.path,
             self.sign,
         )
         times = Times(MINUTE, 5, WINDOW, 3600, MINUTE / 2 + 1)

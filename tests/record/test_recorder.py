@@ -4,6 +4,7 @@ import errno
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -13,12 +14,16 @@ import pytest
 from attest.compute.columns import SPAN
 from attest.format.act import possession
 from attest.format.bodies import UsageBody
+from attest.format.cose import parse_header, parse_sign1, sig_structure1
 from attest.format.key_acts import KeysBody, Rotate
-from attest.format.vocabulary import Column, Kind, Role, State
+from attest.format.runs import NO_RUN
+from attest.format.vocabulary import Column, Kind, Label, Role, State
 from attest.log.merkle import leaf_hash
 from attest.record import recorder
 from attest.record.chain import sign_next
+from attest.record.run_names import RunNames
 from attest.store import disk
+from attest.store.salts import new_salts
 from attest.store.writer import LogWriter
 from tests.collect.test_import import HOST, START, Site, signer, site
 from tests.record.rig import MILLIWATTS, MINUTE, UIDS, Rig, Stopped
@@ -64,6 +69,14 @@ def causes(rig: Rig) -> Iterator[tuple[str, int, int, str, str]]:
 
 def missing(site: Site, uid: str = UIDS[0]) -> list[int]:
     return [minute for minute, state in intervals(site)[uid].items() if state is not State.SAMPLED]
+
+
+def signed_by(site: Site) -> set[bytes]:
+    """What the host's signatures in the log are over."""
+    with LogWriter.open(site.log) as log:
+        entries = [parse_sign1(log.entry(index)) for index in range(log.size + log.pending)]
+    mine = [entry for entry in entries if parse_header(entry.protected).sub == HOST]
+    return {sig_structure1(entry.protected, entry.payload) for entry in mine}
 
 
 def require_all(site: Site, first: int, end: int) -> None:
@@ -267,6 +280,42 @@ def test_a_key_that_is_rotated_loses_no_interval(rig: Rig, site: Site) -> None:
     assert kinds == [UsageBody, KeysBody, UsageBody, UsageBody]
 
 
+def named(site: Site) -> list[tuple[int, set[int]]]:
+    """By statement how many runs it names, and the runs of its first device's spans."""
+    found = []
+    for statement in site.statements(HOST):
+        body = statement.body
+        assert isinstance(body, UsageBody)
+        length = (statement.end - statement.start) // body.interval
+        spans = np.frombuffer(body.spans, SPAN)
+        found.append((len(body.runs), set(spans["run"][spans["first"] < length].tolist())))
+    return found
+
+
+def test_statements_say_which_run_an_interval_belongs_to(rig: Rig, site: Site) -> None:
+    new_salts(site.path / "salts")
+    times = [datetime.fromtimestamp(START + minute * MINUTE, UTC).isoformat() for minute in (5, 25)]
+    site.file("runs.csv", f"run,label,start,end,host\nllama-7,training,{times[0]},{times[1]},n1\n")
+    rig.runs = RunNames((str(site.path / "runs.csv"),), None, str(site.path / "salts"))
+    rig.run()
+    require_all(site, 1, 30)
+    assert named(site) == [(1, {0, NO_RUN}), (1, {0}), (1, {0, NO_RUN})]
+    runs = {body.runs[0] for s in site.statements(HOST) if isinstance(body := s.body, UsageBody)}
+    assert {(run.label, bool(run.lineage)) for run in runs} == {(Label.TRAINING, True)} and len(runs) == 1
+    assert "llama-7" in (site.path / "salts").read_text()
+
+
+def test_files_of_workloads_that_cannot_be_read_keep_no_window_open(
+    rig: Rig, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    new_salts(site.path / "salts")
+    rig.runs = RunNames((str(site.path / "nowhere.csv"),), None, str(site.path / "salts"))
+    rig.run()
+    require_all(site, 1, 30)
+    assert named(site) == [(0, {NO_RUN})] * 3
+    assert "no runs are named" in caplog.text
+
+
 def test_dying_at_every_change_of_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before each of the changes that spool, log and causes make in twelve minutes: begun again at once, nothing is
     lost but the one sample that was not on the disk yet."""
@@ -290,3 +339,4 @@ def test_dying_at_every_change_of_the_disk(site: Site, monkeypatch: pytest.Monke
         require_all(lived, first, 30)
         assert first <= 2 and len(missing(lived)) <= 2
         assert energy(lived) == (30 - first) * MINUTE * MILLIWATTS
+        assert rig.signed == signed_by(lived)  # nothing was ever signed that is not in the log

@@ -13,14 +13,11 @@ accused."""
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from attest.agreement import verify_agreement
 from attest.check import check
 from attest.format.bodies import NoticeBody
-from attest.format.notice import Notice
 from attest.format.roster import Device, Feed, Roster
-from attest.format.vocabulary import Label, Precision, Quantity, Report, Role
+from attest.format.vocabulary import Label, Precision, Quantity, Role
 from attest.sign.seeded import seeded_key
 from attest.simulate.draws import Stream
 from attest.simulate.figures import Range
@@ -32,7 +29,7 @@ from attest.trust.pins import parse_trust
 from attest.verdict import Outcome, Verdict
 from tests.bench.families.attempt import ACME
 from tests.bench.families.liar import Liar
-from tests.bench.families.pledges import DAYS, KINDS, NOTICE, pledges
+from tests.bench.families.pledges import DAYS, KINDS, notices, pledges
 from tests.bench.families.scene import DAY, HOUR, START, Scene, Story
 
 MINUTES: Final = DAYS * 24 * 60
@@ -72,7 +69,7 @@ class _Story:
         self.copies: list[tuple[int, bytes]] = []
         self.changes: list[tuple[str, int, int]] = []
         self.lab = self._lab()
-        self.notices = self._notices()
+        self.notices = notices(self.lab, lambda most: self.one(0, most) * HOUR)
 
     def one(self, low: int, high: int) -> int:
         """A number of the range."""
@@ -189,22 +186,6 @@ class _Story:
                 lab.office.say(NoticeBody((self.notices.pop(0)[1],)))
             if lab.note is not None and lab.now > START + 2 * DAY:
                 self.copies.append((lab.now, lab.note))
-
-    def _notices(self) -> list[tuple[int, Notice]]:
-        """When the office tells of each run: a day before it has to, since witnesses may be away, or as soon as there
-        is a log; and of its end within hours. It does so when a head is due."""
-        found = []
-        site, head = self.lab.site, self.lab.head_s
-        for number, job in enumerate(site.plan.jobs):
-            at = np.concatenate([np.flatnonzero((site.trace(n).job == number).any(axis=0)) for n in self.scene.every])
-            if not len(at):
-                continue  # others took its place throughout
-            start, end = (self.scene.first + place * site.plan.interval for place in (int(at.min()), int(at.max()) + 1))
-            told = max(start - NOTICE - DAY - self.one(0, 12) * HOUR, self.scene.first)
-            over = min(end + self.one(1, 6) * HOUR, self.scene.last - head)
-            found.append((told - (told - self.scene.first) % head, Notice(Report.STARTS, job.lineage, start)))
-            found.append((over + (self.scene.first - over) % head, Notice(Report.ENDS, job.lineage, end)))
-        return sorted(found)
 
     def _rotate(self) -> None:
         lab = self.lab

@@ -1,10 +1,17 @@
-"""What honest sites have agreed to: for each kind of phase terms of every kind that fit it."""
+"""What honest sites have agreed to, for each kind of phase terms of every kind that fit it; and what their offices tell
+of runs."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import numpy as np
+
+from attest.format.notice import Notice
+from attest.format.vocabulary import Report
+from attest.simulate.lab import Lab
 from attest.simulate.pact import Table
-from tests.bench.families.scene import HOUR, START
+from tests.bench.families.scene import DAY, HOUR, START
 
 DAYS: Final = 7
 KINDS: Final = ("full stop", "idle stop", "service", "training")
@@ -24,11 +31,11 @@ def pledges(kind: str, nodes: int) -> tuple[Table, ...]:
         {"kind": "assurance", "level": "L4", "share": "90 %"},
         {"kind": "reporting", "devices": 4 * nodes, "notice": f"{NOTICE} s", "closing": "1 d"},
     )
-    cap = {"kind": "compute-cap", "assurance": "L1"}
-    run = {"kind": "run-cap", "limit": f"{nodes}e22 FLOP", "assurance": "L1"}
-    scale = {"kind": "scale-cap", "devices": 8 * nodes, "assurance": "L1"}
-    rate = {"kind": "slowdown", "baseline": f"{4 * nodes}e16 FLOP/s", "share": "50 %", "assurance": "L1"}
-    power = {
+    cap: Table = {"kind": "compute-cap", "assurance": "L1"}
+    run: Table = {"kind": "run-cap", "limit": f"{nodes}e22 FLOP", "assurance": "L1"}
+    scale: Table = {"kind": "scale-cap", "devices": 8 * nodes, "assurance": "L1"}
+    rate: Table = {"kind": "slowdown", "baseline": f"{4 * nodes}e16 FLOP/s", "share": "50 %", "assurance": "L1"}
+    power: Table = {
         "kind": "power-cap",
         "assurance": "L4",
         "limit": f"{(4 if kind == 'idle stop' else 9) * nodes} kW",
@@ -74,3 +81,22 @@ def _steps(nodes: int) -> list[dict[str, str | datetime]]:
         {"start": start + 3.5 * day, "limit": f"{1_100 * nodes}e18 FLOP"},
         {"start": start + 4.5 * day, "limit": f"{2_700 * nodes}e18 FLOP"},
     ]
+
+
+def notices(lab: Lab, some_hours: Callable[[int], int]) -> list[tuple[int, Notice]]:
+    """When the office tells of each run: a day before it has to, since witnesses may be away, or as soon as there is a
+    log; and within hours when it has stopped, for good or for long. It does so when a head is due."""
+    found = []
+    plan, head = lab.site.plan, lab.head_s
+    for number, job in enumerate(plan.jobs):
+        at_work = np.any([(lab.site.trace(n).job == number).any(axis=0) for n in range(plan.nodes)], axis=0)
+        times = plan.start + np.flatnonzero(at_work) * plan.interval
+        if not len(times):
+            continue  # others took its place throughout
+        told = max(int(times[0]) - NOTICE - DAY - some_hours(12), plan.start)
+        found.append((told - (told - plan.start) % head, Notice(Report.STARTS, job.lineage, int(times[0]))))
+        for stop in (*times[:-1][np.diff(times) > 6 * HOUR].tolist(), int(times[-1])):
+            end = stop + plan.interval
+            over = min(end + HOUR + some_hours(5), plan.end - head)
+            found.append((over + (plan.start - over) % head, Notice(Report.ENDS, job.lineage, end)))
+    return sorted(found)

@@ -77,7 +77,7 @@ def _thinned(run: Any, keep: Callable[[Any], Any]) -> Any:
     nodes = {}
     for name, series in run.nodes.items():
         kept = keep(series)
-        nodes[name] = replace(series, time_ms=series.time_ms[kept], power_mw=series.power_mw[kept])
+        nodes[name] = replace(series, time_ms=series.time_ms[kept], values=series.values[kept])
     return run._replace(nodes=nodes)
 
 
@@ -93,7 +93,7 @@ def _hole(share: float) -> Lie:
 def _scaled(ppm: int) -> Lie:
     def lie(run: Any) -> Any:
         nodes = {
-            k: replace(s, power_mw=(s.power_mw.astype(np.int64) * ppm // 10**6).astype(np.uint32))
+            k: replace(s, values=(s.values.astype(np.int64) * ppm // 10**6).astype(np.uint32))
             for k, s in run.nodes.items()
         }
         return run._replace(nodes=nodes)
