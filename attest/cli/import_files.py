@@ -8,6 +8,7 @@ from typing import NamedTuple
 import click
 
 from attest.cli.imported import Data, MeterReport, UsageReport, envelope
+from attest.cli.verb import console
 from attest.cli.workloads import Asked, files_of, rules_of, salts_of
 from attest.collect.clock import Session, Shift, find_shift, irregularity, read_session, session_of_mark
 from attest.collect.dcgm import Scrape, read_expositions
@@ -25,9 +26,10 @@ from attest.errors import ImportDataError
 from attest.format.bodies import MAX_DEVICES
 from attest.format.vocabulary import Quantity, Role
 from attest.inventory.site import planned_off
-from attest.record.chain import signer_of
+from attest.record.chain import outbox_of, signer_of
 from attest.record.naming import Committing, Told, host_workloads
 from attest.record.target import Target, imagined, salt
+from attest.report.style import count
 from attest.store.writer import LogWriter
 
 
@@ -153,16 +155,24 @@ def _target(where: Where, role: Role) -> Iterator[Target | None]:
         raise click.UsageError("--log and --key are needed, or --dry-run without them", click.get_current_context())
     signer = signer_of(where.key, where.passphrase_file)
     with LogWriter.open(Path(where.log)) as log:
-        yield Target(log, signer, role, where.source, where.issuer)
+        target = Target(log, signer, role, where.source, where.issuer)
+        if not where.dry_run:
+            with outbox_of(log, target.source) as box:
+                begun = target.settle(box)
+            if begun:
+                console().say(f"attest: hint: first appended what was begun before: {count(len(begun), 'statement')}")
+                target = Target(log, signer, role, where.source, where.issuer)
+        yield target
 
 
 def _append(drafts: Iterator[Draft], target: Target | None, dry_run: bool) -> tuple[list[tuple[int, int]], int]:
     """The drafts' windows, and how many of them were signed and appended: all, or none in a dry run."""
     if target is None or dry_run:
         return [(draft.start, draft.end) for draft in drafts], 0
-    windows: list[tuple[int, int]] = []
-    target.log.extend(target.sign(drafts, windows))
-    return windows, len(windows)
+    held = list(drafts)  # what cannot be drafted to its end is not begun
+    with outbox_of(target.log, target.source) as box:
+        target.append_once(held, box)
+    return [(draft.start, draft.end) for draft in held], len(held)
 
 
 def _feeds(log: MeterLog, said: Mapping[str, str], target: Target | None) -> dict[str, str]:

@@ -15,13 +15,15 @@ from attest.cli.inventory_scan import BESIDE, scan, sites_beside
 from attest.cli.params import KEY_FILE, LOG, PASSPHRASE, TIME, parsed
 from attest.cli.roster import parse_roster_text
 from attest.cli.verb import Verb, Verbs
+from attest.format.vocabulary import Kind
 from attest.inventory import acts
 from attest.inventory.acts import Change, Terms, parse_device
 from attest.inventory.edges import next_edge
 from attest.inventory.site import Site
-from attest.record.chain import now, signer_of
+from attest.record.chain import finish, now, require_kind, signer_of
 from attest.record.declaring import carry_out
 from attest.report.style import count, utc
+from attest.sign.signer import Signer
 from attest.store.writer import LogWriter
 
 AT = click.option("--at", type=TIME, help="From when on, on a full minute; the default is the next full hour.")
@@ -41,18 +43,24 @@ def inventory() -> None:
 
 
 class _Office:
-    """An act on an open log: the site, what all acts take, and how it is carried out."""
+    """The office at an open log: its books, what all acts take, and how they are carried out."""
 
-    def __init__(self, log: LogWriter, at: int | None, again: str | None, beside: Sequence[Path]) -> None:
-        self.log, self.site = log, Site.of(log)
+    def __init__(
+        self, log: LogWriter, signer: Signer, at: int | None, again: str | None, beside: Sequence[Path]
+    ) -> None:
+        require_kind(log, signer, Kind.INVENTORY)
+        if begun := finish(log, signer):
+            done = count(begun, "statement")
+            click.echo(f"attest: hint: {done} that the office began to sign before a crash came first", err=True)
         if again is not None:
             acts.require_name(again)
+        self.log, self.signer, self.site = log, signer, Site.of(log)
         when = next_edge(now()) if at is None else at
         self.terms = Terms(log.size + log.pending, when, again, sites_beside(log, beside))
 
-    def sign(self, change: Change, key_path: str, passphrase_file: str | None, what: str) -> None:
+    def carry_out(self, change: Change, what: str) -> None:
         """Carry out and say so."""
-        index = carry_out(self.log, self.site, signer_of(key_path, passphrase_file), change)
+        index = carry_out(self.log, self.site, self.signer, change)
         if index is None or change.roster is None:
             click.echo(what)
             return
@@ -63,10 +71,16 @@ class _Office:
 
 @contextmanager
 def _office(
-    directory: Path, at: int | None, again: str | None = None, beside: Sequence[Path] = ()
+    directory: Path,
+    key_path: str,
+    passphrase_file: str | None,
+    at: int | None,
+    again: str | None = None,
+    beside: Sequence[Path] = (),
 ) -> Iterator[_Office]:
+    signer = signer_of(key_path, passphrase_file)
     with LogWriter.open(directory) as log:
-        yield _Office(log, at, again, beside)
+        yield _Office(log, signer, at, again, beside)
 
 
 @inventory.command(cls=Verb, example="attest inventory declare log roster.toml --key office.key")
@@ -92,9 +106,9 @@ def declare(
     retired or has another model is refused, but for a reason, and nothing vanishes by not being listed.
     """
     written = parsed(roster, parse_roster_text)
-    with _office(directory, at, again, beside) as office:
+    with _office(directory, key_path, passphrase_file, at, again, beside) as office:
         change = acts.declare(office.site, office.terms, written.roster, written.serials)
-        office.sign(change, key_path, passphrase_file, "")
+        office.carry_out(change, "")
 
 
 @inventory.command(
@@ -126,9 +140,9 @@ def add(
 ) -> None:
     """Accelerators arrive, and are declared at a host or kept in stock."""
     named = [parse_device(device, model) for device in devices]
-    with _office(directory, at, again, beside) as office:
+    with _office(directory, key_path, passphrase_file, at, again, beside) as office:
         change = acts.add(office.site, office.terms, named, host, feed)
-        office.sign(change, key_path, passphrase_file, f"{len(named):,} arrived {_at(host)}")
+        office.carry_out(change, f"{len(named):,} arrived {_at(host)}")
 
 
 @inventory.command(
@@ -157,9 +171,9 @@ def move(
     """Accelerators go from a host, or from stock, to another host or into stock, where they are not declared."""
     if source == host:
         raise click.UsageError("give --from, --to, or two that differ", click.get_current_context())
-    with _office(directory, at) as office:
+    with _office(directory, key_path, passphrase_file, at) as office:
         change = acts.move(office.site, office.terms, names, source, host, feed)
-        office.sign(change, key_path, passphrase_file, f"{len(names):,} moved, and now {_at(host)}")
+        office.carry_out(change, f"{len(names):,} moved, and now {_at(host)}")
 
 
 @inventory.command(cls=Verb, example="attest inventory retire log GPU-2 --key office.key")
@@ -170,9 +184,9 @@ def move(
 @AT
 def retire(directory: Path, names: Sequence[str], key_path: str, passphrase_file: str | None, at: int | None) -> None:
     """Accelerators leave the site for good: scrapped, sold, or moved to another site, whose log adds them --again."""
-    with _office(directory, at) as office:
+    with _office(directory, key_path, passphrase_file, at) as office:
         change = acts.retire(office.site, office.terms, names)
-        office.sign(change, key_path, passphrase_file, f"{len(names):,} retired")
+        office.carry_out(change, f"{len(names):,} retired")
 
 
 def _switch(name: str, words: str, *, on: bool) -> Callable[..., Any]:
@@ -183,9 +197,10 @@ def _switch(name: str, words: str, *, on: bool) -> Callable[..., Any]:
     @DEVICES
     @click.option("--at", type=TIME, help="From when on; the default is now.")
     def switch(directory: Path, names: Sequence[str], at: int | None) -> None:
-        with _office(directory, now() if at is None else at) as office:
-            office.site.keep(acts.switch(office.site, office.terms, names, on=on).line)
-            click.echo(f"{len(names):,} {'on' if on else 'off'} from {utc(office.terms.at)} on")
+        with LogWriter.open(directory) as log:
+            site, terms = Site.of(log), Terms(log.size + log.pending, now() if at is None else at)
+            site.keep(acts.switch(site, terms, names, on=on).line)
+        click.echo(f"{len(names):,} {'on' if on else 'off'} from {utc(terms.at)} on")
 
     return switch
 

@@ -5,7 +5,8 @@ declared for a time that its hosts have spoken of would make its own log invalid
 
 - on a whole minute, and on an edge of the intervals of every host;
 - not before the office's last statement, after which its next one begins;
-- not before the end of the last statement of any host that the inventory before it has.
+- not before the end of the last statement of any host that the inventory before it has, or that such a host has begun
+  to sign.
 
 And since a source's windows have no holes, a host that was left without accelerators for any time has ended: another
 source has to speak for what comes there.
@@ -20,6 +21,7 @@ from attest.format.roster import Roster
 from attest.format.statement import Statement, parse_statement
 from attest.inventory.declared import roster_of
 from attest.inventory.site import Site
+from attest.store.outbox import Outbox, box_path
 from attest.store.writer import LogWriter
 
 MINUTE: Final = 60
@@ -42,7 +44,7 @@ def require_edge(log: LogWriter, site: Site, roster: Roster, at: int) -> None:
         raise LogError("inventory/past", detail, hint=f"--at {_utc(next_edge(office.end - 1))}")
     before = {host.sub for host in site.roster.hosts} if site.roster else set()
     for sub in before:
-        _require_unspoken(sub, _last(log, sub), at)
+        _require_unspoken(log, sub, at)
     for sub in {host.sub for host in roster.hosts} - before:
         if _last(log, sub) is not None and not _had_until(log, site, sub, at):
             detail = f"{sub} has no accelerators up to {_utc(at)}, and its statements have no holes"
@@ -50,15 +52,24 @@ def require_edge(log: LogWriter, site: Site, roster: Roster, at: int) -> None:
             raise LogError("inventory/host-ended", detail, hint=hint)
 
 
-def _require_unspoken(sub: str, last: Statement | None, at: int) -> None:
-    if last is None:
-        return
-    if at < last.end:
-        detail = f"{sub} has spoken until {_utc(last.end)}: from then on at the earliest"
-        raise LogError("inventory/spoken", detail, hint=f"--at {_utc(next_edge(last.end - 1))}")
-    if isinstance(last.body, UsageBody) and at % last.body.interval:
+def _require_unspoken(log: LogWriter, sub: str, at: int) -> None:
+    last = _last(log, sub)
+    until = max(_begun_until(log, sub), 0 if last is None else last.end)
+    if at < until:
+        detail = f"{sub} has spoken until {_utc(until)}: from then on at the earliest"
+        raise LogError("inventory/spoken", detail, hint=f"--at {_utc(next_edge(until - 1))}")
+    if last is not None and isinstance(last.body, UsageBody) and at % last.body.interval:
         detail = f"{_utc(at)} is inside an interval of {last.body.interval} s of {sub}"
         raise LogError("inventory/edge", detail, hint="take a full hour")
+
+
+def _begun_until(log: LogWriter, sub: str) -> int:
+    """Until when a source has spoken in what it began to sign before a crash, and the log does not have yet."""
+    path = box_path(log.path, sub)
+    if not path.is_dir():
+        return 0
+    with Outbox(path) as box:
+        return box.until() or 0
 
 
 def _last(log: LogWriter, sub: str) -> Statement | None:

@@ -1,7 +1,9 @@
 """Where a source's chain stands in its log, and the next statement signed onto it.
 
 What is read here is the lab's own log, so signatures are not verified again; what every verifier would refuse is not
-signed. Times are Unix seconds.
+signed. Each place is signed once, whatever crashes: through the source's outbox in the log's directory, so that whoever
+signs for it under the log's lock, a recorder, an import or a rotation, settles first what another one has begun.
+Times are Unix seconds.
 """
 
 import sys
@@ -20,13 +22,15 @@ from attest.format.checkpoint import parse_checkpoint
 from attest.format.cose import parse_document
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.note import parse_note
-from attest.format.statement import Anchor, Statement, kind_of, parse_statement
+from attest.format.statement import Anchor, Statement, kind_of, parse_payload, parse_statement
 from attest.format.vocabulary import Kind, Role
 from attest.keyring import Keyring
 from attest.log.merkle import leaf_hash
 from attest.sign.named import open_key
 from attest.sign.signer import Signer
-from attest.sign.statements import header_for, sign_statement
+from attest.sign.statements import header_for, payload_to_sign, sign_payload
+from attest.store import disk
+from attest.store.outbox import Outbox, Signed, box_path
 from attest.store.writer import LogWriter
 from attest.trust.keys import PublicKey
 
@@ -146,15 +150,78 @@ def require_kind(log: LogWriter, signer: Signer, kind: Kind) -> Source:
     return source
 
 
+def outbox_of(log: LogWriter, source: Source) -> Outbox:
+    """The outbox of a source that signs on this machine, in the log's directory. Raises LogError."""
+    path = box_path(log.path, source.sub)
+    with disk.failures(path.parent):
+        if not path.parent.is_dir():
+            disk.make_directory(path.parent)
+        disk.sync_directory(log.path)
+    return Outbox(path)
+
+
+def settle(log: LogWriter, source: Source, signer: Signer, box: Outbox) -> list[bytes]:
+    """What was proposed is signed, and what was signed appended; the entries.
+
+    Raises LogError `outbox/overtaken` where the log's chain has gone on without them.
+    """
+    header = header_for(signer, source.iss, source.sub)
+    entries = [_append(log, source, signed) for signed in box.waiting()]
+    if box.draft is not None:
+        _require_next(log, source, parse_payload(box.draft.payload))
+        entries.append(_append(log, source, box.sign(lambda payload: sign_payload(header, payload, signer))))
+    if entries:
+        box.taken(parse_statement(entries[-1]).statement.seq)
+    return entries
+
+
+def finish(log: LogWriter, signer: Signer) -> int:
+    """Append what the signer's source began to sign before a crash; how many entries that were."""
+    source = key_record(log, keyring(log), signer.public_key()).source
+    with outbox_of(log, source) as box:
+        return len(settle(log, source, signer, box))
+
+
 def sign_next(log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int, block: bytes | None = None) -> int:
     """Sign the next statement of the signer's own chain and append it; returns its log index.
 
-    The office's window reaches from the end of its last statement to `at`. A host's or meter's is empty: what
-    it did until now is told by its usage or readings, and a keys statement must leave no hole between them.
+    What the source began to sign before a crash is settled first, and if that is the same it is not said again. The
+    office's window reaches from the end of its last statement to `at`. A host's or meter's is empty: what it did until
+    now is told by its usage or readings, and a keys statement must leave no hole between them.
     """
-    source = require_kind(log, signer, kind)
-    seq, prev, until = place(log, source)
-    start = at if until is None else until
-    end = max(at, start) if source.role is Role.OFFICE else start
-    statement = Statement(kind, genesis_leaf(log), seq, prev, start, end, anchor(log), body)
-    return log.append(sign_statement(header_for(signer, source.iss, source.sub), statement, signer), block)
+    source = key_record(log, keyring(log), signer.public_key()).source
+    with outbox_of(log, source) as box:
+        begun = settle(log, source, signer, box)
+        if begun and _says(parse_statement(begun[-1]).statement.body) == _says(body):
+            return log.append(begun[-1], block)
+        source = require_kind(log, signer, kind)
+        if isinstance(body, KeysBody):
+            require_acts(log, signer, [act for act in body.acts if not isinstance(act, Void)])
+        seq, prev, until = place(log, source)
+        start = at if until is None else until
+        end = max(at, start) if source.role is Role.OFFICE else start
+        statement = Statement(kind, genesis_leaf(log), seq, prev, start, end, anchor(log), body)
+        box.propose(payload_to_sign(header_for(signer, source.iss, source.sub), statement, signer), block)
+        return log.append(settle(log, source, signer, box)[-1], block)
+
+
+def _append(log: LogWriter, source: Source, signed: Signed) -> bytes:
+    if log.find(source.sub, signed.seq) is None:
+        _require_next(log, source, parse_statement(signed.entry).statement)
+    log.append(signed.entry, signed.block)
+    return signed.entry
+
+
+def _require_next(log: LogWriter, source: Source, statement: Statement) -> None:
+    seq, prev, _ = place(log, source)
+    if (statement.seq, statement.prev) != (seq, prev):
+        detail = f"{source.sub} was about to sign seq {statement.seq}, and its chain in {log.path} goes on at {seq}"
+        hint = "find out who else signs with this key; only then remove the draft in .outbox"
+        raise LogError("outbox/overtaken", detail, hint=hint)
+
+
+def _says(body: Body) -> Body:
+    """The body without proofs of possession, which may differ each time they are made."""
+    if not isinstance(body, KeysBody):
+        return body
+    return KeysBody(tuple(act._replace(proof=b"") if isinstance(act, Enrol | Rotate) else act for act in body.acts))

@@ -75,7 +75,7 @@ class Window(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is kept beside the spool: the outbox, through which everything is signed, and the file of causes."""
+    """The outbox through which everything is signed, and the file of causes."""
 
     box: Outbox
     causes: Path

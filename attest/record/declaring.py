@@ -1,7 +1,7 @@
 """Acts about accelerators carried out: the ledger first, then the inventory statement that the office signs.
 
 Whatever ends the process in between leaves a line whose statement is not there: it does not count, and the act can be
-given again.
+given again. What the office had begun to sign comes first (`attest.record.chain.finish`), before the books are opened.
 """
 
 from attest.format.block import commit
@@ -11,14 +11,13 @@ from attest.format.vocabulary import Kind
 from attest.inventory.acts import Change
 from attest.inventory.edges import require_edge
 from attest.inventory.site import Site
-from attest.record.chain import require_kind, sign_next
+from attest.record.chain import sign_next
 from attest.sign.signer import Signer
 from attest.store.writer import LogWriter
 
 
 def carry_out(log: LogWriter, site: Site, signer: Signer, change: Change) -> int | None:
     """The log index of the inventory, None where the act needs none. Raises LogError, KeyFileError, MalformedError."""
-    require_kind(log, signer, Kind.INVENTORY)
     line, roster = change
     if roster is None:
         site.keep(line)

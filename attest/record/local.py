@@ -6,15 +6,13 @@ interval is lost in between, because what was sampled waits in the spool.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from attest.errors import KeyFileError, MissingError
-from attest.record.chain import key_record, keyring
+from attest.record.chain import key_record, keyring, outbox_of
 from attest.record.closing import Closed, Sign, State, Window, close_windows, seal
 from attest.record.spool import Frame, Spool
 from attest.sign.signer import Signer
-from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 
 Opened = Callable[[], Signer]
@@ -22,7 +20,7 @@ Opened = Callable[[], Signer]
 
 class LocalLog:
     """`keys` open the source's key and those that follow it; `sign` makes a checkpoint, None where others seal. In the
-    folder `state` are the outbox and why intervals are missing."""
+    folder `state` it is kept why intervals are missing."""
 
     def __init__(
         self, path: Path, keys: Sequence[Opened], spool: Spool, window: Window, state: Path, sign: Sign | None
@@ -32,9 +30,12 @@ class LocalLog:
 
     def close(self, now_ms: int, waiting: Sequence[Frame]) -> Closed:
         """Sign what is due. Raises AttestError."""
-        with LogWriter.open(self._path) as log, Outbox(self._state / "outbox") as box:
-            state = State(box, self._state / "causes.jsonl")
-            return close_windows(log, self._signer(log), self._spool, waiting, self._window, now_ms, state)
+        with LogWriter.open(self._path) as log:
+            signer = self._signer(log)
+            source = key_record(log, keyring(log), signer.public_key()).source
+            with outbox_of(log, source) as box:
+                state = State(box, self._state / "causes.jsonl")
+                return close_windows(log, signer, self._spool, waiting, self._window, now_ms, state)
 
     def seal(self) -> int:
         """Publish what is pending, if it is this process that seals; the log's size. Raises AttestError."""
@@ -42,15 +43,25 @@ class LocalLog:
             return log.size if self._sign is None else seal(log, self._sign)
 
     def _signer(self, log: LogWriter) -> Signer:
-        """The first key that the log takes. Raises KeyFileError of the last one, MissingError where none is there."""
-        ring, refused = keyring(log), None
+        """The first key that opens and that the log takes: the token of one that was rotated away may be gone.
+
+        Raises KeyFileError of one that does not open, else of the last one that the log refuses, else MissingError.
+        """
+        ring = keyring(log)
+        shut: KeyFileError | None = None
+        refused: KeyFileError | None = None
         for opened in self._keys:
-            with suppress(MissingError):
+            try:
                 signer = opened()
-                try:
-                    key_record(log, ring, signer.public_key())
-                except KeyFileError as error:
-                    refused = error
-                else:
-                    return signer
-        raise refused or MissingError("key/unreadable", "none of the keys that are named is there")
+            except MissingError:
+                continue
+            except KeyFileError as error:
+                shut = error
+                continue
+            try:
+                key_record(log, ring, signer.public_key())
+            except KeyFileError as error:
+                refused = error
+            else:
+                return signer
+        raise shut or refused or MissingError("key/unreadable", "none of the keys that are named is there")

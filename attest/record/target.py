@@ -6,7 +6,7 @@ said nothing yet is imagined.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final, TypeVar
 
 import numpy as np
@@ -19,15 +19,14 @@ from attest.control import Source
 from attest.errors import ImportDataError, KeyFileError, LogError
 from attest.format.block import Binding, parse_meter
 from attest.format.bodies import CloseBody, MeterBody, UsageBody
-from attest.format.cose import Header
 from attest.format.roster import Roster
-from attest.format.statement import Anchor, Statement, format_payload, parse_statement
+from attest.format.statement import Anchor, Statement, parse_statement
 from attest.format.vocabulary import Column, Kind, Quantity, Role, State
 from attest.inventory.declared import Inventory, inventories, roster_of
 from attest.log.merkle import leaf_hash
-from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place
+from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place, settle
 from attest.sign.signer import Signer
-from attest.sign.statements import header_for, sign_payload, sign_statement
+from attest.sign.statements import header_for, payload_to_sign
 from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 
@@ -103,41 +102,18 @@ class Target:
         channels = zip(body.channels, readings, strict=True)
         return {c.feed: int(values[-1]) for c, (values, at) in channels if len(at) and int(at[-1]) == end}
 
-    def sign(self, drafts: Iterable[Draft], windows: list[tuple[int, int]]) -> Iterator[tuple[bytes, bytes | None]]:
-        """Entries and their blocks, as LogWriter.extend takes them; `windows` gets their windows."""
-        seen, prev = anchor(self.log), self.place.prev
-        for number, draft in enumerate(drafts):
-            statement = self._statement(draft, self.place.seq + number, prev, seen)
-            entry = sign_statement(self._header, statement, self.signer)
-            prev = leaf_hash(entry)
-            windows.append((draft.start, draft.end))
-            yield entry, draft.block
-
     def append_once(self, drafts: Iterable[Draft], box: Outbox) -> None:
         """Sign the drafts, each place once whatever crashes, and append them. Raises LogError."""
+        header = header_for(self.signer, self.source.iss, self.source.sub)
         seen, prev = anchor(self.log), self.place.prev
         for number, draft in enumerate(drafts):
             statement = self._statement(draft, self.place.seq + number, prev, seen)
-            box.propose(format_payload(statement), draft.block)
+            box.propose(payload_to_sign(header, statement, self.signer), draft.block)
             prev = leaf_hash(self.settle(box)[-1])
 
     def settle(self, box: Outbox) -> list[bytes]:
-        """What was proposed is signed, and what was signed appended; the entries. A draft whose place was taken in the
-        meantime, by a rotation of the key, is given up: of it nothing was handed on. Raises LogError."""
-        if box.draft is not None and self.log.find(self.source.sub, box.draft.seq) is not None:
-            box.abandon()
-        if box.draft is not None:
-            box.sign(lambda payload: sign_payload(self._header, payload, self.signer))
-        entries = []
-        for signed in box.waiting():
-            self.log.append(signed.entry, signed.block)
-            box.taken(signed.seq)
-            entries.append(signed.entry)
-        return entries
-
-    @property
-    def _header(self) -> Header:
-        return header_for(self.signer, self.source.iss, self.source.sub)
+        """What was proposed is signed, and what was signed appended; the entries. Raises LogError."""
+        return settle(self.log, self.source, self.signer, box)
 
     def _statement(self, draft: Draft, seq: int, prev: bytes, seen: Anchor | None) -> Statement:
         kind = Kind.METER if isinstance(draft.body, MeterBody) else Kind.USAGE

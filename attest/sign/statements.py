@@ -12,14 +12,19 @@ def header_for(signer: Signer, iss: str, sub: str) -> Header:
     return Header(int(key.alg), key.thumbprint, iss, sub)
 
 
+def payload_to_sign(header: Header, statement: Statement, signer: Signer) -> bytes:
+    """What will be signed. Raises LogError when the statement would be too large for a log."""
+    payload = format_payload(statement)
+    signature = bytes(signer.public_key().signature_size)
+    size = len(format_sign1(Sign1(format_header(header), EMPTY_MAP, payload, signature)))
+    if size > MAX_STATEMENT:
+        raise LogError("statement/size", f"{size:,} bytes, at most {MAX_STATEMENT:,}", hint="take shorter windows")
+    return payload
+
+
 def sign_statement(header: Header, statement: Statement, signer: Signer) -> bytes:
     """The statement as an entry of a log. Raises LogError when it is too large for one."""
-    entry = sign_payload(header, format_payload(statement), signer)
-    if len(entry) > MAX_STATEMENT:
-        raise LogError(
-            "statement/size", f"{len(entry):,} bytes, at most {MAX_STATEMENT:,}", hint="take shorter windows"
-        )
-    return entry
+    return sign_payload(header, payload_to_sign(header, statement, signer), signer)
 
 
 def sign_payload(header: Header, payload: bytes, signer: Signer) -> bytes:

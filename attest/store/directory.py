@@ -4,8 +4,8 @@ Nothing is mapped: what was hashed is what is used, whoever writes to the file m
 is a short read. Of packs, blocks are read one by one; at most 16 are held open, and a pack that was handed out stays
 open for as long as it is used. Symbolic links are followed only as far as they stay inside the directory.
 
-The three files by which a LogWriter keeps its balance lie beside the log and are no part of the bundle:
-`.lock`, `.journal` (entries not yet under a checkpoint) and `.tmp`.
+What those who write keep their balance by lies beside the log and is no part of the bundle: `.lock`, `.journal`
+(entries not yet under a checkpoint), `.tmp`, and `.outbox/` (what sources are about to sign, attest.record.once).
 
 Raises MissingError for what cannot be had (exit 6: nothing was verified), TreeError for a hash tile of the
 wrong length.
@@ -30,6 +30,7 @@ from attest.packs import read_block
 LOCK: Final = ".lock"
 JOURNAL: Final = ".journal"
 TEMPORARY: Final = ".tmp"
+OUTBOX: Final = ".outbox"
 CHECKPOINT: Final = "checkpoint"
 MAX_PACKS: Final = 16  # held open
 MAX_EXTRA: Final = 100
@@ -188,6 +189,8 @@ class DirectoryBundle:
 
 def _belongs(path: str, size: int) -> bool:
     if path in (CHECKPOINT, LOCK, JOURNAL, TEMPORARY):
+        return True
+    if path.startswith(f"{OUTBOX}/"):
         return True
     if path.startswith("blocks/sha256/"):
         digest = path.removeprefix("blocks/sha256/")

@@ -120,6 +120,11 @@ class PublicKey:
             required = {1: 7, 3: int(self.alg), -1: self.raw}
         return sha256(encode(required)).digest()
 
+    @property
+    def signature_size(self) -> int:
+        """The bytes of every signature of it."""
+        return _SIGNATURE_SIZES[self.alg]
+
     def verify(self, signature: bytes, message: bytes) -> None:
         """Return None if this key signed the message. Raises SignatureError."""
         if self.alg is Alg.ED25519:

@@ -14,9 +14,9 @@ from attest.format.vocabulary import Kind
 from attest.inventory.declared import inventories, roster_of
 from attest.inventory.ledger import path_of
 from attest.inventory.site import Site as Books
-from attest.record.chain import genesis_leaf, key_record, keyring, place
+from attest.record.chain import genesis_leaf, key_record, keyring, outbox_of, place
 from attest.report.style import utc
-from attest.sign.statements import header_for, sign_statement
+from attest.sign.statements import header_for, payload_to_sign, sign_statement
 from attest.store.writer import LogWriter
 from tests.collect.test_import import HOST, ISS, START, Site, signer, site
 
@@ -99,8 +99,8 @@ def second_log(site: Site) -> Path:
     return path
 
 
-def says_nothing(site: Site, until: int, interval: int = 60) -> None:
-    """The host's next usage statement, of a time in which nobody read anything."""
+def says_nothing(site: Site, until: int, interval: int = 60, *, into_log: bool = True) -> None:
+    """The host's next usage statement, of a time in which nobody read anything; to the log, or to its outbox only."""
     host = signer("host")
     spans = b"".join(device.to_bytes(4, "little") + b"\1\0\xff\xff" for device in range(2))
     body = UsageBody(interval, bytes(32), 2, None, (), (), spans, ())
@@ -108,4 +108,9 @@ def says_nothing(site: Site, until: int, interval: int = 60) -> None:
         source = key_record(log, keyring(log), host.public_key()).source
         seq, prev, before = place(log, source)
         statement = Statement(Kind.USAGE, genesis_leaf(log), seq, prev, before or START, until, None, body)
-        log.append(sign_statement(header_for(host, source.iss, source.sub), statement, host))
+        header = header_for(host, source.iss, source.sub)
+        if into_log:
+            log.append(sign_statement(header, statement, host))
+            return
+        with outbox_of(log, source) as box:
+            box.propose(payload_to_sign(header, statement, host))

@@ -236,6 +236,12 @@ def test_no_statement_gets_two_rosters(site: Site) -> None:
     refused(site, "inventory/past", "add", "GPU-10", *NEW, *to, *at(1))
 
 
+def test_what_a_host_began_to_sign_before_a_crash_is_spoken_of(site: Site) -> None:
+    says_nothing(site, START + 2 * HOUR, into_log=False)
+    refused(site, "inventory/spoken", "retire", "GPU-0", *at(1))
+    done(site, "retire", "GPU-0", *at(2))
+
+
 def test_an_inventory_begins_on_an_edge(site: Site) -> None:
     says_nothing(site, START + HOUR, interval=600)
     to = ("--to", HOST, "--feed", "node_0")

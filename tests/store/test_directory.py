@@ -258,7 +258,8 @@ def test_files_that_no_checkpoint_needs(path: Path) -> None:
     for name in EXTRA:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(b"")
-    for name in (".lock", ".journal", ".tmp"):
+    (path / ".outbox").mkdir()
+    for name in (".lock", ".journal", ".tmp", ".outbox/draft"):
         (path / name).write_bytes(b"")
     assert set(DirectoryBundle(path).extra()) == set(EXTRA)
     (path / "checkpoint").write_bytes(b"no note")
