@@ -17,7 +17,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from itertools import chain
+from itertools import chain, dropwhile, takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -32,6 +32,8 @@ from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.errors import ImportDataError, LogError
 from attest.format.bodies import UsageBody
 from attest.format.vocabulary import Role
+from attest.inventory.ledger import FOREVER
+from attest.inventory.site import planned_off
 from attest.record.causes import Cause, Causes
 from attest.record.frames import believed, disbelieved, scrapes
 from attest.record.run_names import RunNames
@@ -98,11 +100,12 @@ def close_windows(
     if Target(log, signer, Role.HOST, None, None).settle(state.box):
         _log.warning("statement of a recorder that died was signed and appended")
     target = Target(log, signer, Role.HOST, None, None)
-    due, until = window.due(now_ms), target.chain.until
+    until = target.chain.until
+    rosters, gone = _declared(target.host_rosters())
+    due = min(window.due(now_ms), gone)
     if until is not None and until >= due:
-        spool.drop(window.kept_from(until))
+        spool.drop(window.kept_from(until if due < gone else window.due(now_ms)))
         return Closed(0, until)
-    rosters = [roster for roster in target.host_rosters() if roster.uids]
     if not rosters:
         detail = f"no inventory gives {target.source.sub} a device"
         raise ImportDataError("import/roster", detail, hint="declare its devices; what is sampled is kept until then")
@@ -121,7 +124,7 @@ def close_windows(
     why, found = Causes(window.interval), list[Irregularity]()
     reading = _Reading(window.kept_from(spoken), window.kept_from(end + window.interval), rosters)
     host = _host(gather_series(reading.of(scrapes(why.watch(frames()))), found), window.host)
-    options = UsageOptions(window.interval, window.window, target.last_counters(), end)
+    options = UsageOptions(window.interval, window.window, target.last_counters(), end, planned_off(log))
     try:
         with nullcontext() if window.runs is None else window.runs.of(host, found) as naming:
             options = options._replace(naming=naming)
@@ -159,6 +162,12 @@ class _Reading:
                 self.undeclared.add(scrape.uid)
             elif self._start <= scrape.time_ms < self._end:
                 yield scrape
+
+
+def _declared(rosters: Sequence[Roster]) -> tuple[list[Roster], int]:
+    """The rosters that give the host devices, and until when they do so: from then on it has nothing to state."""
+    held = list(dropwhile(lambda roster: not roster.uids, rosters))
+    return list(takewhile(lambda roster: roster.uids, held)), next((r.start for r in held if not r.uids), FOREVER)
 
 
 def seal(log: LogWriter, sign: Sign) -> int:

@@ -23,8 +23,9 @@ SHELL = {
     "collect": set(),
     "report": set(),
     "simulate": {"sign", "store"},
-    "record": {"store", "sign", "collect"},
-    "cli": {"store", "sign", "collect", "record", "report", "simulate"},
+    "inventory": {"store", "collect"},
+    "record": {"store", "sign", "collect", "inventory"},
+    "cli": {"store", "sign", "collect", "inventory", "record", "report", "simulate"},
     "__main__": {"cli"},
 }
 
