@@ -53,13 +53,15 @@ class Told(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run that started in the phase, over all sites: windows of the first and the last statement that names it, and
-    the accelerators that it had at once, for certain and at most. `ended` is the end that was stated of its lineage
-    before, and `again` the first window that is after it whatever clocks say, with the accelerators from there on."""
+    """A run that started in the phase, over all sites: windows of the first and the last statement that names it, of
+    those that name it where no independent meter denies it (all, if none does), and the accelerators that it had at
+    once, for certain and at most. `ended` is the end that was stated of its lineage before, and `again` the first
+    window that is after it whatever clocks say, with the accelerators from there on."""
 
     lineage: int
     first: Span
     last: Span
+    sure: tuple[Span, Span]
     devices: int
     most: int
     ended: int | None = None
@@ -88,28 +90,33 @@ def told(views: Sequence[View], *, voided: bool = False) -> Told:
 
 
 def runs(views: Sequence[View], masks: Sequence[Mask], notices: Told) -> Iterator[Run]:
-    """Runs whose first statement of a mask begins within the phase; statements without lineage are one run each."""
+    """Runs whose first statement of a mask begins within the phase; statements without lineage are one run each, and
+    may all be parts of one. What a meter denies is nobody's run for certain, and may be one all the same."""
     seconds: dict[Part, dict[Span, int]] = {}
     groups: dict[Part, int] = {}
+    alone: list[tuple[Span, int]] = []
     for view, mask in zip(views, masks, strict=True):
         worth, most = view.worth, view.account.expected.most
         rows = view.facts.work[worth.of(view.facts.work[:, Work.INDEX], mask)]
-        rows = rows[(rows[:, Work.SECONDS] > 0) & ~denied(view, rows[:, Work.INDEX], rows[:, Work.GROUP])]
+        rows = rows[rows[:, Work.SECONDS] > 0]
         times = worth.windows[np.searchsorted(worth.indices, rows[:, Work.INDEX])]
         lineage, part = rows[:, Work.LINEAGE], _parts(rows[:, Work.LINEAGE], times[:, 0], notices.stated)
         own = np.where(lineage == ALONE, rows[:, Work.INDEX] << 12 | rows[:, Work.RUN], -1)
         keys, at = np.unique(np.column_stack((lineage, part, times, own)), axis=0, return_inverse=True)
-        at = at.reshape(-1)
-        sums = gathered(rows[:, Work.SECONDS], at, len(keys)).tolist()
-        named = gathered(most[rows[:, Work.GROUP]], at, len(keys)).tolist()
-        for (number, place, start, end, _), amount, all_of in zip(keys.tolist(), sums, named, strict=True):
+        certain = np.where(denied(view, rows[:, Work.INDEX], rows[:, Work.GROUP]), 0, rows[:, Work.SECONDS])
+        sums = gathered(certain, at.reshape(-1), len(keys)).tolist()
+        for (number, place, start, end, _), amount in zip(keys.tolist(), sums, strict=True):
             if number != ALONE:
                 windows = seconds.setdefault((number, place), {})
                 windows[start, end] = windows.get((start, end), 0) + amount
             elif view.start <= start < view.end:
-                yield Run(ALONE, (start, end), (start, end), -(-amount // (end - start)), all_of)
-        for number, place, group in np.unique(np.column_stack((lineage, part, rows[:, Work.GROUP])), axis=0).tolist():
+                alone.append(((start, end), amount))
+        here = (lineage != ALONE) | (times[:, 0] >= view.start) & (times[:, 0] < view.end)
+        of_groups = np.column_stack((lineage, part, rows[:, Work.GROUP]))[here]
+        for number, place, group in np.unique(of_groups, axis=0).tolist():
             groups[number, place] = groups.get((number, place), 0) + int(most[group])
+    for window, amount in alone:
+        yield _run(ALONE, {window: amount}, groups[ALONE, 0], None, views[0].agreement.max_lag_s)
     for (number, place), windows in sorted(seconds.items()):
         if views[0].start <= min(windows)[0] < views[0].end:
             ended = int(notices.stated[number][place - 1]) if place else None
@@ -132,6 +139,7 @@ def _run(lineage: int, seconds: dict[Span, int], most: int, ended: int | None, m
     """One run, by the device-seconds of each window that names it."""
     devices = {(start, end): -(-amount // (end - start)) for (start, end), amount in seconds.items()}
     first, last, at_once = min(seconds), max(seconds), max(devices.values())
-    after = [] if ended is None else [window for window in devices if window[0] >= ended + max_lag]
+    sure = [window for window, amount in seconds.items() if amount] or list(seconds)
+    after = [] if ended is None else [window for window in sure if window[0] >= ended + max_lag]
     again = (min(after), max(devices[window] for window in after)) if after else None
-    return Run(lineage, first, last, at_once, most, ended, again)
+    return Run(lineage, first, last, (min(sure), max(sure)), at_once, most, ended, again)

@@ -87,15 +87,16 @@ def _of_run(term: Reporting, run: Run, notices: Told, view: View) -> Finding | N
     due, by = run.first[0] - term.notice_s, run.first[1] + view.agreement.max_lag_s
     if run.lineage == ALONE or not notices.starts(run.lineage, due, run.ended, by):
         return _unannounced(term, run, notices, view.agreement.grace_s)
-    return None if term.closing_s is None else _open(run, run.last[1] + term.closing_s, term, notices, view.agreement)
+    return None if term.closing_s is None else _open(run, term.closing_s, term, notices, view.agreement)
 
 
 def _unannounced(term: Reporting, run: Run, notices: Told, grace: int) -> Finding:
     """Of a run that is not shown to have been announced; for certain, if it was not by the end of its first window. One
     that follows on an end needs a notice after that, if it is after it whatever clocks say."""
-    name, due, devices = _name(run), run.first[1] - term.notice_s, run.devices
+    (_, began), _ = run.sure
+    name, due, devices = _name(run), began - term.notice_s, run.devices
     late = run.lineage == ALONE or not notices.starts(run.lineage, due)
-    text = f"{name}, which started by {utc(run.first[1])}, was not announced by {utc(run.first[0] - term.notice_s)}"
+    text = f"{name}, which started by {utc(began)}, was not announced by {utc(run.first[0] - term.notice_s)}"
     if run.ended is not None and not late:
         if run.again is not None:
             (_, end), devices = run.again
@@ -108,13 +109,16 @@ def _unannounced(term: Reporting, run: Run, notices: Told, grace: int) -> Findin
     return Finding("reporting/missed", Outcome.UNPROVEN, text, numbers=numbers, settle="heads that show its notice")
 
 
-def _open(run: Run, due: int, term: Reporting, notices: Told, agreement: Agreement) -> Finding | None:
-    """Of a run that is not shown to have been closed by a time, or None."""
+def _open(run: Run, closing: int, term: Reporting, notices: Told, agreement: Agreement) -> Finding | None:
+    """Of a run that is not shown to have been closed so long after it ended, or None."""
     # What was said before the last window began is not of this end.
+    due = run.last[1] + closing
     if notices.ends(run.lineage, run.last[0], due) or notices.until < due:  # it may go on
         return None
+    _, (last, end) = run.sure
+    due = end + closing
     text, numbers = f"{_name(run)} was not closed by {utc(due)}", {"accelerators": run.devices}
-    never = not notices.ends(run.lineage, run.last[0], due, agreement.max_lag_s)  # whatever clocks say
+    never = not notices.ends(run.lineage, last, due, agreement.max_lag_s)  # whatever clocks say
     over = run.devices > term.devices and never and notices.until >= due + agreement.grace_s
     code, outcome = ("term/reporting", Outcome.BREACHED) if over else ("reporting/missed", Outcome.UNPROVEN)
     return Finding(code, outcome, text, numbers=numbers, settle="a notice of its end")

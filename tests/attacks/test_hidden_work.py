@@ -13,7 +13,7 @@ from attest.simulate.site import Site
 from attest.simulate.telemetry import Instrument
 from tests.attacks.vectors import BREACHED, UNPROVEN
 from tests.bench.families.attempt import ACME, Attempt, judge
-from tests.bench.families.common import of, shown
+from tests.bench.families.common import HOSTS, of, shown
 from tests.bench.families.liar import Liar, following, metering
 from tests.bench.families.meters import Fed
 from tests.bench.families.scene import DAY, HOUR, START, Scene, Story
@@ -37,7 +37,7 @@ def clock_shifted() -> Attempt:
         instrument=Instrument(error_ppm=0, ahead_s=3 * HOUR),
         clock_uncertainty=3 * HOUR,
     )
-    return shown(lab, SCENE, of(site), word=True, pact=agreed(clock="3 h"), only=("compute L4", "off L4", "power L4"))
+    return shown(lab, SCENE, of(site), word=HOSTS, pact=agreed(clock="3 h"), only=("compute L4", "off L4", "power L4"))
 
 
 def clock_shifted_by_half_a_bucket() -> Attempt:
@@ -48,7 +48,7 @@ def clock_shifted_by_half_a_bucket() -> Attempt:
         instrument=Instrument(error_ppm=0, ahead_s=HOUR // 2),
         clock_uncertainty=HOUR // 2,
     )
-    return shown(lab, SCENE, of(site), word=True, pact=agreed(clock="30 min"), only=("power L4", "idle L4"))
+    return shown(lab, SCENE, of(site), word=HOSTS, pact=agreed(clock="30 min"), only=("power L4", "idle L4"))
 
 
 def pulse() -> Attempt:
@@ -56,7 +56,7 @@ def pulse() -> Attempt:
     jobs = tuple(SCENE.job((0, 1), n / 6 + 1 / 60, 9 / 60, f"pulse {n}") for n in range(144))
     site, lab = hidden(Story(jobs), SCENE.idle, instrument=Instrument(Quantity.GAUGE_POWER, 600, 0))
     only = ("compute L4", "power L4", "energy L4", "off L4", "idle L4")
-    return shown(lab, SCENE, of(site), word=True, pact=agreed(integrates=False), only=only)
+    return shown(lab, SCENE, of(site), word=HOSTS, pact=agreed(integrates=False), only=only)
 
 
 def battery() -> Attempt:
@@ -66,7 +66,7 @@ def battery() -> Attempt:
     fed = Fed(site, {0: site.trace(0).node_mw - tale.trace(0).node_mw})
     lab = Liar(site, tell=following(tale), tell_meter=metering(fed), instrument=EXACT)
     only = ("compute L4", "off L4", "scale L4", "idle L4")
-    return shown(lab, SCENE, of(site, through=fed.site_mw), word=True, pact=agreed(storage="20 kWh"), only=only)
+    return shown(lab, SCENE, of(site), word=HOSTS, pact=agreed(storage="20 kWh"), only=only)
 
 
 def coarse_mean(hours: float, quantity: Quantity = Quantity.MEAN_POWER) -> Callable[[], Attempt]:
@@ -77,7 +77,7 @@ def coarse_mean(hours: float, quantity: Quantity = Quantity.MEAN_POWER) -> Calla
         instrument = Instrument(quantity, 12 * HOUR, 0)
         site, lab = hidden(Story(jobs), SCENE.off, instrument=instrument, window_s=12 * HOUR)
         only = ("compute L4", "off L4", "idle L4", "scale L4")
-        return shown(lab, SCENE, of(site), word=True, pact=agreed(max_lag="2 d"), only=only)
+        return shown(lab, SCENE, of(site), word=HOSTS, pact=agreed(max_lag="2 d"), only=only)
 
     return story
 
@@ -85,7 +85,7 @@ def coarse_mean(hours: float, quantity: Quantity = Quantity.MEAN_POWER) -> Calla
 def hour_of_means() -> Attempt:
     """An hour of work, to the minute, in means of ten minutes: none of it may be counted to the hour after."""
     site, lab = hidden(SCENE.secret((0, 1), 6, 1), SCENE.off, instrument=Instrument(Quantity.MEAN_POWER, 600, 0))
-    return shown(lab, SCENE, of(site), word=True, only=("power L4", "energy L4", "compute L4"))
+    return shown(lab, SCENE, of(site), word=HOSTS, only=("power L4", "energy L4", "compute L4"))
 
 
 def told_past_the_meters() -> Attempt:
@@ -101,7 +101,7 @@ def past_the_meter_above() -> Attempt:
     fed = Fed(site, {}, site.trace(0).node_mw - tale.trace(0).node_mw)
     lab = Liar(site, tell=following(tale), tell_meter=metering(fed), instrument=EXACT)
     only = ("compute L4", "compute in any 6 h L4", "off L4", "power L4", "energy L4", "scale L4")
-    return shown(lab, SCENE, of(site), word=True, only=only)
+    return shown(lab, SCENE, of(site), word=HOSTS, only=only)
 
 
 def agreed(max_lag: str = "12 h", **figures: Any) -> Pact:

@@ -255,3 +255,38 @@ def test_a_run_that_is_told_to_have_ended_a_little_early_is_not_unclosed() -> No
     early = (NOON + 5 * HOUR, ENDS._replace(at=NOON + 5 * HOUR - 60))
     found = of(told(EARLY, early, job=late), closing="6 h")
     assert (found.outcome, set(codes(found))) == (Outcome.UNPROVEN, {"reporting/missed"})
+
+
+def test_a_run_in_a_window_that_was_partly_off_is_one() -> None:
+    """Off until noon and at work from one to five, told of as one day, of which the meter denies a half: that accuses
+    nobody, and the run is there all the same."""
+    off = tuple(Event(Trouble.DOWN, node, START, NOON) for node in (0, 1))
+    work = RUN._replace(start=NOON + HOUR, end=NOON + 5 * HOUR)
+    whole_days = lab((work,), off, end=LAST, window_s=DAY)
+    whole_days.run()
+    found = of(whole_days, devices=7)
+    assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["reporting/missed"])
+
+
+def test_what_is_told_of_a_time_that_was_off_dates_no_start_back() -> None:
+    """The first window that names the run is denied in part: the run is late for certain by the second, and in time
+    only by the first."""
+    off = tuple(Event(Trouble.DOWN, node, START, NOON + 2 * HOUR) for node in (0, 1))
+    work = RUN._replace(start=NOON + 3 * HOUR, end=NOON + 12 * HOUR)
+    made = lab((work,), off, end=LAST)
+    made.run()
+    found = of(made, devices=7)
+    assert (found.outcome, codes(found)) == (Outcome.BREACHED, ["term/reporting"])
+    assert "started by 2026-11-10T00:00:00Z" in found.findings[0].text
+    told_late = lab((work,), off, end=LAST)
+    told_late.run(until=NOON + 4 * HOUR)
+    told_late.office.say(NoticeBody((STARTS,)))
+    told_late.run()
+    assert of(told_late, devices=7).outcome is Outcome.UNPROVEN
+
+
+def test_runs_without_lineage_may_be_one() -> None:
+    """Each host's statement names eight accelerators, and together they had sixteen."""
+    found = of(told(job=RUN._replace(lineage=0)), devices=15)
+    assert (found.outcome, codes(found)) == (Outcome.UNPROVEN, ["reporting/missed"] * 2)
+    assert of(told(job=RUN._replace(lineage=0)), devices=16).outcome is Outcome.HOLDS
