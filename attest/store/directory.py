@@ -5,7 +5,7 @@ is a short read. Of packs, blocks are read one by one; at most 16 are held open,
 open for as long as it is used. Symbolic links are followed only as far as they stay inside the directory.
 
 What those who write keep their balance by lies beside the log and is no part of the bundle: `.lock`, `.journal`
-(entries not yet under a checkpoint), `.tmp`, and `.outbox/` (what sources are about to sign, attest.record.once).
+(entries not yet under a checkpoint), `.tmp`, and `.outbox/` (what sources are about to sign, attest.record.chain).
 
 Raises MissingError for what cannot be had (exit 6: nothing was verified), TreeError for a hash tile of the
 wrong length.
