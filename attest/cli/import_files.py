@@ -28,7 +28,7 @@ from attest.format.vocabulary import Quantity, Role
 from attest.inventory.site import planned_off
 from attest.record.chain import outbox_of, signer_of
 from attest.record.naming import Committing, Told, host_workloads
-from attest.record.target import Target, imagined, salt
+from attest.record.target import Target, imagined, require_distinct, salt
 from attest.report.style import count
 from attest.store.writer import LogWriter
 
@@ -176,22 +176,14 @@ def _append(drafts: Iterator[Draft], target: Target | None, dry_run: bool) -> tu
 
 
 def _feeds(log: MeterLog, said: Mapping[str, str], target: Target | None) -> dict[str, str]:
-    """The feed of each node: as said, else the only one there is to one meter, else of the node's own name."""
+    """The feed of each node; in a dry run without a log as said, else of the node's own name."""
     unknown = sorted(said.keys() - log.nodes.keys())
     if unknown:
         raise ImportDataError("import/feed", f"no node is called {unknown[0]!r}: {', '.join(log.nodes)[:200]}")
-    feeds = {node: said.get(node, node) for node in log.nodes}
     if target is not None:
-        known = target.feeds()
-        if len(feeds) == len(known) == 1 and not said:
-            feeds = dict(zip(feeds, known, strict=True))
-        missing = [feed for feed in feeds.values() if feed not in known]
-        if missing:
-            detail = f"no inventory says that {target.source.sub} meters {missing[0]!r}"
-            hint = f"it meters {', '.join(known)[:200]}; say which is which with --feed NODE=FEED" if known else ""
-            raise ImportDataError("import/feed", detail, hint=hint or "declare the feed in an inventory first")
-    if len(set(feeds.values())) < len(feeds):
-        raise ImportDataError("import/feed", "two nodes are the same feed", hint="import them as two sources")
+        return target.feed_of(log.nodes, said)
+    feeds = {node: said.get(node, node) for node in log.nodes}
+    require_distinct(feeds)
     return feeds
 
 

@@ -85,4 +85,4 @@ def _log(config: Config, spool: Spool) -> LocalLog:
 
     keys = [lambda key=key: signer_of(key, config.passphrase_file) for key in config.keys]
     window = Window(config.interval, config.window, config.longest_gap, config.host, config.workloads)
-    return LocalLog(config.log, keys, spool, window, config.spool, sign if signers else None)
+    return LocalLog(config.log, keys, spool, window, config.spool, sign if signers else None, config.meter)

@@ -23,6 +23,7 @@ from attest.collect.stamps import parse_offset
 from attest.errors import AgreementError
 from attest.format.bodies import MAX_INTERVAL
 from attest.format.toml_table import Table, parse_toml
+from attest.record.meters import Meter
 from attest.record.run_names import RunNames
 from attest.sign.named import is_uri
 
@@ -68,13 +69,14 @@ class Config(NamedTuple):
     host: str | None
     collect: tuple[CollectorConfig, ...]
     workloads: RunNames | None
+    meter: Meter | None
 
 
 def parse_config(text: str | bytes, folder: Path) -> Config:
     """What a text says. Raises AgreementError with line and key."""
     root = parse_toml(text).only(
         "log", "keys", "log_keys", "passphrase_file", "spool", "spool_mib", "interval", "window", "longest_gap", "seal",
-        "timeout", "metrics", "host", "collect", "workloads",
+        "timeout", "metrics", "host", "collect", "workloads", "meter",
     )  # fmt: skip
     interval = _seconds(root, "interval", DEFAULT_INTERVAL, MAX_INTERVAL)
     window = _seconds(root, "window", DEFAULT_WINDOW, MAX_WINDOW)
@@ -101,6 +103,20 @@ def parse_config(text: str | bytes, folder: Path) -> Config:
         host=root.text("host") if "host" in root else None,
         collect=collect,
         workloads=_workloads(root.table("workloads"), folder) if "workloads" in root else None,
+        meter=_meter(root.table("meter")) if "meter" in root else None,
+    )
+
+
+def _meter(table: Table) -> Meter:
+    table.only("clock", "feeds", "source", "issuer")
+    feeds = table.table("feeds") if "feeds" in table else None
+    if ("source" in table) != ("issuer" in table):
+        raise table.error("record/meter", "an independent meter has both a source and an issuer")
+    return Meter(
+        {} if feeds is None else {node: feeds.text(node) for node in feeds.values},
+        quantity(table, "clock", DURATION, high=MAX_INTERVAL) if "clock" in table else None,
+        table.text("source") if "source" in table else None,
+        table.text("issuer") if "issuer" in table else None,
     )
 
 

@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from attest.errors import KeyFileError, MissingError
+from attest.format.vocabulary import Role
 from attest.record.chain import key_record, keyring, outbox_of
 from attest.record.closing import Closed, Sign, State, Window, close_windows, seal
+from attest.record.meters import Meter, close_meter
 from attest.record.spool import Frame, Spool
+from attest.record.target import Target
 from attest.sign.signer import Signer
 from attest.store.writer import LogWriter
 
@@ -20,22 +23,34 @@ Opened = Callable[[], Signer]
 
 class LocalLog:
     """`keys` open the source's key and those that follow it; `sign` makes a checkpoint, None where others seal. In the
-    folder `state` it is kept why intervals are missing."""
+    folder `state` it is kept why intervals are missing. With `meter` it is a meter's, else a host's."""
 
     def __init__(
-        self, path: Path, keys: Sequence[Opened], spool: Spool, window: Window, state: Path, sign: Sign | None
+        self,
+        path: Path,
+        keys: Sequence[Opened],
+        spool: Spool,
+        window: Window,
+        state: Path,
+        sign: Sign | None,
+        meter: Meter | None = None,
     ) -> None:
         self._path, self._keys, self._spool = path, keys, spool
-        self._window, self._state, self._sign = window, state, sign
+        self._window, self._state, self._sign, self._meter = window, state, sign, meter
 
     def close(self, now_ms: int, waiting: Sequence[Frame]) -> Closed:
         """Sign what is due. Raises AttestError."""
         with LogWriter.open(self._path) as log:
             signer = self._signer(log)
-            source = key_record(log, keyring(log), signer.public_key()).source
+            if self._meter is None:
+                source = key_record(log, keyring(log), signer.public_key()).source
+            else:
+                source = Target(log, signer, Role.METER, self._meter.source, self._meter.issuer).source
             with outbox_of(log, source) as box:
-                state = State(box, self._state / "causes.jsonl")
-                return close_windows(log, signer, self._spool, waiting, self._window, now_ms, state)
+                state, spool = State(box, self._state / "causes.jsonl"), self._spool
+                if self._meter is not None:
+                    return close_meter(log, signer, spool, waiting, self._window, self._meter, now_ms, state)
+                return close_windows(log, signer, spool, waiting, self._window, now_ms, state)
 
     def seal(self) -> int:
         """Publish what is pending, if it is this process that seals; the log's size. Raises AttestError."""
@@ -58,6 +73,8 @@ class LocalLog:
             except KeyFileError as error:
                 shut = error
                 continue
+            if self._meter is not None and self._meter.issuer is not None:
+                return signer  # the agreement alone names it
             try:
                 key_record(log, ring, signer.public_key())
             except KeyFileError as error:

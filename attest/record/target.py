@@ -6,7 +6,7 @@ said nothing yet is imagined.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 import numpy as np
@@ -59,6 +59,20 @@ class Target:
         """The feeds that the inventories say this source meters, each once."""
         rosters = self.rosters()
         return tuple(dict.fromkeys(f.name for _, r in rosters for f in r.feeds if f.meter == self.source.sub))
+
+    def feed_of(self, nodes: Iterable[str], said: Mapping[str, str]) -> dict[str, str]:
+        """The feed of each node: as said, else the only one there is to one meter, else of the node's own name. Raises
+        ImportDataError `import/feed`."""
+        feeds, known = {node: said.get(node, node) for node in nodes}, self.feeds()
+        if len(feeds) == len(known) == 1 and not said:
+            feeds = dict(zip(feeds, known, strict=True))
+        missing = [feed for feed in feeds.values() if feed not in known]
+        if missing:
+            detail = f"no inventory says that {self.source.sub} meters {missing[0]!r}"
+            hint = f"it meters {', '.join(known)[:200]}; say which is which with --feed NODE=FEED" if known else ""
+            raise ImportDataError("import/feed", detail, hint=hint or "declare the feed in an inventory first")
+        require_distinct(feeds)
+        return feeds
 
     def host_rosters(self) -> list[HostRoster]:
         """What the inventories say of this source's devices; of those that come into force at once the last."""
@@ -127,6 +141,12 @@ class Target:
             if index is not None and statement is not None and isinstance(statement.body, kind):
                 return index, statement, statement.body
         return None
+
+
+def require_distinct(feeds: Mapping[str, str]) -> None:
+    """Raise ImportDataError `import/feed` where two nodes are one feed."""
+    if len(set(feeds.values())) < len(feeds):
+        raise ImportDataError("import/feed", "two nodes are the same feed", hint="import them as two sources")
 
 
 def salt() -> bytes:

@@ -1,0 +1,91 @@
+"""Closing of a meter's windows: what the spool holds of its readings becomes signed statements of its chain.
+
+A meter's readings are irregular and stand in its statements as they came, so a window is closed with the last reading
+before its end: what nobody read after it is in the next statement, as a gap that `check` does not bridge. A meter that
+has a register is told by that, else by its power, which bounds nothing unless it is a mean.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from attest.collect.collector import Reading
+from attest.collect.irregular import Irregularity
+from attest.collect.meter_statements import MeterOptions, meter_drafts
+from attest.collect.readings import gather_readings
+from attest.errors import LogError
+from attest.format.vocabulary import Quantity, Role
+from attest.record.closing import NOT_YET, Closed, State, Window
+from attest.record.frames import believed, disbelieved
+from attest.record.spool import Frame, Spool
+from attest.record.target import Target, salt
+from attest.sign.signer import Signer
+from attest.store.writer import LogWriter
+
+
+class Meter(NamedTuple):
+    """The feed of each node in what collectors say, where it has another name; by how many s the meter's clock may be
+    wrong; and of an independent meter, whose key the agreement alone names, the source and who operates it."""
+
+    feeds: Mapping[str, str]
+    clock_s: int | None
+    source: str | None = None
+    issuer: str | None = None
+
+
+def close_meter(
+    log: LogWriter,
+    signer: Signer,
+    spool: Spool,
+    waiting: Sequence[Frame],
+    window: Window,
+    meter: Meter,
+    now_ms: int,
+    state: State,
+) -> Closed:
+    """Sign and append every window that is due, of a day at most. Raises LogError, KeyFileError, ImportDataError."""
+    Target(log, signer, Role.METER, meter.source, meter.issuer).settle(state.box)
+    target = Target(log, signer, Role.METER, meter.source, meter.issuer)
+    due, until = window.due(now_ms), target.chain.until
+    if until is not None and until >= due:
+        spool.drop(window.kept_from(until))
+        return Closed(0, until)
+    undone = disbelieved(chain(spool.frames(), waiting))
+    kept = list(readings(believed(chain(spool.frames(), waiting), undone)))
+    spoken = min((reading.time_ms // 1000 for reading in kept), default=None) if until is None else until
+    if spoken is None:
+        return Closed(0, None)
+    end = min(due, window.after(max(spoken, due - window.longest)))
+    kept = [reading for reading in kept if window.kept_from(spoken) <= reading.time_ms <= end * 1000]
+    quantity = Quantity.REGISTER if any(r.quantity is Quantity.REGISTER for r in kept) else _power(kept)
+    found: list[Irregularity] = []
+    nodes = gather_readings(kept, quantity, found)
+    feed_of = target.feed_of(nodes, meter.feeds)
+    series = {feed_of[node]: series for node, series in nodes.items()}
+    opening = target.opening(quantity)
+    options = MeterOptions(quantity, clock_uncertainty=meter.clock_s, window=window.window, opening=opening)
+    late: list[Irregularity] = []
+    of_feeds = [each._replace(who=feed_of.get(each.who, each.who)) for each in found]
+    try:
+        drafts = list(meter_drafts(series, of_feeds, target.chain, options, salt, late)) if series else []
+    except LogError as error:
+        if error.code in NOT_YET:
+            return Closed(0, until)
+        raise
+    target.append_once(drafts, state.box)
+    reached = drafts[-1].end if drafts else until
+    spool.drop(window.kept_from(end))
+    return Closed(len(drafts), reached, bool(drafts) and end < due, found=(*found, *late))
+
+
+def readings(frames: Iterable[Frame]) -> Iterator[Reading]:
+    """The readings of all samples."""
+    for frame in frames:
+        for node, time_ms, quantity, value in frame.get("readings", ()):
+            yield Reading(node, time_ms, Quantity(quantity), value, frame["collector"])
+
+
+def _power(kept: Sequence[Reading]) -> Quantity:
+    """Of readings of power: a gauge, if one of them is."""
+    gauge = any(reading.quantity is Quantity.GAUGE_POWER for reading in kept)
+    return Quantity.GAUGE_POWER if gauge else Quantity.MEAN_POWER

@@ -1,0 +1,111 @@
+"""The recorder of a meter: registers and gauges of its feeds, every reading once, whatever ends the process."""
+
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from attest.collect.collector import Reading, Sample
+from attest.format.bodies import MeterBody
+from attest.format.vocabulary import Quantity
+from attest.record.asking import Asking
+from attest.record.closing import Window
+from attest.record.local import LocalLog
+from attest.record.meters import Meter
+from attest.record.metrics import Metrics
+from attest.record.recorder import Recorder, Times
+from attest.record.spool import Spool
+from tests.collect.test_import import METER, START, Site, readings, signer, site
+from tests.record.rig import MILLIWATTS, MINUTE, WINDOW, AtOnce, PlayedClock, Rig, Stopped
+
+__all__ = ["site"]  # a fixture
+
+NODES = ("node_0", "node_1")
+
+
+@dataclass
+class Registers:
+    """Two feeds of one meter, as a collector."""
+
+    clock: PlayedClock
+    quantity: Quantity = Quantity.REGISTER
+    name: str = "pdu"
+    silent: bool = False
+    nodes: tuple[str, ...] = field(default=NODES)
+
+    def collect(self, now_ms: int) -> Sample:
+        if self.silent:
+            return Sample()
+        value = MILLIWATTS
+        if self.quantity is Quantity.REGISTER:
+            value = (self.clock.true_ms - START * 1000 + 10**6) * MILLIWATTS // 1000
+        return Sample(readings=tuple(Reading(node, now_ms, self.quantity, value, "pdu") for node in self.nodes))
+
+
+def run(path: Path, clock: PlayedClock, registers: Registers, meter: Meter) -> None:
+    with suppress(Stopped), closing(Spool(path / "spool", 1 << 20)) as spool:
+        keys = [lambda: signer("meter")]
+        log = LocalLog(path / "log", keys, spool, Window(MINUTE, WINDOW, 30 * 86_400), path, Rig.sign, meter)
+        times = Times(MINUTE, 5, WINDOW, 3600, MINUTE / 2 + 1)
+        Recorder(times, clock, Asking([registers]), spool, log, Metrics()).run(AtOnce())
+
+
+def stated(site: Site, node: str = "node_0") -> list[int]:
+    """The minutes of the readings in statements."""
+    return [ms // 60_000 for ms, _ in readings(site)[node]]
+
+
+def bodies(site: Site) -> Iterator[MeterBody]:
+    for statement in site.statements(METER):
+        assert isinstance(statement.body, MeterBody)
+        yield statement.body
+
+
+@pytest.fixture
+def clock() -> PlayedClock:
+    return PlayedClock(START * 1000, (START + 32 * MINUTE) * 1000)
+
+
+def test_registers_are_stated_once_and_windows_share_their_edges(site: Site, clock: PlayedClock) -> None:
+    run(site.path, clock, Registers(clock), Meter({}, 2))
+    for node in NODES:
+        assert stated(site, node) == [*range(1, 11), *range(10, 21), *range(20, 31)]
+    assert {body.quantity for body in bodies(site)} == {Quantity.REGISTER}
+    assert {body.clock_uncertainty for body in bodies(site)} == {2}
+    values = dict(readings(site)["node_0"])
+    assert values[1_800_000] - values[60_000] == 29 * MINUTE * MILLIWATTS
+
+
+def test_a_meter_that_was_silent_and_a_recorder_that_was_killed_go_on(site: Site, clock: PlayedClock) -> None:
+    registers = Registers(clock)
+
+    def kill() -> None:
+        raise Stopped
+
+    clock.at = {
+        3 * MINUTE - 1: lambda: setattr(registers, "silent", True),
+        5 * MINUTE - 1: lambda: setattr(registers, "silent", False),
+        14 * MINUTE + 20: kill,
+    }
+    run(site.path, clock, registers, Meter({}, 2))
+    clock.true_ms += 3 * MINUTE * 1000
+    run(site.path, clock, registers, Meter({}, 2))
+    assert stated(site) == [1, 2, *range(5, 11), *range(10, 15), 18, 19, 20, *range(20, 31)]
+
+
+def test_a_gauge_is_called_one(site: Site, clock: PlayedClock) -> None:
+    run(site.path, clock, Registers(clock, Quantity.GAUGE_POWER), Meter({}, None))
+    assert {(body.quantity, body.clock_uncertainty) for body in bodies(site)} == {(Quantity.GAUGE_POWER, None)}
+
+
+def test_nodes_are_feeds_by_name_or_as_is_said(
+    site: Site, clock: PlayedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    registers = Registers(clock, nodes=("outlet 1", "outlet 2"))
+    run(site.path, clock, registers, Meter({}, 2))
+    assert site.statements(METER) == []
+    clock.end_ms += 2 * MINUTE * 1000
+    run(site.path, clock, registers, Meter({"outlet 1": "node_0", "outlet 2": "node_1"}, 2))
+    assert stated(site)[:3] == [1, 2, 3]
