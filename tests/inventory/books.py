@@ -114,3 +114,12 @@ def says_nothing(site: Site, until: int, interval: int = 60, *, into_log: bool =
             return
         with outbox_of(log, source) as box:
             box.propose(payload_to_sign(header, statement, host))
+
+
+def roster_text(site: Site, devices: str, feed: str = "node_0") -> str:
+    text = f'[[feed]]\nname = "node_0"\n[[feed]]\nname = "node_1"\n[[host]]\nsource = "{HOST}"\n{devices}'
+    return site.file("roster.toml", text.replace("FEED", feed))
+
+
+def listed(*uids: str, model: str = H100) -> str:
+    return f'feed = "FEED"\nmodel = "{model}"\ndevices = {list(uids)}\n'.replace("'", '"')
