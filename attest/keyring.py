@@ -35,6 +35,13 @@ class Keyring:
         self.sources: dict[str, Source] = {}
         self._next: dict[bytes, bytes] = {}  # what each key was rotated to
 
+    def copy(self) -> "Keyring":
+        """Another one that says the same, for acts that may not come to pass."""
+        other = Keyring(self.reserved)
+        other.log, other.keys, other.sources = self.log, dict(self.keys), dict(self.sources)
+        other._next = dict(self._next)
+        return other
+
     def found(self, leaf: bytes, act: GenesisAct) -> KeyRecord:
         """The genesis at `leaf` names the office; nothing is enrolled before it."""
         key = PublicKey(_alg(act.alg), act.key)

@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from attest.agreement import Agreement, verify_agreement
-from attest.cli.admission import Admission
 from attest.cli.notes import require_signed_by_log, require_verified
 from attest.cli.office_entries import event, notice
 from attest.cli.params import AT, FORMAT, KEY_FILE, LOG, PASSPHRASE, about, parsed, read
@@ -27,6 +26,7 @@ from attest.format.statement import peek
 from attest.format.vocabulary import Kind
 from attest.log.merkle import root_at
 from attest.log.tiles import tile_hashes
+from attest.record.admission import Admission
 from attest.record.chain import genesis_leaf, keyring, now, sign_next, signer_of
 from attest.report.contents import signatures, signer_text
 from attest.report.style import count
@@ -60,15 +60,15 @@ def append(directory: Path, files: Sequence[str], issuer: str | None) -> None:
 
     The block that a statement commits to stands beside it: n1-0.block for n1-0.cose. To append again what the log
     has changes nothing. What a verifier would refuse is not appended: a key that the log does not enrol, a signature
-    that is not the key's, anything but the next statement of its source.
+    that is not the key's, a roster that is not in force, anything but the next statement of its source.
     """
     items = [_statement(path) for path in files]
     with LogWriter.open(directory) as writer:
         _mended(writer)
         admission = Admission(writer, issuer)
-        for path, (entry, _) in zip(files, items, strict=True):
+        for path, item in zip(files, items, strict=True):
             with about(path):
-                admission.require(entry)
+                admission.require(*item)
         for path, index in zip(files, writer.extend(items), strict=True):
             click.echo(f"entry {index} is {path}")
 

@@ -22,6 +22,7 @@ VERBS: Final = {
     "import": Entry("attest.cli.import_:import_", "Turn telemetry files into signed statements of a log."),
     "record": Entry("attest.cli.record:record", "Sample, sign and seal beside a cluster, for as long as it runs."),
     "reveal": Entry("attest.cli.reveal:reveal", "Open one run that statements name by a commitment."),
+    "site": Entry("attest.cli.site:site", "Keep the log of a site that many hosts hand their statements to."),
     "agreement": Entry("attest.cli.agreement:agreement", "Begin, lint, sign and show agreements."),
     "event": Entry("attest.cli.event:event", "Sign what happens in the life of an agreement, and show it."),
     "demo": Entry("attest.cli.demo:demo", "Make four labs, one honest, and tell them apart."),

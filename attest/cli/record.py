@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,16 +14,20 @@ import click
 
 from attest.cli.params import about, read
 from attest.cli.verb import Verb, console
+from attest.record.access import Access, open_site
 from attest.record.asking import Asking
 from attest.record.chain import signer_of
 from attest.record.clock import SystemClock
 from attest.record.closing import Window
 from attest.record.collectors import open_collector
 from attest.record.config import Config, parse_config
+from attest.record.kept import Kept
 from attest.record.lines import log_to
-from attest.record.local import LocalLog
+from attest.record.local import LocalLog, Opened
+from attest.record.meeting import Meeting
 from attest.record.metrics import Metrics
-from attest.record.recorder import Recorder, Times
+from attest.record.recorder import Closer, Recorder, Times
+from attest.record.remote import SiteLog
 from attest.record.spool import Spool
 from attest.sign.notes import sign_note
 from attest.store.writer import LogWriter
@@ -47,7 +52,7 @@ def record(path: str, once: bool) -> None:
         metrics = Metrics()
         if config.metrics is not None and not once:
             metrics.serve(config.metrics)
-        recorder = Recorder(_times(config), clock, _asking(config), spool, _log(config, spool), metrics)
+        recorder = Recorder(_times(config), clock, _asking(config), spool, _closer(config, spool), metrics)
         if once:
             recorder.once()
         else:
@@ -75,7 +80,21 @@ def _asking(config: Config) -> Asking:
     return Asking([open_collector(one, config.timeout) for one in config.collect])
 
 
-def _log(config: Config, spool: Spool) -> LocalLog:
+def meeting(config: Config, access: Access) -> Meeting:
+    """The host and the log of its site. Raises AttestError."""
+    site, kept = open_site(access), Kept(config.spool / "site")
+    return Meeting(site, access.source, access.vkeys, _keys(config), kept)
+
+
+def _keys(config: Config) -> list[Opened]:
+    return [partial(signer_of, key, config.passphrase_file) for key in config.keys]
+
+
+def _closer(config: Config, spool: Spool) -> Closer:
+    window = Window(config.interval, config.window, config.longest_gap, config.host, config.workloads)
+    if config.site is not None:
+        return SiteLog(meeting(config, config.site), spool, window, config.spool / "causes.jsonl")
+    assert config.log is not None
     with LogWriter.open(config.log, read_only=True) as log:
         origin = log.origin
     signers = [signer_of(key, config.passphrase_file) for key in config.log_keys]
@@ -83,6 +102,4 @@ def _log(config: Config, spool: Spool) -> LocalLog:
     def sign(text: str) -> bytes:
         return sign_note(text, origin, signers)
 
-    keys = [lambda key=key: signer_of(key, config.passphrase_file) for key in config.keys]
-    window = Window(config.interval, config.window, config.longest_gap, config.host, config.workloads)
-    return LocalLog(config.log, keys, spool, window, config.spool, sign if signers else None, config.meter)
+    return LocalLog(config.log, _keys(config), spool, window, config.spool, sign if signers else None, config.meter)

@@ -1,4 +1,4 @@
-"""One HTTP GET of telemetry, bounded in every direction: nothing that an endpoint does can hang, fill or mislead.
+"""One HTTP request, bounded in every direction: nothing that an endpoint does can hang, fill or mislead.
 
 The whole reply, from the look-up of the name to its last byte, has a time limit, however slowly it drips; its size is
 counted while it streams, and a reply that grows beyond the limit is cut off. Redirects are not followed, TLS is
@@ -61,8 +61,10 @@ class Fetcher:
         limit: int = MAX_REPLY,
         ca: str | None = None,
         user: tuple[str, str] | None = None,
+        cert: tuple[str, str] | None = None,
     ) -> None:
-        """`ca` is a file of certificates to trust in place of the system's, `user` a name and a password.
+        """`ca` is a file of certificates to trust in place of the system's, `user` a name and a password, `cert` the
+        files of the client's own certificate and its key.
 
         Raises MissingError `collect/extra` without httpx, `collect/ca` where the certificates cannot be read.
         """
@@ -72,8 +74,11 @@ class Fetcher:
             raise MissingError("collect/extra", "live sources need httpx", hint=EXTRA) from error
         try:
             trusted = ssl.create_default_context(cafile=ca)
+            if cert is not None:
+                trusted.load_cert_chain(*cert)
         except OSError as error:
-            raise MissingError("collect/ca", f"cannot read the certificates in {ca}: {error}") from error
+            files = ", ".join(file for file in (ca, *(cert or ())) if file)
+            raise MissingError("collect/ca", f"cannot read the certificates in {files}: {error}") from error
         self.seconds, self.limit = seconds, limit
         self._httpx = httpx
         self._runner = asyncio.Runner()
@@ -85,15 +90,34 @@ class Fetcher:
         self, url: str, types: Collection[str], *, statuses: Collection[int] = OK, params: dict[str, str] | None = None
     ) -> Reply:
         """The reply to a GET. Raises CollectError."""
+        return self._ask("GET", url, types, statuses, params=params)
+
+    def post(self, url: str, content: bytes, kind: str, types: Collection[str], *, statuses: Collection[int]) -> Reply:
+        """The reply to a POST of content of a type. Raises CollectError; what was sent may have arrived then."""
+        return self._ask("POST", url, types, statuses, content=content, headers={"Content-Type": kind})
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        types: Collection[str],
+        statuses: Collection[int],
+        *,
+        params: dict[str, str] | None = None,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
         endpoint = endpoint_of(url)
-        headers = {"Accept": ", ".join(sorted(types)), "Accept-Encoding": "identity"}
+        accepted = {"Accept": ", ".join(sorted(types)), "Accept-Encoding": "identity"}
         try:
-            request = self._client.build_request("GET", url, params=params, headers=headers)
+            request = self._client.build_request(
+                method, url, params=params, content=content, headers={**accepted, **(headers or {})}
+            )
         except self._httpx.InvalidURL as error:
             _fail("collect/url", endpoint, str(error), error)
-        return self._runner.run(self._get(request, endpoint, types, statuses))
+        return self._runner.run(self._send(request, endpoint, types, statuses))
 
-    async def _get(
+    async def _send(
         self, request: "httpx.Request", endpoint: str, types: Collection[str], statuses: Collection[int]
     ) -> Reply:
         httpx = self._httpx

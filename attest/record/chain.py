@@ -8,7 +8,7 @@ Times are Unix seconds.
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +29,8 @@ from attest.log.merkle import leaf_hash
 from attest.sign.named import open_key
 from attest.sign.signer import Signer
 from attest.sign.statements import header_for, payload_to_sign, sign_payload
-from attest.store import disk
+from attest.store import disk, scan
+from attest.store.directory import DirectoryBundle
 from attest.store.outbox import Outbox, Signed, box_path
 from attest.store.writer import LogWriter
 from attest.trust.keys import PublicKey
@@ -74,11 +75,17 @@ def genesis_leaf(log: LogWriter) -> bytes:
     return leaf_hash(log.entry(0))
 
 
+def entries(log: LogWriter) -> Iterator[bytes]:
+    """Every entry of a log, sealed and pending."""
+    if log.size:
+        yield from scan.entries(DirectoryBundle(log.path), log.size)
+    yield from (log.entry(log.size + number) for number in range(log.pending))
+
+
 def keyring(log: LogWriter) -> Keyring:
     """The keys of a log as its own acts leave them; an act that breaks a rule changed nothing."""
     ring = Keyring()
-    for index in range(log.size + log.pending):
-        entry = log.entry(index)
+    for index, entry in enumerate(entries(log)):
         if kind_of(entry) not in (Kind.GENESIS, Kind.KEYS):
             continue
         signed = parse_statement(entry)

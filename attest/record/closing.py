@@ -5,7 +5,7 @@ after its end. It begins where the chain's last statement ended, so that nothing
 nobody sampled in it is stated as missing. The order is what makes it safe to die anywhere:
 
     1  the causes of what is missing    a line each, kept beside the log; of two with one seq the later counts
-    2  statements                       each proposed, signed and appended through the outbox: every place once
+    2  statements                       each proposed and signed through the outbox: every place once
     3  the spool                        drops what is older than the end of the chain
 
 Dying before 2 leaves the spool as it was, and the same window is closed again. Dying after it leaves samples of a time
@@ -13,33 +13,30 @@ that the chain has spoken for, which are too late for any statement and are drop
 """
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import chain, dropwhile, takewhile
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
 from attest.collect.dcgm import Scrape
 from attest.collect.devices import Host, gather_series
+from attest.collect.grid import Last
 from attest.collect.irregular import Irregularity
 from attest.collect.stamps import format_time
-from attest.collect.statements import DAY, Draft
+from attest.collect.statements import DAY, Chain, Draft
 from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.errors import ImportDataError, LogError
 from attest.format.bodies import UsageBody
-from attest.format.vocabulary import Role
-from attest.inventory.ledger import FOREVER
-from attest.inventory.site import planned_off
+from attest.inventory.ledger import FOREVER, Range
 from attest.record.causes import Cause, Causes
 from attest.record.frames import believed, disbelieved, scrapes
 from attest.record.run_names import RunNames
 from attest.record.spool import Frame, Spool
-from attest.record.target import Target, salt
-from attest.sign.signer import Signer
+from attest.record.target import salt
 from attest.store import disk
 from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
@@ -47,8 +44,6 @@ from attest.store.writer import LogWriter
 NOT_YET: Final = frozenset({"import/nothing-new", "import/short"})  # there is no whole interval to speak of
 
 Sign = Callable[[str], bytes]
-
-_log = logging.getLogger("attest.record")
 
 
 class Window(NamedTuple):
@@ -83,7 +78,8 @@ class State(NamedTuple):
 
 class Closed(NamedTuple):
     """How many statements were signed, until when the chain reaches (Unix s), whether there is more to close, the
-    device-seconds without a sample by cause, the devices that no inventory names, and what is irregular."""
+    device-seconds without a sample by cause, the devices that no inventory names, what is irregular, and how many
+    statements wait in the outbox for their log."""
 
     statements: int
     until: int | None
@@ -91,15 +87,35 @@ class Closed(NamedTuple):
     causes: Mapping[str, int] = {}
     undeclared: tuple[str, ...] = ()
     found: tuple[Irregularity, ...] = ()
+    waiting: int = 0
+
+
+class Continued(Protocol):
+    """A host's chain that is gone on with: in a log, or in the outbox of one that is elsewhere."""
+
+    chain: Chain
+
+    def host_rosters(self) -> list[Roster]:
+        """What the inventories say of the source's devices, in the order in which they come into force."""
+        ...
+
+    def last_counters(self) -> dict[str, Last]:
+        """By device what the source's last usage statement ended with."""
+        ...
+
+    def planned_off(self) -> Mapping[str, list[Range]]:
+        """By device when it is to be off, as far as that is known here."""
+        ...
+
+    def append_once(self, drafts: Iterable[Draft], box: Outbox) -> None:
+        """Sign the drafts through the outbox, each place once; they last when it returns."""
+        ...
 
 
 def close_windows(
-    log: LogWriter, signer: Signer, spool: Spool, waiting: Sequence[Frame], window: Window, now_ms: int, state: State
+    target: Continued, spool: Spool, waiting: Sequence[Frame], window: Window, now_ms: int, state: State
 ) -> Closed:
-    """Sign and append every window that is due, of a day at most. Raises LogError, KeyFileError, ImportDataError."""
-    if Target(log, signer, Role.HOST, None, None).settle(state.box):
-        _log.warning("statement of a recorder that died was signed and appended")
-    target = Target(log, signer, Role.HOST, None, None)
+    """Sign every window that is due, of a day at most. Raises LogError, KeyFileError, ImportDataError."""
     until = target.chain.until
     rosters, gone = _declared(target.host_rosters())
     due = min(window.due(now_ms), gone)
@@ -107,10 +123,10 @@ def close_windows(
         spool.drop(window.kept_from(until if due < gone else window.due(now_ms)))
         return Closed(0, until)
     if not rosters:
-        detail = f"no inventory gives {target.source.sub} a device"
+        detail = f"no inventory gives {target.chain.sub} a device"
         raise ImportDataError("import/roster", detail, hint="declare its devices; what is sampled is kept until then")
     if until is not None and due - until > window.longest:
-        detail = f"{target.source.sub} has spoken until {format_time(until * 1000)}, and it is {format_time(now_ms)}"
+        detail = f"{target.chain.sub} has spoken until {format_time(until * 1000)}, and it is {format_time(now_ms)}"
         raise LogError("record/gap", detail, hint="see that the clock is right; a longer longest_gap states it missing")
     undone = disbelieved(chain(spool.frames(), waiting))
 
@@ -124,7 +140,7 @@ def close_windows(
     why, found = Causes(window.interval), list[Irregularity]()
     reading = _Reading(window.kept_from(spoken), window.kept_from(end + window.interval), rosters)
     host = _host(gather_series(reading.of(scrapes(why.watch(frames()))), found), window.host)
-    options = UsageOptions(window.interval, window.window, target.last_counters(), end, planned_off(log))
+    options = UsageOptions(window.interval, window.window, target.last_counters(), end, target.planned_off())
     try:
         with nullcontext() if window.runs is None else window.runs.of(host, found) as naming:
             options = options._replace(naming=naming)

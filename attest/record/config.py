@@ -23,6 +23,7 @@ from attest.collect.stamps import parse_offset
 from attest.errors import AgreementError
 from attest.format.bodies import MAX_INTERVAL
 from attest.format.toml_table import Table, parse_toml
+from attest.record.access import Access, parse_access
 from attest.record.meters import Meter
 from attest.record.run_names import RunNames
 from attest.sign.named import is_uri
@@ -52,9 +53,11 @@ class CollectorConfig(NamedTuple):
 
 
 class Config(NamedTuple):
-    """Times in s, the spool's limit in bytes; `host` is the host's name in what collectors say."""
+    """Times in s, the spool's limit in bytes; `host` is the host's name in what collectors say. Of `log` and `site` one
+    is there."""
 
-    log: Path
+    log: Path | None
+    site: Access | None
     keys: tuple[str, ...]
     log_keys: tuple[str, ...]
     passphrase_file: str | None
@@ -75,20 +78,27 @@ class Config(NamedTuple):
 def parse_config(text: str | bytes, folder: Path) -> Config:
     """What a text says. Raises AgreementError with line and key."""
     root = parse_toml(text).only(
-        "log", "keys", "log_keys", "passphrase_file", "spool", "spool_mib", "interval", "window", "longest_gap", "seal",
-        "timeout", "metrics", "host", "collect", "workloads", "meter",
+        "log", "site", "keys", "log_keys", "passphrase_file", "spool", "spool_mib", "interval", "window", "longest_gap",
+        "seal", "timeout", "metrics", "host", "collect", "workloads", "meter",
     )  # fmt: skip
     interval = _seconds(root, "interval", DEFAULT_INTERVAL, MAX_INTERVAL)
     window = _seconds(root, "window", DEFAULT_WINDOW, MAX_WINDOW)
     if window % interval:
         raise root.error("record/window", "a window is a whole number of intervals", "window")
     timeout = _seconds(root, "timeout", min(DEFAULT_TIMEOUT, interval), interval)
+    if ("log" in root) == ("site" in root):
+        raise root.error("record/log", "statements go to a log here or to a site's", hint='give log = "..." or [site]')
+    if "site" in root and "log_keys" in root:
+        raise root.error("record/log", "a site's log is sealed by the site", "log_keys", hint="leave them out")
+    if "site" in root and "meter" in root:
+        raise root.error("record/log", "a meter's statements go to a log on this machine", "meter", hint="give log")
     collect = tuple(_collector(table, folder) for table in root.tables("collect", MAX_COLLECTORS))
     names = [one.name for one in collect]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise root.error("record/name", f"two collectors are called {twice[0]}", "collect", hint="give each a name")
     return Config(
-        log=folder / root.text("log"),
+        log=folder / root.text("log") if "log" in root else None,
+        site=parse_access(root.table("site"), folder) if "site" in root else None,
         keys=_names(root, "keys", folder),
         log_keys=_names(root, "log_keys", folder) if "log_keys" in root else (),
         passphrase_file=_path(root, "passphrase_file", folder),

@@ -1,4 +1,4 @@
-"""The recorder's own log on stderr: one JSON object a line, as journald and log shippers take it.
+"""The log of a recorder or a site on stderr: one JSON object a line, as journald and log shippers take it.
 
 {"time": "2026-11-09T06:00:31Z", "level": "info", "event": "window closed", "statements": 1, "until": 1794204000}
 """
@@ -19,10 +19,10 @@ class Lines(logging.Formatter):
 
 
 def log_to(stream: TextIO, level: int) -> None:
-    """Everything that the recorder logs, to a stream."""
+    """Everything that the recorder or a site logs, to a stream."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(Lines())
-    logger = logging.getLogger("attest.record")
+    logger = logging.getLogger("attest")
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False

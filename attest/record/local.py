@@ -5,6 +5,7 @@ are named the first that the log takes for its next entry signs: after `attest k
 interval is lost in between, because what was sampled waits in the spool.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from attest.record.spool import Frame, Spool
 from attest.record.target import Target
 from attest.sign.signer import Signer
 from attest.store.writer import LogWriter
+
+_log = logging.getLogger("attest.record")
 
 Opened = Callable[[], Signer]
 
@@ -50,7 +53,10 @@ class LocalLog:
                 state, spool = State(box, self._state / "causes.jsonl"), self._spool
                 if self._meter is not None:
                     return close_meter(log, signer, spool, waiting, self._window, self._meter, now_ms, state)
-                return close_windows(log, signer, spool, waiting, self._window, now_ms, state)
+                if Target(log, signer, Role.HOST, None, None).settle(box):
+                    _log.warning("statement of a recorder that died was signed and appended")
+                target = Target(log, signer, Role.HOST, None, None)
+                return close_windows(target, spool, waiting, self._window, now_ms, state)
 
     def seal(self) -> int:
         """Publish what is pending, if it is this process that seals; the log's size. Raises AttestError."""

@@ -31,6 +31,9 @@ class Metrics:
         self.undeclared = Gauge(
             "attest_undeclared_devices", "Devices that collectors see and no inventory names.", registry=self.registry
         )
+        self.outbox = Gauge(
+            "attest_outbox_statements", "Statements that wait for the site's log.", registry=self.registry
+        )
         self.dropped = Counter("attest_dropped_samples", "Samples there was no room for.", registry=self.registry)
         self.spool = Gauge("attest_spool_bytes", "Size of the spool.", registry=self.registry)
         self.sample_time = Gauge(

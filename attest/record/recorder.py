@@ -228,6 +228,9 @@ class Recorder:
             self.metrics.statements.inc(closed.statements)
             fields = {"statements": closed.statements, "until": closed.until, "missing_s": dict(closed.causes)}
             _log.info("window closed", extra={"fields": fields})
+        self.metrics.outbox.set(closed.waiting)
+        if closed.waiting:
+            self._due = min(self._due, self.clock.wall_ms() + RETRY * 1000)
         if closed.more:
             self._due = 0
 

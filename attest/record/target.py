@@ -23,6 +23,8 @@ from attest.format.roster import Roster
 from attest.format.statement import Anchor, Statement, parse_statement
 from attest.format.vocabulary import Column, Kind, Quantity, Role, State
 from attest.inventory.declared import Inventory, inventories, roster_of
+from attest.inventory.ledger import Range
+from attest.inventory.site import planned_off
 from attest.log.merkle import leaf_hash
 from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place, settle
 from attest.sign.signer import Signer
@@ -76,31 +78,17 @@ class Target:
 
     def host_rosters(self) -> list[HostRoster]:
         """What the inventories say of this source's devices; of those that come into force at once the last."""
-        rosters: dict[int, HostRoster] = {}
-        for inventory, roster in self.rosters():
-            devices = next((host.devices for host in roster.hosts if host.sub == self.source.sub), ())
-            uids = tuple(device.uid for device in devices)
-            rosters[inventory.start] = HostRoster(inventory.start, inventory.digest, uids)
-        return list(rosters.values())
+        found = {i.start: host_roster(i.start, i.digest, roster, self.source.sub) for i, roster in self.rosters()}
+        return list(found.values())
+
+    def planned_off(self) -> dict[str, list[Range]]:
+        """By device when it is to be off, by the ledger beside the log (schemas/inventory.md)."""
+        return planned_off(self.log)
 
     def last_counters(self) -> dict[str, Last]:
         """By device what the source's last usage statement ended with."""
         found = self._last(UsageBody)
-        if found is None:
-            return {}
-        _, statement, body = found
-        roster = next((r for r in self.host_rosters() if r.digest == body.roster), None)
-        after = next((after for column, _, after in body.counters if column == Column.ENERGY), None)
-        if roster is None or after is None or len(roster.uids) != body.devices:
-            return {}
-        intervals = (statement.end - statement.start) // body.interval
-        spans = np.frombuffer(body.spans, SPAN)
-        ends = np.searchsorted(spans["first"], np.arange(1, body.devices + 1) * intervals - 1, "right") - 1
-        read = (spans["state"][ends] == State.SAMPLED) & (Column.ENERGY in body.columns)
-        counters = np.frombuffer(after, "<u8").tolist()
-        return {
-            uid: Last(*last) for uid, last in zip(roster.uids, zip(counters, read.tolist(), strict=True), strict=True)
-        }
+        return {} if found is None else counters_after(found[1], self.host_rosters())
 
     def opening(self, quantity: Quantity) -> dict[str, int]:
         """By feed the reading that closed the source's last statement at its very end, if that was of this quantity."""
@@ -141,6 +129,28 @@ class Target:
             if index is not None and statement is not None and isinstance(statement.body, kind):
                 return index, statement, statement.body
         return None
+
+
+def host_roster(start: int, digest: bytes, roster: Roster, sub: str) -> HostRoster:
+    """What a roster says of a source's devices."""
+    devices = next((host.devices for host in roster.hosts if host.sub == sub), ())
+    return HostRoster(start, digest, tuple(device.uid for device in devices))
+
+
+def counters_after(statement: Statement, rosters: Iterable[HostRoster]) -> dict[str, Last]:
+    """By device what a usage statement ended with; the rosters have the one that it names."""
+    body = statement.body
+    assert isinstance(body, UsageBody)
+    roster = next((r for r in rosters if r.digest == body.roster), None)
+    after = next((after for column, _, after in body.counters if column == Column.ENERGY), None)
+    if roster is None or after is None or len(roster.uids) != body.devices:
+        return {}
+    intervals = (statement.end - statement.start) // body.interval
+    spans = np.frombuffer(body.spans, SPAN)
+    ends = np.searchsorted(spans["first"], np.arange(1, body.devices + 1) * intervals - 1, "right") - 1
+    read = (spans["state"][ends] == State.SAMPLED) & (Column.ENERGY in body.columns)
+    counters = np.frombuffer(after, "<u8").tolist()
+    return {uid: Last(*last) for uid, last in zip(roster.uids, zip(counters, read.tolist(), strict=True), strict=True)}
 
 
 def require_distinct(feeds: Mapping[str, str]) -> None:

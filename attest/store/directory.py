@@ -4,8 +4,9 @@ Nothing is mapped: what was hashed is what is used, whoever writes to the file m
 is a short read. Of packs, blocks are read one by one; at most 16 are held open, and a pack that was handed out stays
 open for as long as it is used. Symbolic links are followed only as far as they stay inside the directory.
 
-What those who write keep their balance by lies beside the log and is no part of the bundle: `.lock`, `.journal`
-(entries not yet under a checkpoint), `.tmp`, and `.outbox/` (what sources are about to sign, attest.record.chain).
+What those who write keep their balance by lies beside the log and is no part of the bundle: `.lock` and `.asked`
+(attest.store.handover), `.journal` (entries not yet under a checkpoint), `.tmp`, and `.outbox/` (what sources are about
+to sign, attest.record.chain).
 
 Raises MissingError for what cannot be had (exit 6: nothing was verified), TreeError for a hash tile of the
 wrong length.
@@ -28,6 +29,7 @@ from attest.log.merkle import HASH_SIZE
 from attest.packs import read_block
 
 LOCK: Final = ".lock"
+ASKED: Final = ".asked"
 JOURNAL: Final = ".journal"
 TEMPORARY: Final = ".tmp"
 OUTBOX: Final = ".outbox"
@@ -188,7 +190,7 @@ class DirectoryBundle:
 
 
 def _belongs(path: str, size: int) -> bool:
-    if path in (CHECKPOINT, LOCK, JOURNAL, TEMPORARY):
+    if path in (CHECKPOINT, LOCK, ASKED, JOURNAL, TEMPORARY):
         return True
     if path.startswith(f"{OUTBOX}/"):
         return True

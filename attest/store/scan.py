@@ -57,6 +57,12 @@ def entry_at(bundle: DirectoryBundle, size: int, index: int) -> bytes:
     return _entries(bundle, size, index)[index % WIDTH]
 
 
+def entries(bundle: DirectoryBundle, size: int) -> Iterator[bytes]:
+    """All entries of a log of `size` leaves, each file read once."""
+    for index in range(0, size, WIDTH):
+        yield from _entries(bundle, size, index)
+
+
 def block_at(bundle: DirectoryBundle, size: int, index: int) -> bytes | None:
     """The block of one entry, None if it has none."""
     with damage():

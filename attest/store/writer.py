@@ -23,8 +23,9 @@ open the log again.
 
 Appending again what a place (source, seq) holds returns its index; anything else for that place is refused
 (log/equivocation). Opening reads every entry once (some 20 us each) to know the places and to see that the
-tree is whole: its root is computed again, signatures are not verified. One process at a time holds the lock;
-`read_only` takes none, repairs nothing, does not read the entries, and can only look.
+tree is whole: its root is computed again, signatures are not verified. One process at a time holds the lock, and who
+keeps it for long gives it to who waits (attest.store.handover); `read_only` takes none, repairs nothing, does not
+read the entries, and can only look.
 
 Raises LogError, and what `peek` raises for a bad entry.
 """
@@ -44,9 +45,9 @@ from attest.format.note import parse_note
 from attest.format.statement import Peek, peek
 from attest.log import tiles
 from attest.log.merkle import leaf_hash
-from attest.store import disk, scan
+from attest.store import disk, handover, scan
 from attest.store.create import create
-from attest.store.directory import CHECKPOINT, JOURNAL, LOCK, TEMPORARY, DirectoryBundle
+from attest.store.directory import CHECKPOINT, JOURNAL, TEMPORARY, DirectoryBundle
 from attest.store.files import TileFiles
 from attest.store.journal import Journal
 from attest.store.places import Places
@@ -86,7 +87,7 @@ class LogWriter:
                 hint = "make a log with `attest log init`"
                 raise LogError("log/not-a-log", f"{path} holds neither a checkpoint nor a journal", hint=hint)
             if not read_only:
-                stack.callback(os.close, disk.lock(path / LOCK))
+                stack.callback(os.close, handover.lock(path))
             # The journal first: a writer that works beside a reader moves records from it to the tree.
             journal = self._open_journal()
             if journal:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from attest.cli.main import main
 from attest.format.bodies import UsageBody
-from attest.format.statement import Statement
+from attest.format.statement import Statement, peek
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash
 from attest.sign.seeded import seeded_key
@@ -66,6 +66,12 @@ kind = "dcgm"
 url = "http://127.0.0.1:1/metrics"
 """
 
+SITE = """\
+log = "log"
+log_keys = ["log.key"]
+drop = "drop"
+"""
+
 
 def run(command: str) -> int:
     """Runs a command line in this process; returns its exit code."""
@@ -89,6 +95,8 @@ def fill(folder: Path) -> None:
         write_key(folder / f"{name}.key", name, alg)
     (folder / "roster.toml").write_text(ROSTER, "utf-8")
     (folder / "record.toml").write_text(RECORD, "utf-8")
+    (folder / "site.toml").write_text(SITE, "utf-8")
+    (folder / "drop").mkdir()
     genesis = f"--origin acme.example/dc1 --iss {ISS} --office-key office.key --root-key root.key --at 2026-11-09"
     done(f"log init log {genesis}")
     done(f"log init draft {genesis} --draft genesis.act")
@@ -111,11 +119,13 @@ def usage(path: Path) -> list[bytes]:
     signer = seeded_key("n1")
     with LogWriter.open(path, read_only=True) as log:
         first, enrolment = log_id(path), leaf_hash(log.entry(2))
+        inventory = peek(log.entry(1)).block
+    assert inventory is not None
     entries: list[bytes] = []
     for seq in range(2):
         prev = leaf_hash(entries[-1]) if entries else enrolment
         spans = b"".join(device.to_bytes(4, "little") + b"\1\0\xff\xff" for device in range(2))
-        body = UsageBody(60, bytes(32), 2, None, (), (), spans, ())
+        body = UsageBody(60, inventory.digest, 2, None, (), (), spans, ())
         start = START + 60 * seq
         statement = Statement(Kind.USAGE, first, seq, prev, start, start + 60, None, body)
         entries.append(sign_statement(header_for(signer, ISS, HOST), statement, signer))

@@ -25,7 +25,8 @@ SHELL = {
     "simulate": {"sign", "store"},
     "inventory": {"store", "collect"},
     "record": {"store", "sign", "collect", "inventory"},
-    "cli": {"store", "sign", "collect", "inventory", "record", "report", "simulate"},
+    "site": {"store", "sign", "record", "inventory"},
+    "cli": {"store", "sign", "collect", "inventory", "record", "site", "report", "simulate"},
     "__main__": {"cli"},
 }
 

@@ -73,6 +73,7 @@ class Devices:
     absent: frozenset[str] = frozenset()
     more: str = ""
     asked: int = 0
+    uids: tuple[str, ...] = UIDS
 
     def collect(self, now_ms: int) -> Sample:
         self.asked += 1
@@ -81,7 +82,7 @@ class Devices:
         energy = (self.clock.true_ms - START * 1000 + 10**6) * MILLIWATTS // 1000
         found = [
             Scrape(0, now_ms, "n1", "n1", uid, "", "NVIDIA H100 SXM5 80GB", {Field.ENERGY: energy})
-            for uid in (*UIDS, self.more)
+            for uid in (*self.uids, self.more)
             if uid and uid not in self.absent
         ]
         return Sample(scrapes=tuple(found))

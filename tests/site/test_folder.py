@@ -1,0 +1,156 @@
+"""Agents and their site through a shared folder: what is left there is taken once, whatever else lies there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from attest.errors import AttestError
+from attest.format.statement import parse_statement
+from attest.record.site import Site, source_id
+from attest.record.site_folder import FolderSite, entry_name, put
+from attest.sign.seeded import seeded_key
+from attest.site.config import PEER, SOURCE
+from attest.site.desk import Desk
+from attest.site.drop import Drop
+from attest.site.metrics import SiteMetrics
+from attest.store.writer import LogWriter
+from tests.collect.test_import import START
+from tests.site.rig import Agent, Lab, Teller, sub
+from tests.site.test_agents import require_whole, signed
+
+
+@pytest.fixture
+def drop(lab: Lab) -> Path:
+    path = lab.path / "drop"
+    path.mkdir()
+    return path
+
+
+def collect(lab: Lab) -> int:
+    """One pass of the site, which then seals."""
+    desk = Desk(lab.log, [seeded_key("import log")], SOURCE)
+    taken = Drop(lab.path / "drop", desk, PEER, SiteMetrics()).collect()
+    desk.seal()
+    desk.close()
+    return taken
+
+
+def mine(drop: Path, host: str) -> Path:
+    return drop / source_id(sub(host))
+
+
+def leave(drop: Path, teller: Teller, intervals: int = 0) -> Path:
+    name = entry_name(teller.seq)
+    entry, block = teller.next(intervals)
+    folder = mine(drop, teller.host)
+    folder.mkdir(exist_ok=True)
+    if block is not None:
+        put(folder / f"{name}.block", block)
+    put(folder / f"{name}.entry", entry)
+    return folder / f"{name}.entry"
+
+
+def test_a_host_and_its_site_meet_in_a_folder(lab: Lab, drop: Path) -> None:
+    agent = Agent.of(lab, "n1", 22, cast(Site, FolderSite(drop, sub("n1"))))
+    agent.run()
+    assert signed(agent) == {}  # the site was not there yet
+    collect(lab)
+    assert agent.closed().waiting == 2
+    assert collect(lab) == 2
+    assert agent.closed().waiting == 0
+    for _ in range(2):
+        agent.received()
+        collect(lab)
+    assert agent.received() == 2
+    require_whole(agent, 20)
+    agent.run(20)
+    collect(lab)
+    agent.closed()
+    require_whole(agent, 40)
+    assert parse_statement(lab.entries()[-1]).statement.anchor is not None
+    assert sorted(path.name for path in mine(drop, "n1").iterdir() if path.suffix in (".entry", ".block")) == []
+
+
+def test_an_outbox_that_is_lost_is_asked_for(lab: Lab, drop: Path) -> None:
+    agent = Agent.of(lab, "n1", 12, cast(Site, FolderSite(drop, sub("n1"))))
+    collect(lab)
+    agent.run()
+    collect(lab)
+    shutil.rmtree(agent.path / "site")
+    agent.run(10)
+    collect(lab)
+    agent.run(10)
+    collect(lab)
+    agent.closed()
+    collect(lab)
+    require_whole(agent, 30)
+
+
+def test_what_is_out_of_order_waits_and_what_is_there_already_is_answered(lab: Lab, drop: Path) -> None:
+    teller = Teller(lab, "n1")
+    files = [leave(drop, teller, 20 * (seq % 2)) for seq in range(3)]
+    hidden = files[0].rename(lab.path / "first")
+    assert collect(lab) == 0
+    hidden.rename(files[0])
+    assert collect(lab) == 3
+    ack = mine(drop, "n1") / f"{entry_name(2)}.ack"
+    said = ack.read_bytes()
+    ack.unlink()
+    again = Teller(lab, "n1")
+    items = [again.next(20 * (seq % 2)) for seq in range(3)]
+    put(mine(drop, "n1") / f"{entry_name(2)}.entry", items[2][0])
+    assert collect(lab) == 1  # acknowledged once more
+    assert ack.read_bytes() == said
+    other = Teller(lab, "n1")
+    other.next()
+    other.next()
+    leave(drop, other)
+    assert collect(lab) == 0
+    assert "log/equivocation" in ack.read_text()
+    assert lab.said("n1") == [0, 1, 2]
+
+
+def test_whatever_else_lies_in_the_folder(lab: Lab, drop: Path) -> None:
+    """Links, pipes, endless files, folders of nobody: none of it is read, and the others' statements are taken."""
+    name = entry_name(0)
+    for host in ("n1", "n2", "n3", "n9"):
+        mine(drop, host).mkdir()
+    secret = lab.path / "log.key"
+    (mine(drop, "n1") / f"{name}.entry").symlink_to(secret)
+    os.mkfifo(mine(drop, "n2") / f"{name}.entry")
+    with (mine(drop, "n3") / f"{name}.entry").open("wb") as file:
+        file.truncate(1 << 40)
+    (mine(drop, "n9") / f"{name}.entry").write_bytes(b"nobody")
+    (mine(drop, "n3") / "ask-growth-99999999").touch()
+    (drop / ("f" * 64)).symlink_to(lab.path)
+    leave(drop, Teller(lab, "n4"), 9)
+    assert collect(lab) == 1
+    assert lab.said("n4") == [0]
+    assert [lab.said(host) for host in ("n1", "n2", "n3")] == [[], [], []]
+
+
+def test_a_site_that_was_never_there_is_unreachable(lab: Lab, drop: Path) -> None:
+    with pytest.raises(AttestError, match="remote/unreachable"):
+        FolderSite(drop, sub("n1")).about()
+
+
+def test_the_command_and_the_server_collect(lab: Lab, drop: Path) -> None:
+    text = (lab.path / "site.toml").read_text()
+    (lab.path / "site.toml").write_text('drop = "drop"\n' + text)
+    teller = Teller(lab, "n1")
+    leave(drop, teller, 7)
+    words = [sys.executable, "-m", "attest", "site", "collect", "--config", str(lab.path / "site.toml")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "took 1 statements, sealed 7 entries\n"), done.stderr
+    leave(drop, teller, 8)
+    with lab.serving():
+        while lab.said("n1") != [0, 1]:
+            pass
+    assert (mine(drop, "n1") / f"{entry_name(1)}.ack").exists()
+    with LogWriter.open(lab.log, read_only=True) as log:
+        assert parse_statement(log.entry(log.size + log.pending - 1)).statement.start == START + 7
