@@ -25,6 +25,7 @@ from attest.collect.workloads import Workload
 from attest.errors import ImportDataError
 from attest.format.bodies import MAX_DEVICES
 from attest.format.vocabulary import Quantity, Role
+from attest.inventory.site import planned_off
 from attest.record.chain import outbox_of, signer_of
 from attest.record.naming import Committing, Told, host_workloads
 from attest.record.target import Target, imagined, require_distinct, salt
@@ -117,8 +118,9 @@ def import_scrapes(
         committing = Committing(salts, keep=not where.dry_run)
         chain = target.chain if target else imagined(where.source)
         rosters = target.host_rosters() if target else [Roster(0, bytes(32), tuple(host.devices)[:MAX_DEVICES])]
-        last = target.last_counters() if target else {}
-        options = UsageOptions(interval, last=last, naming=Naming(runs, committing.name))
+        options = UsageOptions(interval, naming=Naming(runs, committing.name))
+        if target is not None:
+            options = options._replace(last=target.last_counters(), off=planned_off(target.log))
         report = UsageReport(chain, {roster.digest: roster.uids for roster in rosters})
         drafts = report.watch(usage_drafts(host, rosters, chain, options, salt, found))
         windows, appended = _append(drafts, target, where.dry_run)

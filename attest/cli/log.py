@@ -17,14 +17,11 @@ from attest.cli.notes import require_signed_by_log, require_verified
 from attest.cli.office_entries import event, notice
 from attest.cli.params import AT, FORMAT, KEY_FILE, LOG, PASSPHRASE, about, parsed, read
 from attest.cli.root_acts import init, void
-from attest.cli.roster import parse_roster_text
 from attest.cli.verb import Verb, Verbs
 from attest.errors import KeyFileError, LogError
-from attest.format.block import commit
-from attest.format.bodies import HeadBody, InventoryBody
+from attest.format.bodies import HeadBody
 from attest.format.checkpoint import Checkpoint, parse_checkpoint
 from attest.format.note import parse_note
-from attest.format.roster import format_roster
 from attest.format.statement import peek
 from attest.format.vocabulary import Kind
 from attest.log.merkle import root_at
@@ -52,28 +49,6 @@ def log() -> None:
 
 
 log.add_command(init)
-
-
-@log.command(cls=Verb, example="attest log inventory log roster.toml --key office.key")
-@LOG
-@click.argument("roster")
-@KEY_FILE("The office's private key.")
-@PASSPHRASE
-@AT
-def inventory(directory: Path, roster: str, key_path: str, passphrase_file: str | None, at: int | None) -> None:
-    """Declare every accelerator and feed of the site, as the TOML file ROSTER lists them (schemas/statement.md).
-
-    The roster is in force from the time of the act on.
-    """
-    declared = parsed(roster, parse_roster_text)
-    block = format_roster(declared)
-    body = InventoryBody(commit(block), declared.count())
-    signer = signer_of(key_path, passphrase_file)
-    with LogWriter.open(directory) as writer:
-        index = sign_next(writer, signer, Kind.INVENTORY, body, now() if at is None else at, block)
-    click.echo(
-        f"entry {index} declares {count(declared.count(), 'accelerator')} of {count(len(declared.hosts), 'host')}"
-    )
 
 
 @log.command(cls=Verb, example="attest log append log n1-0.cose n1-1.cose\nattest log append log - < n1-0.cose")

@@ -18,6 +18,7 @@ VERBS: Final = {
     "explain": Entry("attest.cli.explain:explain", "Say what a code means and what to do about it."),
     "key": Entry("attest.cli.key:key", "Make keys, show them, and enrol, rotate or revoke them in a log."),
     "log": Entry("attest.cli.log:log", "Keep a site's log: begin it, append to it, seal it."),
+    "inventory": Entry("attest.cli.inventory:inventory", "Declare accelerators, move, retire, compare with hosts."),
     "import": Entry("attest.cli.import_:import_", "Turn telemetry files into signed statements of a log."),
     "record": Entry("attest.cli.record:record", "Sample, sign and seal beside a cluster, for as long as it runs."),
     "reveal": Entry("attest.cli.reveal:reveal", "Open one run that statements name by a commitment."),

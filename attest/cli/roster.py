@@ -1,6 +1,6 @@
 """The roster a lab writes by hand: a TOML text of feeds, hosts and their devices (schemas/statement.md, "roster").
 
-    >>> roster = parse_roster_text('''
+    >>> roster, serials = parse_roster_text('''
     ... [[feed]]
     ... name = "dc1"                              # a circuit that comes from outside
     ... meter = "https://meters.example/dc1"      # who meters it; may be absent
@@ -16,23 +16,41 @@
     >>> roster.count(), roster.feeds[1].parent, roster.hosts[0].devices[1].uid
     (2, 0, 'GPU-2')
 
-A host whose devices differ lists them as `[[host.device]]` with uid, model and feed. The order of the devices is
-that of the columns in the host's usage blocks. Raises AgreementError, with line and key, for what does not fit.
+A host whose devices differ lists them as `[[host.device]]` with uid, model and feed, and the serial where the uid is a
+UUID: a roster has no place for it, the ledger has (schemas/inventory.md). The order of the devices is that of the
+columns in the host's usage blocks. Raises AgreementError, with line and key, for what does not fit.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from attest.errors import EvidenceError
 from attest.format.bodies import MAX_DEVICES
-from attest.format.roster import MAX_FEEDS, MAX_HOSTS, Device, Feed, Host, Roster, format_roster, parse_roster
+from attest.format.roster import (
+    MAX_FEEDS,
+    MAX_HOSTS,
+    MAX_ROSTER,
+    Device,
+    Feed,
+    Host,
+    Roster,
+    format_roster,
+    parse_roster,
+)
 from attest.format.toml_table import Table, parse_toml
 
 _HOST_KEYS: Final = ("source", "feed", "model", "devices", "device")
 
 
-def parse_roster_text(text: str | bytes) -> Roster:
+class Written(NamedTuple):
+    """A roster, and the serials of devices by their uid."""
+
+    roster: Roster
+    serials: dict[str, str]
+
+
+def parse_roster_text(text: str | bytes) -> Written:
     """The roster of a TOML text. Raises AgreementError."""
-    root = parse_toml(text).only("feed", "host")
+    root = parse_toml(text, MAX_ROSTER).only("feed", "host")
     places: dict[str, int] = {}
     feeds = []
     for table in root.tables("feed", MAX_FEEDS):
@@ -40,22 +58,22 @@ def parse_roster_text(text: str | bytes) -> Roster:
         parent = _place(table, "parent", places) if "parent" in table else None
         feeds.append(Feed(table.text("name"), parent, table.text("meter") if "meter" in table else None))
         places[feeds[-1].name] = len(feeds) - 1
-    hosts = tuple(_host(table, places) for table in root.tables("host", MAX_HOSTS))
+    serials: dict[str, str] = {}
+    hosts = tuple(_host(table, places, serials) for table in root.tables("host", MAX_HOSTS))
     roster = Roster(tuple(feeds), hosts)
     try:
         parse_roster(format_roster(roster))
     except EvidenceError as error:
         raise root.error(error.code, error.detail) from error
-    return roster
+    return Written(roster, serials)
 
 
-def _host(table: Table, places: dict[str, int]) -> Host:
+def _host(table: Table, places: dict[str, int], serials: dict[str, str]) -> Host:
     table.only(*_HOST_KEYS)
     if "device" in table:
-        devices = tuple(
-            Device(d.text("uid"), d.text("model"), _place(d, "feed", places))
-            for d in (t.only("uid", "model", "feed") for t in table.tables("device", MAX_DEVICES))
-        )
+        tables = [t.only("uid", "serial", "model", "feed") for t in table.tables("device", MAX_DEVICES)]
+        devices = tuple(Device(d.text("uid"), d.text("model"), _place(d, "feed", places)) for d in tables)
+        serials |= {d.text("uid"): d.text("serial") for d in tables if "serial" in d}
     else:
         feed, model = _place(table, "feed", places), table.text("model")
         devices = tuple(Device(uid.value, model, feed) for uid in table.texts("devices", MAX_DEVICES))

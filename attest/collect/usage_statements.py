@@ -1,11 +1,11 @@
 """A host's device series to drafts of usage statements (schemas/import.md, "Usage statements").
 
 The roster in force says which devices the host has and in which order. A device that is declared and not scraped
-is missing in every interval; one that is scraped and not declared ends the import, since no statement could hold it.
-The energy counter is always carried on, so that a hole can be bridged: where nothing was ever read it is 0, and
-bridges nothing. A column is in a statement only if every sampled device-interval has a value for it, since zero would
-be a lie; energy comes first: where some devices have a counter, those that have none are missing, and where none
-has, all are sampled by presence alone and the statement has no energy.
+is missing in every interval, or off where the lab says so; one that is scraped and not declared ends the import, since
+no statement could hold it. The energy counter is always carried on, so that a hole can be bridged: where nothing was
+ever read it is 0, and bridges nothing. A column is in a statement only if every sampled device-interval has a value for
+it, since zero would be a lie; energy comes first: where some devices have a counter, those that have none are missing,
+and where none has, all are sampled by presence alone and the statement has no energy.
 
 Windows end at multiples of their length and where the roster changes, and are halved until a statement fits. An import
 ends with the last boundary that has a reading; who says until when it speaks (`UsageOptions.until`), as the recorder
@@ -23,6 +23,7 @@ from attest.collect.devices import Device, Host
 from attest.collect.grid import Grid, Last, Row, align, boundaries, phase_of
 from attest.collect.irregular import Irregularity, Kind, refuse
 from attest.collect.occupancy import NOBODY, occupy
+from attest.collect.off import switched_off
 from attest.collect.stamps import format_time
 from attest.collect.statements import DAY, MAX_ROOM, MAX_VALUES, Chain, Draft, Salt, windows
 from attest.collect.workloads import Workload
@@ -57,12 +58,14 @@ class Naming(NamedTuple):
 
 class UsageOptions(NamedTuple):
     """`last` has, by device, what the source's last statement said; `until` when the last window ends, whatever was
-    read (Unix s, a boundary); without `naming` device-intervals belong to no run."""
+    read (Unix s, a boundary); `off`, by device, when it is switched off, [start, end) in Unix s; without `naming`
+    device-intervals belong to no run."""
 
     interval: int = 60
     window: int = DAY
     last: Mapping[str, Last] = {}
     until: int | None = None
+    off: Mapping[str, Sequence[tuple[int, int]]] = {}
     naming: Naming | None = None
 
 
@@ -99,6 +102,7 @@ def usage_drafts(
     told = {}
     for uid, device in series.items():
         row = _row(device, grid, options.last.get(uid), presence)
+        row = switched_off(row, grid, options.off.get(uid, ()))
         told[uid] = _Told(row, _runs(uid, device, row, grid, naming.workloads, found))
     number = 0
     for begin, until in windows(grid.start, end, options.window, [roster.start for roster in in_force]):

@@ -101,6 +101,16 @@ def lookup(name: str) -> Accelerator:
         ) from None
 
 
+def same_model(one: str, other: str) -> bool:
+    """Whether two names are of one model: by the table, else whatever their case and spacing.
+
+    >>> same_model("NVIDIA H100 80GB HBM3", "NVIDIA H100 SXM5 80GB"), same_model("Acme 1", "acme  1")
+    (True, True)
+    """
+    known = [_names().get(_key(name)) for name in (one, other)]
+    return known[0] is known[1] if all(known) else _key(one) == _key(other)
+
+
 def default_pin(model: str) -> Pin:
     """The pin that bounds a model when the agreement has none: an assumption, which verdicts print.
 

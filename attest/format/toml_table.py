@@ -36,10 +36,10 @@ _PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$
 _T = TypeVar("_T")
 
 
-def parse_toml(text: str | bytes) -> "Table":
+def parse_toml(text: str | bytes, limit: int = MAX_TEXT) -> "Table":
     """The root table of a TOML text. Raises AgreementError."""
-    if len(text) > MAX_TEXT:
-        raise AgreementError("toml/size", f"a text of {len(text)}, at most {MAX_TEXT} are read")
+    if len(text) > limit:
+        raise AgreementError("toml/size", f"a text of {len(text)}, at most {limit} are read")
     if isinstance(text, bytes):
         text = _decode(text)
     _refuse_hidden(text)

@@ -30,8 +30,8 @@ from attest.sign.named import open_key
 from attest.sign.signer import Signer
 from attest.sign.statements import header_for, payload_to_sign, sign_payload
 from attest.store import disk, scan
-from attest.store.directory import OUTBOX, DirectoryBundle
-from attest.store.outbox import Outbox, Signed
+from attest.store.directory import DirectoryBundle
+from attest.store.outbox import Outbox, Signed, box_path
 from attest.store.writer import LogWriter
 from attest.trust.keys import PublicKey
 
@@ -148,14 +148,23 @@ def anchor(log: LogWriter) -> Anchor | None:
     return Anchor(head.size, head.root, sha256(log.checkpoint).digest())
 
 
+def require_kind(log: LogWriter, signer: Signer, kind: Kind) -> Source:
+    """The signer's source, if it signs statements of this kind. Raises KeyFileError."""
+    source = key_record(log, keyring(log), signer.public_key()).source
+    if kind not in MAY_SIGN[source.role]:
+        detail = f"{source.sub} is a {source.role.name.lower()}, which does not sign {kind.name.lower()} statements"
+        raise KeyFileError("key/role", detail, hint="sign with the office's key")
+    return source
+
+
 def outbox_of(log: LogWriter, source: Source) -> Outbox:
     """The outbox of a source that signs on this machine, in the log's directory. Raises LogError."""
-    folder = log.path / OUTBOX
-    with disk.failures(folder):
-        if not folder.is_dir():
-            disk.make_directory(folder)
+    path = box_path(log.path, source.sub)
+    with disk.failures(path.parent):
+        if not path.parent.is_dir():
+            disk.make_directory(path.parent)
         disk.sync_directory(log.path)
-    return Outbox(folder / sha256(source.sub.encode()).hexdigest())
+    return Outbox(path)
 
 
 def settle(log: LogWriter, source: Source, signer: Signer, box: Outbox) -> list[bytes]:
@@ -173,6 +182,13 @@ def settle(log: LogWriter, source: Source, signer: Signer, box: Outbox) -> list[
     return entries
 
 
+def finish(log: LogWriter, signer: Signer) -> int:
+    """Append what the signer's source began to sign before a crash; how many entries that were."""
+    source = key_record(log, keyring(log), signer.public_key()).source
+    with outbox_of(log, source) as box:
+        return len(settle(log, source, signer, box))
+
+
 def sign_next(log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int, block: bytes | None = None) -> int:
     """Sign the next statement of the signer's own chain and append it; returns its log index.
 
@@ -185,10 +201,7 @@ def sign_next(log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int, b
         begun = settle(log, source, signer, box)
         if begun and _says(parse_statement(begun[-1]).statement.body) == _says(body):
             return log.append(begun[-1], block)
-        source = key_record(log, keyring(log), signer.public_key()).source
-        if kind not in MAY_SIGN[source.role]:
-            detail = f"{source.sub} is a {source.role.name.lower()}, which does not sign {kind.name.lower()} statements"
-            raise KeyFileError("key/role", detail, hint="sign with the office's key")
+        source = require_kind(log, signer, kind)
         if isinstance(body, KeysBody):
             require_acts(log, signer, [act for act in body.acts if not isinstance(act, Void)])
         seq, prev, until = place(log, source)

@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from itertools import chain
+from itertools import chain, dropwhile, takewhile
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
@@ -31,6 +31,7 @@ from attest.collect.statements import DAY, Chain, Draft
 from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
 from attest.errors import ImportDataError, LogError
 from attest.format.bodies import UsageBody
+from attest.inventory.ledger import FOREVER, Range
 from attest.record.causes import Cause, Causes
 from attest.record.frames import believed, disbelieved, scrapes
 from attest.record.run_names import RunNames
@@ -102,6 +103,10 @@ class Continued(Protocol):
         """By device what the source's last usage statement ended with."""
         ...
 
+    def planned_off(self) -> Mapping[str, list[Range]]:
+        """By device when it is to be off, as far as that is known here."""
+        ...
+
     def append_once(self, drafts: Iterable[Draft], box: Outbox) -> None:
         """Sign the drafts through the outbox, each place once; they last when it returns."""
         ...
@@ -111,11 +116,12 @@ def close_windows(
     target: Continued, spool: Spool, waiting: Sequence[Frame], window: Window, now_ms: int, state: State
 ) -> Closed:
     """Sign every window that is due, of a day at most. Raises LogError, KeyFileError, ImportDataError."""
-    due, until = window.due(now_ms), target.chain.until
+    until = target.chain.until
+    rosters, gone = _declared(target.host_rosters())
+    due = min(window.due(now_ms), gone)
     if until is not None and until >= due:
-        spool.drop(window.kept_from(until))
+        spool.drop(window.kept_from(until if due < gone else window.due(now_ms)))
         return Closed(0, until)
-    rosters = [roster for roster in target.host_rosters() if roster.uids]
     if not rosters:
         detail = f"no inventory gives {target.chain.sub} a device"
         raise ImportDataError("import/roster", detail, hint="declare its devices; what is sampled is kept until then")
@@ -134,7 +140,7 @@ def close_windows(
     why, found = Causes(window.interval), list[Irregularity]()
     reading = _Reading(window.kept_from(spoken), window.kept_from(end + window.interval), rosters)
     host = _host(gather_series(reading.of(scrapes(why.watch(frames()))), found), window.host)
-    options = UsageOptions(window.interval, window.window, target.last_counters(), end)
+    options = UsageOptions(window.interval, window.window, target.last_counters(), end, target.planned_off())
     try:
         with nullcontext() if window.runs is None else window.runs.of(host, found) as naming:
             options = options._replace(naming=naming)
@@ -172,6 +178,12 @@ class _Reading:
                 self.undeclared.add(scrape.uid)
             elif self._start <= scrape.time_ms < self._end:
                 yield scrape
+
+
+def _declared(rosters: Sequence[Roster]) -> tuple[list[Roster], int]:
+    """The rosters that give the host devices, and until when they do so: from then on it has nothing to state."""
+    held = list(dropwhile(lambda roster: not roster.uids, rosters))
+    return list(takewhile(lambda roster: roster.uids, held)), next((r.start for r in held if not r.uids), FOREVER)
 
 
 def seal(log: LogWriter, sign: Sign) -> int:

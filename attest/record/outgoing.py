@@ -19,6 +19,7 @@ from attest.format.key_acts import KeysBody, Rotate
 from attest.format.roster import parse_roster
 from attest.format.statement import Anchor, Signed, Statement, parse_payload, parse_statement
 from attest.format.vocabulary import Kind, Role
+from attest.inventory.ledger import Range
 from attest.log.merkle import leaf_hash
 from attest.record.chain import Place
 from attest.record.kept import Kept
@@ -102,6 +103,10 @@ class Outgoing:
         needed = [*before[-1:], *(each for each in self.inventories if each.start > since)]
         self._kept.forget_rosters([each.digest for each in needed])
         return [host_roster(*each, parse_roster(self._body(each.digest)), self.chain.sub) for each in needed]
+
+    def planned_off(self) -> dict[str, list[Range]]:
+        """Nothing: the ledger lies beside the site's log, and no agent sees it."""
+        return {}
 
     def last_counters(self) -> dict[str, Last]:
         head = self._head

@@ -7,7 +7,7 @@ said nothing yet is imagined.
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -18,10 +18,13 @@ from attest.compute.columns import SPAN
 from attest.control import Source
 from attest.errors import ImportDataError, KeyFileError, LogError
 from attest.format.block import Binding, parse_meter
-from attest.format.bodies import CloseBody, InventoryBody, MeterBody, UsageBody
-from attest.format.roster import Roster, parse_roster
+from attest.format.bodies import CloseBody, MeterBody, UsageBody
+from attest.format.roster import Roster
 from attest.format.statement import Anchor, Statement, parse_statement
 from attest.format.vocabulary import Column, Kind, Quantity, Role, State
+from attest.inventory.declared import Inventory, inventories, roster_of
+from attest.inventory.ledger import Range
+from attest.inventory.site import planned_off
 from attest.log.merkle import leaf_hash
 from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place, settle
 from attest.sign.signer import Signer
@@ -32,14 +35,6 @@ from attest.store.writer import LogWriter
 SALT_SIZE: Final = 32
 
 _B = TypeVar("_B")
-
-
-class Inventory(NamedTuple):
-    """An inventory of the log: in force from `start` (Unix s) on."""
-
-    start: int
-    digest: bytes
-    roster: Roster
 
 
 class Target:
@@ -55,22 +50,17 @@ class Target:
             raise LogError("import/closed", f"{self.source.sub} has closed its chain", hint="enrol a new source")
         self.chain = Chain(genesis_leaf(log), self.source.sub, self.place.seq, self.place.until)
 
-    def inventories(self) -> list[Inventory]:
-        """The log's inventories in the order in which they come into force."""
-        found = []
-        office, seq = parse_statement(self.log.entry(0)).header.sub, 0
-        while (index := self.log.find(office, seq)) is not None:
-            statement = parse_statement(self.log.entry(index)).statement
-            body = self.log.block(index) if isinstance(statement.body, InventoryBody) else None
-            if isinstance(statement.body, InventoryBody) and body is not None:
-                found.append(Inventory(statement.end, statement.body.block.digest, parse_roster(body)))
-            seq += 1
-        return sorted(found, key=lambda inventory: inventory.start)
+    def rosters(self) -> list[tuple[Inventory, Roster]]:
+        """The inventories that the source's next statements can be of, with what they declare: the one in force before
+        the end of its last statement, and all that follow, in the order in which they come into force."""
+        found = inventories(self.log)
+        before = [inventory for inventory in found if inventory.start < (self.place.until or 0)]
+        return [(inventory, roster_of(self.log, inventory)) for inventory in [*before[-1:], *found[len(before) :]]]
 
     def feeds(self) -> tuple[str, ...]:
         """The feeds that the inventories say this source meters, each once."""
-        rosters = [inventory.roster for inventory in self.inventories()]
-        return tuple(dict.fromkeys(f.name for r in rosters for f in r.feeds if f.meter == self.source.sub))
+        rosters = self.rosters()
+        return tuple(dict.fromkeys(f.name for _, r in rosters for f in r.feeds if f.meter == self.source.sub))
 
     def feed_of(self, nodes: Iterable[str], said: Mapping[str, str]) -> dict[str, str]:
         """The feed of each node: as said, else the only one there is to one meter, else of the node's own name. Raises
@@ -87,8 +77,13 @@ class Target:
         return feeds
 
     def host_rosters(self) -> list[HostRoster]:
-        """What the inventories say of this source's devices."""
-        return [host_roster(*inventory, self.source.sub) for inventory in self.inventories()]
+        """What the inventories say of this source's devices; of those that come into force at once the last."""
+        found = {i.start: host_roster(i.start, i.digest, roster, self.source.sub) for i, roster in self.rosters()}
+        return list(found.values())
+
+    def planned_off(self) -> dict[str, list[Range]]:
+        """By device when it is to be off, by the ledger beside the log (schemas/inventory.md)."""
+        return planned_off(self.log)
 
     def last_counters(self) -> dict[str, Last]:
         """By device what the source's last usage statement ended with."""

@@ -12,7 +12,7 @@ client raises, of its network, its permissions or a reply that makes no sense, i
 again here, for the clients do that.
 
     key/uri         no file of a public key is named   key/algorithm   a key that attest does not sign with there
-    key/package       a package is not installed         key/mismatch    it signs with another key than the file's
+    key/package     a package is not installed         key/mismatch    it signs with another key than the file's
     key/service     the service did not sign           key/unreadable  no such file (MissingError)
 """
 

@@ -47,6 +47,7 @@ from attest.format.bodies import MAX_BLOCK
 from attest.format.cose import parse_sign1
 from attest.format.statement import MAX_STATEMENT, parse_payload, parse_statement, peek
 from attest.store import disk
+from attest.store.directory import OUTBOX
 
 DRAFT: Final = "draft"
 LAST: Final = "last"
@@ -57,6 +58,11 @@ _MAGIC: Final = b"attest outbox 1\n"
 _HEAD: Final = struct.Struct(">32sQQ")
 _NO_BLOCK: Final = (1 << 64) - 1
 _MAX_FILE: Final = len(_MAGIC) + _HEAD.size + MAX_STATEMENT + MAX_BLOCK
+
+
+def box_path(log: Path, sub: str) -> Path:
+    """Where the outbox of a source is that signs onto the log in this directory."""
+    return log / OUTBOX / hashlib.sha256(sub.encode()).hexdigest()
 
 
 class Draft(NamedTuple):
@@ -143,6 +149,13 @@ class Outbox:
         for seq in tuple(self._waiting):
             entry, block = self._read(_name(seq))
             yield Signed(seq, entry, block)
+
+    def until(self) -> int | None:
+        """When the last window ends that was proposed or signed and is not taken yet, Unix s."""
+        ends = [parse_statement(signed.entry).statement.end for signed in self.waiting()]
+        if self.draft is not None:
+            ends.append(parse_payload(self.draft.payload).end)
+        return max(ends, default=None)
 
     def taken(self, seq: int) -> None:
         """Somebody keeps the entries up to this seq: they are not handed on any more."""

@@ -100,7 +100,7 @@ def fill(folder: Path) -> None:
     genesis = f"--origin acme.example/dc1 --iss {ISS} --office-key office.key --root-key root.key --at 2026-11-09"
     done(f"log init log {genesis}")
     done(f"log init draft {genesis} --draft genesis.act")
-    done("log inventory log roster.toml --key office.key --at 2026-11-09")
+    done("inventory declare log roster.toml --key office.key --at 2026-11-09")
     log = log_id(folder / "log")
     done(f"key request n1.key --log {log.hex()} --source {HOST} -o n1.request")
     done(f"key request n2.key --log {log.hex()} --source {ISS}/dc1/n2 -o n2.request")

@@ -55,7 +55,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
         ("check demo/honest --agreement demo/pact.agreement --trust roster.toml", "roster.toml"),
         ("check demo/honest --agreement power.csv", "power.csv"),
         ("agreement show power.csv", "power.csv"),
-        ("log inventory log power.csv --key office.key", "power.csv"),
+        ("inventory declare log power.csv --key office.key", "power.csv"),
         ("log append log n1-0.cose power.csv", "power.csv"),
         ("log append log n1-1.cose", "n1-1.cose"),
         ("log cosign log power.csv --agreement pact.agreement", "power.csv"),

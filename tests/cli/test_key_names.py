@@ -69,8 +69,8 @@ def test_every_verb_takes_every_kind_of_key(
 def test_every_verb_that_signs_has_such_an_example() -> None:
     assert {" ".join(command.split()[:2]) for command, _ in key_words()} >= {
         "agreement sign", "event sign", "key approve", "key enrol", "key request", "key revoke", "key rotate",
-        "key show", "log cosign", "log event", "log head", "log init", "log inventory", "log notice", "log seal",
-        "log void",
+        "key show", "log cosign", "log event", "log head", "log init", "log notice", "log seal", "log void",
+        "inventory declare", "inventory add", "inventory move", "inventory retire",
     }  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def uris(tokens: Tokens) -> dict[str, str]:
 def test_a_log_whose_keys_are_on_tokens(here: Path, capsys: Captured, uris: dict[str, str]) -> None:
     genesis = f"--origin acme.example/hsm --iss {ISS} --office-key {uris['office']} --root-key {uris['root']}"
     assert run(f"log init hsm {genesis} --at 2026-11-09") == 0
-    assert run(f"log inventory hsm roster.toml --key {uris['office']}") == 0
+    assert run(f"inventory declare hsm roster.toml --key {uris['office']}") == 0
     assert run(f"key request {uris['n1']} --log {log_id(here / 'hsm').hex()} --source {HOST} -o hsm.request") == 0
     assert run(f"key enrol hsm hsm.request --key {uris['office']}") == 0
     capsys.readouterr()

@@ -113,12 +113,12 @@ def test_a_bad_roster_is_refused_with_line_and_key(
 ) -> None:
     text = (here / "roster.toml").read_text("utf-8").replace(old, new)
     (here / "roster.toml").write_text(text, "utf-8")
-    assert run("log inventory log roster.toml --key office.key") == 6
+    assert run("inventory declare log roster.toml --key office.key") == 6
     assert message in capsys.readouterr().err
     assert len(entries()) == 3
 
 
-def test_a_roster_may_mix_models_in_a_host(here: Path) -> None:
+def test_a_roster_may_mix_models_in_a_host_and_none_changes_silently(here: Path, capsys: Captured) -> None:
     text = (
         (here / "roster.toml").read_text("utf-8").split("[[host]]")[0]
         + f"""
@@ -135,11 +135,13 @@ feed = "dc1-r1"
 """
     )
     (here / "roster.toml").write_text(text, "utf-8")
-    assert run("log inventory log roster.toml --key office.key") == 0
+    assert run("inventory declare log roster.toml --key office.key") == 6
+    assert "inventory/model: GPU-2 is a NVIDIA H100 SXM5 80GB" in capsys.readouterr().err
+    assert run("inventory declare log roster.toml --key office.key --again misread") == 0
 
 
 def test_the_office_speaks_without_a_hole(here: Path) -> None:
-    run("log inventory log roster.toml --key office.key --at 2026-11-10")
+    run("inventory declare log roster.toml --key office.key --at 2026-11-10")
     run("log head log --key office.key --at 2026-11-11")
     office = [e for e in entries() if e.header.sub.endswith("office")]
     assert [e.statement.seq for e in office] == [0, 1, 2, 3, 4]
@@ -224,7 +226,7 @@ def test_rotation_stands_in_the_sources_own_chain(here: Path) -> None:
 def test_a_key_that_the_log_does_not_know_signs_nothing(here: Path, capsys: Captured) -> None:
     assert run("key rotate log --key n2.key --new n1-2.key") == 6
     assert "key/not-enrolled" in capsys.readouterr().err
-    assert run("log inventory log roster.toml --key n2.key") == 6
+    assert run("inventory declare log roster.toml --key n2.key") == 6
     assert len(entries()) == 3
 
 

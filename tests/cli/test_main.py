@@ -121,7 +121,7 @@ def test_nothing_else_that_a_verb_returns_is(verb: Callable[[Callable[[], object
         ("nope", "no such verb: nope"),
         ("explain --nope", "no such option '--nope'"),
         ("explain a b", "got unexpected extra argument"),
-        ("log inventory", "missing argument 'log'"),
+        ("inventory declare", "missing argument 'log'"),
         ("key new x --alg rsa", "invalid value for '--alg'"),
     ],
 )

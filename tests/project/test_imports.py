@@ -23,9 +23,10 @@ SHELL = {
     "collect": set(),
     "report": set(),
     "simulate": {"sign", "store"},
-    "record": {"store", "sign", "collect"},
-    "site": {"store", "sign", "record"},
-    "cli": {"store", "sign", "collect", "record", "site", "report", "simulate"},
+    "inventory": {"store", "collect"},
+    "record": {"store", "sign", "collect", "inventory"},
+    "site": {"store", "sign", "record", "inventory"},
+    "cli": {"store", "sign", "collect", "inventory", "record", "site", "report", "simulate"},
     "__main__": {"cli"},
 }
 
