@@ -205,13 +205,20 @@ class Meeting:
         return signer
 
     def _find(self, kid: bytes) -> Signer | None:
+        """The key with this thumbprint; None where there is none. Raises KeyFileError of one that does not open."""
+        shut: KeyFileError | None = None
         for opened in self._keys:
             try:
                 signer = opened()
             except MissingError:
                 continue
+            except KeyFileError as error:  # of one that was rotated away the token may be gone
+                shut = error
+                continue
             if signer.public_key().thumbprint == kid:
                 return signer
+        if shut is not None:
+            raise shut
         return None
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,13 +19,15 @@ from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash
 from attest.record import recorder
 from attest.record.chain import sign_next
+from attest.record.meeting import Meeting
 from attest.record.site import Answer, Site, State
+from attest.sign.files import load_key
 from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 from tests.collect.test_import import START
 from tests.record.rig import MINUTE, Stopped
 from tests.site.faults import Between, Line, away
-from tests.site.rig import Agent, Lab, Teller, roster, signer, sub
+from tests.site.rig import VKEYS, Agent, Lab, Teller, roster, signer, sub
 
 
 def signed(agent: Agent) -> dict[int, bytes]:
@@ -235,6 +238,20 @@ def test_a_rotated_key_signs_what_comes_after(served: Lab) -> None:
     agent.run(10)
     require_whole(agent, 30)
     assert parse_statement(served.entries()[-1]).header.kid == signer("n1 next").public_key().thumbprint
+
+
+def test_a_key_that_does_not_open_is_passed_over_for_the_one_in_force(shared: Lab, tmp_path: Path) -> None:
+    agent = Agent.of(shared, "n1", 12)
+    gone, exposed = partial(load_key, tmp_path / "gone.key"), tmp_path / "exposed.key"
+    exposed.touch(0o644)
+    meeting = Meeting(
+        agent.site, sub("n1"), VKEYS, [gone, partial(load_key, exposed), lambda: signer("n1")], agent.kept
+    )
+    with Outbox(agent.kept.box) as box:
+        meeting.go_on(box)
+        shut = Meeting(agent.site, sub("n1"), VKEYS, [gone, partial(load_key, exposed)], agent.kept)
+        with pytest.raises(AttestError, match="key/exposed"):
+            shut.go_on(box)
 
 
 def test_a_source_that_is_revoked_meanwhile_is_refused_from_there_on(lab: Lab) -> None:
