@@ -12,7 +12,7 @@ client raises, of its network, its permissions or a reply that makes no sense, i
 again here, for the clients do that.
 
     key/uri         no file of a public key is named   key/algorithm   a key that attest does not sign with there
-    key/extra       a package is not installed         key/mismatch    it signs with another key than the file's
+    key/package       a package is not installed         key/mismatch    it signs with another key than the file's
     key/service     the service did not sign           key/unreadable  no such file (MissingError)
 """
 
@@ -89,13 +89,13 @@ def open_service(name: str) -> ServiceSigner:
 
 
 def _raised(scheme: str) -> tuple[type[Exception], ...]:
-    """Everything that a service's signer raises where it cannot sign. Raises KeyFileError `key/extra`."""
+    """Everything that a service's signer raises where it cannot sign. Raises KeyFileError `key/package`."""
     try:
         own = [getattr(import_module(module), error) for module, error in _RAISED[scheme]]
         return *own, *SENSELESS, LibraryError, OSError
     except ImportError as error:
         hint = "pip install 'compute-attest[kms]'"
-        raise KeyFileError("key/extra", f"{scheme}: its client is not installed: {error}", hint=hint) from None
+        raise KeyFileError("key/package", f"{scheme}: its client is not installed: {error}", hint=hint) from None
 
 
 def _read_public(path: Path) -> PublicKey:

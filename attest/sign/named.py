@@ -42,7 +42,7 @@ def open_key(name: str, passphrase: Callable[[], bytes | None]) -> Signer:
     except ImportError as error:
         extra = "hsm" if name.startswith(f"{SCHEME}:") else "kms"
         hint = f"pip install 'compute-attest[{extra}]'"
-        raise KeyFileError("key/extra", f"keys that are not in files need a package: {error}", hint=hint) from None
+        raise KeyFileError("key/package", f"keys that are not in files need a package: {error}", hint=hint) from None
 
 
 def _file(path: str, passphrase: Callable[[], bytes | None]) -> Signer:

@@ -97,7 +97,7 @@ def test_without_its_package_a_key_says_what_to_install(
     monkeypatch.setitem(sys.modules, module, None)
     assert run(f"key show {name}") == 6
     said = capsys.readouterr().err
-    assert "key/extra" in said
+    assert "key/package" in said
     assert f"pip install 'compute-attest[{extra}]'" in said
 
 

@@ -272,7 +272,7 @@ def test_files_that_hold_no_usable_public_key(tmp_path: Path) -> None:
 def test_a_client_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = pem(tmp_path / "public", KEYS[Alg.ED25519].public_key())
     monkeypatch.setitem(kms._RAISED, "hv", (("no_such_client", "VaultError"),))
-    with pytest.raises(KeyFileError, match="key/extra") as caught:
+    with pytest.raises(KeyFileError, match="key/package") as caught:
         open_service(f"hv:host/1#{path}")
     assert "compute-attest[kms]" in caught.value.hint
 
