@@ -28,10 +28,12 @@ from attest.record.meeting import Meeting
 from attest.record.metrics import Metrics
 from attest.record.recorder import Closer, Recorder, Times
 from attest.record.remote import SiteLog
+from attest.record.site import source_id
 from attest.record.spool import Spool
 from attest.sign.notes import sign_note
 from attest.store.writer import LogWriter
 
+MAX_SPREAD: Final = 300  # s
 STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -73,6 +75,8 @@ def _until_told(clock: SystemClock) -> Iterator[None]:
 
 def _times(config: Config) -> Times:
     late = config.interval / 2 + config.timeout + 1
+    if config.site is not None:  # not all hosts of a site at once
+        late += int(source_id(config.site.source)[:8], 16) / 2**32 * min(MAX_SPREAD, config.window / 10)
     return Times(config.interval, config.timeout, config.window, config.seal, late)
 
 

@@ -13,6 +13,7 @@ from attest.errors import AgreementError, MissingError
 from attest.record.chain import now, signer_of
 from attest.record.config import parse_config as parse_record
 from attest.record.lines import log_to
+from attest.report.style import count
 from attest.site.config import SiteConfig, parse_config
 from attest.site.desk import Desk
 from attest.site.drop import Drop
@@ -60,7 +61,7 @@ def collect(path: str) -> None:
         size = desk.seal()
     finally:
         desk.close()
-    click.echo(f"took {taken} statements, sealed {size:,} entries")
+    click.echo(f"took {count(taken, 'statement')}, sealed {count(size, 'entry', 'entries')}")
 
 
 @site.command(cls=Verb, example="attest site rotate --config record.toml --new n1-2.key  # exits 6")

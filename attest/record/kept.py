@@ -41,6 +41,7 @@ class Kept:
         self.box = path / "box"
         self._receipts, self._rosters = path / "receipts", path / "rosters"
         with disk.failures(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             for folder in (path, self._receipts, self._rosters):
                 if not folder.is_dir():
                     disk.make_directory(folder)

@@ -25,6 +25,7 @@ from attest.record.kept import Kept, Origin
 from attest.record.outgoing import Head, Outgoing
 from attest.record.site import About, Answer, Site, State, refuse
 from attest.sign.signer import Signer
+from attest.store import handover
 from attest.store.outbox import Outbox, Signed
 
 MAX_UPLOAD: Final = 16 << 20  # bytes of one upload, unless one statement is larger
@@ -50,7 +51,7 @@ class Meeting:
 
     def rotate(self, successor: Signer, now: int) -> None:
         """Sign that another key follows, and hand it on. Raises AttestError; what was signed stays signed."""
-        with Outbox(self.kept.box) as box:
+        with handover.patiently(lambda: Outbox(self.kept.box)) as box:
             _, state, outgoing = self.go_on(box)
             outgoing.rotate(successor, now)
             self.hand_on(box, state.seq)

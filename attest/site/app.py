@@ -156,8 +156,8 @@ class App:
         _log.log(logging.ERROR if status == 503 else logging.WARNING, "not answered", extra={"fields": fields})
         seconds = error.seconds if isinstance(error, Limited) else 1.0
         headers = {"Retry-After": str(math.ceil(seconds))} if status in (429, 503) else {}
-        if status in (408, 413, 429):
-            headers["Connection"] = "close"  # the body is not read to its end
+        if request.method == "POST":
+            headers["Connection"] = "close"  # its body may not have been read to the end
         return Response(format_refusal(error.code, error.detail), status, headers, "application/json")
 
     def _spend(self, request: Request, size: int, work: int) -> None:

@@ -17,7 +17,7 @@ from attest.site.metrics import SiteMetrics
 
 MAX_CONNECTIONS: Final = 8  # with one certificate
 MAX_ALL: Final = 16_384
-HEAD_SECONDS: Final = 10.0  # for the head of a request, from its first byte, and for the first byte of the first one
+HEAD_SECONDS: Final = 10.0  # for the head of a request, from its first byte, and for the first byte of any
 MAX_HEAD: Final = 16_384  # bytes
 
 

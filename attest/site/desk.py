@@ -56,6 +56,7 @@ class Desk:
         """Gives the log to whoever waits for it, and takes it back. Raises LogError where that does not end."""
         if handover.asked(self._path):
             self._log.close()
+            handover.wait(self._path)
             self._open()
 
     # -- admitting
@@ -187,7 +188,6 @@ class Desk:
         return self._admitting
 
     def _open(self) -> None:
-        handover.wait(self._path)
         self._log = LogWriter.open(self._path)
         self._admitting = Admission(self._log)
         handover.announce(self._path)

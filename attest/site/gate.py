@@ -11,7 +11,7 @@ from typing import Final
 from attest.errors import LogError
 
 MAX_UPLOADS: Final = 2  # of one host at a time
-MAX_HELD: Final = 512 << 20  # bytes of all uploads that are being read or written
+MAX_HELD: Final = 256 << 20  # bytes of all uploads that are being read or written
 
 
 class Gate:

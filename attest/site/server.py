@@ -7,6 +7,7 @@ acknowledged is in the log's journal, whatever ends it.
 import asyncio
 import logging
 import signal
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +17,10 @@ from typing import Final
 
 import uvicorn
 
-from attest.errors import AttestError
+from attest.errors import AttestError, MissingError
 from attest.site.app import App
 from attest.site.config import Listen, SiteConfig
-from attest.site.connection import MAX_HEAD, Connections, protocol
+from attest.site.connection import HEAD_SECONDS, MAX_HEAD, Connections, protocol
 from attest.site.desk import Desk
 from attest.site.drop import Drop
 from attest.site.metrics import SiteMetrics
@@ -28,6 +29,7 @@ STEP: Final = 1.0  # s between looks at what is to be done
 DROP_SECONDS: Final = 5.0  # between passes over the shared folder
 RETRY: Final = 60.0  # s until a seal that failed is tried again
 GRACEFUL: Final = 10  # s for requests that have begun
+BACKLOG: Final = 2_048  # connections that wait to be accepted
 
 _log = logging.getLogger("attest.site")
 
@@ -75,17 +77,25 @@ class Keeper:
 
 
 def serve(config: SiteConfig, listen: Listen, desk: Desk, metrics: SiteMetrics) -> None:
-    """Until SIGTERM or SIGINT."""
+    """Until SIGTERM or SIGINT. Raises MissingError where it cannot listen."""
     logging.getLogger("uvicorn").handlers[:] = logging.getLogger("attest").handlers
     drop = Drop(config.drop, desk, config.peer, metrics) if config.drop else None
     keeper = Keeper(desk, drop, config.seal, metrics)
     with closing(desk), ThreadPoolExecutor(1, "log") as pool:
-        app = App(desk, pool, config.peer, metrics)
-        server = _Server(_settings(listen, app, metrics))
-        asyncio.run(_serve(server, keeper, pool))
+        server = _Server(_settings(listen, App(desk, pool, config.peer, metrics), metrics))
+        with _listening(listen) as listener:
+            asyncio.run(_serve(server, listener, keeper, pool))
 
 
-async def _serve(server: uvicorn.Server, keeper: Keeper, pool: ThreadPoolExecutor) -> None:
+def _listening(listen: Listen) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+        return socket.create_server((listen.host, listen.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise MissingError("serve/address", f"{listen.host}:{listen.port}: {error.strerror}") from error
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, keeper: Keeper, pool: ThreadPoolExecutor) -> None:
     loop = asyncio.get_running_loop()
     over = asyncio.Event()
 
@@ -105,19 +115,18 @@ async def _serve(server: uvicorn.Server, keeper: Keeper, pool: ThreadPoolExecuto
                 continue
 
     keeping = asyncio.create_task(keep())
-    _log.info("listening", extra={"fields": {"address": f"{server.config.host}:{server.config.port}"}})
+    keeping.add_done_callback(lambda _: end())  # a site that seals no more takes no more
+    _log.info("listening", extra={"fields": {"address": "{}:{}".format(*listener.getsockname())}})
     try:
-        await server.serve()
+        await server.serve([listener])
     finally:
         over.set()
         await keeping
 
 
 def _settings(listen: Listen, app: App, metrics: SiteMetrics) -> uvicorn.Config:
-    return uvicorn.Config(
+    settings = uvicorn.Config(
         app.asgi,
-        host=listen.host,
-        port=listen.port,
         http=protocol(Connections(metrics)),
         ws="none",
         lifespan="off",
@@ -127,9 +136,16 @@ def _settings(listen: Listen, app: App, metrics: SiteMetrics) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         h11_max_incomplete_event_size=MAX_HEAD,
+        timeout_keep_alive=int(HEAD_SECONDS),
         timeout_graceful_shutdown=GRACEFUL,
         ssl_certfile=listen.cert,
         ssl_keyfile=listen.cert_key,
         ssl_ca_certs=listen.clients,
         ssl_cert_reqs=ssl.CERT_REQUIRED,
     )
+    try:
+        settings.load()
+    except OSError as error:
+        files = f"{listen.cert}, {listen.cert_key}, {listen.clients}"
+        raise MissingError("serve/certificate", f"cannot use one of {files}: {error.strerror}") from error
+    return settings

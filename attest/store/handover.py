@@ -9,9 +9,9 @@ keeper looks from time to time whether somebody has it, closes the log, and open
 
 import os
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from attest.errors import LogError
 from attest.store import disk
@@ -20,6 +20,8 @@ from attest.store.directory import ASKED, LOCK
 SECONDS: Final = 60.0  # that somebody who asks waits
 STEP: Final = 0.05
 _KEEPER: Final = b"keeper\n"
+
+_T = TypeVar("_T")
 
 
 def announce(path: Path) -> None:
@@ -48,6 +50,19 @@ def wait(path: Path) -> None:
         time.sleep(STEP)
 
 
+def patiently(what: Callable[[], _T]) -> _T:
+    """What somebody else has the lock of now, and will not have for long. Raises LogError `log/locked`."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            return what()
+        except LogError as error:
+            if error.code != "log/locked":
+                raise
+        time.sleep(STEP)
+    return what()
+
+
 def lock(path: Path) -> int:
     """The log's lock; of a log that is kept open, once its keeper gives it. Raises LogError `log/locked`."""
     try:
@@ -55,18 +70,8 @@ def lock(path: Path) -> int:
     except LogError:
         if (path / LOCK).read_bytes() != _KEEPER:
             raise
-    end = time.monotonic() + SECONDS
-    asking = _until(path / ASKED, end)
+    asking = patiently(lambda: disk.lock(path / ASKED))
     try:
-        return _until(path / LOCK, end)
+        return patiently(lambda: disk.lock(path / LOCK))
     finally:
         os.close(asking)
-
-
-def _until(path: Path, end: float) -> int:
-    """A lock, as soon as it can be had."""
-    while time.monotonic() < end:
-        with suppress(LogError):
-            return disk.lock(path)
-        time.sleep(STEP)
-    return disk.lock(path)

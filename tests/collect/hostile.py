@@ -1,6 +1,7 @@
 """A real HTTP server on loopback that answers as it is told: each reply is bytes, sent as they are, with pauses."""
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -42,6 +43,10 @@ def serve(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[str]:
                     if not got:
                         return
                     request += got
+                head, _, body = request.partition(b"\r\n\r\n")
+                announced = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+                while announced and len(body) < int(announced[1]):
+                    body += served.recv(65_536)
                 for chunk in answer(request.split(b" ")[1].decode()):
                     if over.is_set():
                         return

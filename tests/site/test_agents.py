@@ -70,7 +70,7 @@ def test_a_host_hands_on_what_it_signs_and_keeps_receipts(served: Lab) -> None:
 
 def test_a_line_that_is_cut_anywhere_loses_and_doubles_nothing(served: Lab) -> None:
     """One connection after another is cut, ever later in what is said or in what is answered."""
-    cuts = [(limit, None) for limit in range(300, 9_000, 900)] + [(None, limit) for limit in range(300, 9_000, 900)]
+    cuts = [(limit, None) for limit in range(300, 9_000, 1_500)] + [(None, limit) for limit in range(300, 9_000, 1_500)]
     agent = Agent.of(served, "n1", 2)
     agent.run()
     with Line(served.port, [cut for cut in cuts for _ in range(2)]).open() as line:
@@ -85,16 +85,16 @@ def test_a_line_that_is_cut_anywhere_loses_and_doubles_nothing(served: Lab) -> N
 
 def test_the_site_is_killed_again_and_again(lab: Lab) -> None:
     lab.start()
-    agent = Agent.of(lab, "n1", 62)
+    agent = Agent.of(lab, "n1", 42)
 
     def restart() -> None:
         lab.kill()
         lab.start()
 
-    agent.clock.at = dict.fromkeys((10 * MINUTE + 25, 30 * MINUTE + 35, 45 * MINUTE), restart)
+    agent.clock.at = dict.fromkeys((10 * MINUTE + 25, 30 * MINUTE + 35), restart)
     try:
         agent.run()
-        require_whole(agent, 60)
+        require_whole(agent, 40)
     finally:
         lab.stop()
 

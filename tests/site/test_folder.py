@@ -146,7 +146,7 @@ def test_the_command_and_the_server_collect(lab: Lab, drop: Path) -> None:
     leave(drop, teller, 7)
     words = [sys.executable, "-m", "attest", "site", "collect", "--config", str(lab.path / "site.toml")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "took 1 statements, sealed 7 entries\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "took 1 statement, sealed 7 entries\n"), done.stderr
     leave(drop, teller, 8)
     with lab.serving():
         while lab.said("n1") != [0, 1]:

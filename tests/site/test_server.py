@@ -271,10 +271,21 @@ def test_other_commands_write_to_the_log_beside_the_server(served: Lab) -> None:
     assert served.said("n1") == [0, 1]
 
 
-def test_certificates_that_are_not_there_are_an_error_and_no_crash(lab: Lab) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("ca.pem", "nowhere.pem", "serve/certificate"),
+        ("ca.pem", "log.key", "serve/certificate"),
+        ("[listen]", "[hear]", "toml/"),
+        ('log = "log"', 'log = "nowhere"', "log/not-a-log"),
+        ("address", "address", "serve/address"),
+    ],
+)
+def test_a_site_that_cannot_begin_says_why(lab: Lab, old: str, new: str, code: str) -> None:
     text = (lab.path / "site.toml").read_text()
-    (lab.path / "bad.toml").write_text(text.replace("ca.pem", "nowhere.pem"))
+    (lab.path / "bad.toml").write_text(text.replace(old, new))
     words = [sys.executable, "-m", "attest", "site", "serve", "--config", str(lab.path / "bad.toml")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    with socket.create_server(("127.0.0.1", lab.port)):
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 6
-    assert "attest: error:" in done.stderr and "Traceback" not in done.stderr
+    assert f"attest: error: {code}" in done.stderr and "Traceback" not in done.stderr
