@@ -249,7 +249,7 @@ def test_a_key_that_does_not_open_is_passed_over_for_the_one_in_force(shared: La
     )
     with Outbox(agent.kept.box) as box:
         meeting.go_on(box)
-        shut = Meeting(agent.site, sub("n1"), VKEYS, [gone, partial(load_key, exposed)], agent.kept)
+        shut = Meeting(agent.site, sub("n1"), VKEYS, keys[:2], agent.kept)
         with pytest.raises(AttestError, match="key/exposed"):
             shut.go_on(box)
 

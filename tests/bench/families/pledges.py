@@ -85,7 +85,8 @@ def _steps(nodes: int) -> list[dict[str, str | datetime]]:
 
 def notices(lab: Lab, some_hours: Callable[[int], int]) -> list[tuple[int, Notice]]:
     """When the office tells of each run: a day before it has to, since witnesses may be away, or as soon as there is a
-    log; and within hours when it has stopped, for good or for long. It does so when a head is due."""
+    log; and within hours when it has stopped, for good or for long, after which it is announced anew. It does so when a
+    head is due."""
     found = []
     plan, head = lab.site.plan, lab.head_s
     for number, job in enumerate(plan.jobs):
@@ -93,8 +94,9 @@ def notices(lab: Lab, some_hours: Callable[[int], int]) -> list[tuple[int, Notic
         times = plan.start + np.flatnonzero(at_work) * plan.interval
         if not len(times):
             continue  # others took its place throughout
-        told = max(int(times[0]) - NOTICE - DAY - some_hours(12), plan.start)
-        found.append((told - (told - plan.start) % head, Notice(Report.STARTS, job.lineage, int(times[0]))))
+        for start in (int(times[0]), *times[1:][np.diff(times) > 6 * HOUR].tolist()):
+            told = max(start - NOTICE - DAY - some_hours(12), plan.start)
+            found.append((told - (told - plan.start) % head, Notice(Report.STARTS, job.lineage, start)))
         for stop in (*times[:-1][np.diff(times) > 6 * HOUR].tolist(), int(times[-1])):
             end = stop + plan.interval
             over = min(end + HOUR + some_hours(5), plan.end - head)
