@@ -41,8 +41,9 @@ from attest.record.site import Answer, Site, parse_state, source_id
 from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 from tests.collect.test_import import ORIGIN, START
+from tests.site.agent import Agent
 from tests.site.faults import Cut, Line
-from tests.site.rig import VKEYS, Agent, Lab, Teller, roster, sub
+from tests.site.rig import VKEYS, Lab, Teller, roster, sub
 
 WINDOW: Final = 21_600  # s
 INTERVALS: Final = WINDOW // 60

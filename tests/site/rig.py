@@ -1,7 +1,5 @@
-"""A lab of many hosts: certificates, a log with enrolled sources, the site's server as a process, and agents."""
+"""A lab of many hosts: a log with enrolled sources, the site's server as a process, and hosts that sign by hand."""
 
-import datetime
-import ipaddress
 import re
 import signal
 import socket
@@ -9,18 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import httpx
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from attest.compute.columns import format_spans
 from attest.format.act import CONTENT_TYPE, GenesisAct, format_act, possession
@@ -33,17 +25,8 @@ from attest.format.statement import Statement, parse_statement
 from attest.format.upload import Item
 from attest.format.vocabulary import Column, Kind, Role, State
 from attest.log.merkle import leaf_hash
-from attest.record.asking import Asking
 from attest.record.chain import sign_next
-from attest.record.closing import Window
-from attest.record.kept import Kept
-from attest.record.meeting import Meeting
-from attest.record.metrics import Metrics
-from attest.record.recorder import Recorder, Times
-from attest.record.remote import SiteLog
-from attest.record.site import Site
 from attest.record.site_http import HttpSite
-from attest.record.spool import Spool
 from attest.sign.documents import sign_document
 from attest.sign.seeded import seeded_key
 from attest.sign.signer import Signer
@@ -52,7 +35,8 @@ from attest.store.writer import LogWriter
 from attest.trust.notes import log_vkey
 from tests.cli.sandbox import write_key
 from tests.collect.test_import import ISS, OFFICE, ORIGIN, START, enrolment
-from tests.record.rig import MINUTE, UIDS, WINDOW, AtOnce, Devices, PlayedClock, Stopped
+from tests.record.rig import UIDS
+from tests.site.certificates import Authority
 
 VKEYS = (log_vkey(ORIGIN, seeded_key("import log").public_key()),)
 
@@ -68,49 +52,6 @@ def signer(name: str) -> Signer:
 def roster(hosts: tuple[str, ...], uids: tuple[str, ...] = UIDS) -> Roster:
     devices = {host: tuple(Device(f"{host}-{uid}", "NVIDIA H100 SXM5 80GB", 0) for uid in uids) for host in hosts}
     return Roster((Feed("dc1", None, None),), tuple(Host(sub(host), devices[host]) for host in hosts))
-
-
-class Authority:
-    """Issues certificates for the site and its hosts."""
-
-    def __init__(self, path: Path, name: str = "ca") -> None:
-        self.path = path
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.file = path / f"{name}.pem"
-        self.file.write_bytes(self._signed(self._name, self._key.public_key(), ca=True))
-
-    def issue(self, name: str) -> tuple[str, str]:
-        """Files of a certificate, good for a server on loopback too, and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        cert, private = self.path / f"{name}.crt", self.path / f"{name}.tls"
-        if not cert.exists():
-            subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-            cert.write_bytes(self._signed(subject, key.public_key(), ca=False))
-            private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return str(cert), str(private)
-
-    def _signed(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, ca: bool) -> bytes:
-        now = datetime.datetime.now(datetime.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-        )
-        if ca:
-            usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
-            builder = builder.add_extension(usage, critical=True)
-        else:
-            names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-            builder = builder.add_extension(names, critical=False)
-        return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def free_port() -> int:
@@ -291,64 +232,3 @@ class Teller:
         entry = sign_statement(header_for(self.key, ISS, sub(self.host)), made, self.key)
         self._after(entry)
         return entry
-
-
-@dataclass
-class Agent:
-    """A host's recorder with a played clock, whose log is the site's."""
-
-    lab: Lab
-    host: str
-    clock: PlayedClock
-    site: Site
-    keys: tuple[str, ...] = ()
-    interval: int = MINUTE
-    window: int = WINDOW
-    folder: str = ""
-
-    @classmethod
-    def of(cls, lab: Lab, host: str, minutes: int, site: Site | None = None) -> "Agent":
-        clock = PlayedClock(START * 1000, (START + minutes * MINUTE) * 1000)
-        return cls(lab, host, clock, site or lab.site(host), (host,))
-
-    @property
-    def path(self) -> Path:
-        return self.lab.path / (self.folder or f"agent-{self.host}")
-
-    @property
-    def kept(self) -> Kept:
-        self.path.mkdir(exist_ok=True)
-        return Kept(self.path / "site")
-
-    def spool(self) -> Spool:
-        return Spool(self.path / "spool", 1 << 26)
-
-    def meeting(self) -> Meeting:
-        keys = [lambda key=key: signer(key) for key in self.keys]
-        return Meeting(self.site, sub(self.host), VKEYS, keys, self.kept)
-
-    def log(self, spool: Spool) -> SiteLog:
-        window = Window(self.interval, self.window, 40 * 86_400)
-        return SiteLog(self.meeting(), spool, window, self.path / "causes.jsonl")
-
-    def recorder(self, spool: Spool) -> Recorder:
-        devices = Devices(self.clock, uids=tuple(f"{self.host}-{uid}" for uid in UIDS))
-        times = Times(self.interval, 5, self.window, 3600, self.interval / 2 + 1)
-        return Recorder(times, self.clock, Asking([devices]), spool, self.log(spool), Metrics())
-
-    def run(self, minutes: int | None = None) -> None:
-        """Until the clock's end, or for some minutes; or killed."""
-        if minutes is not None:
-            self.clock.end_ms = self.clock.true_ms + minutes * MINUTE * 1000
-        with suppress(Stopped), closing(self.spool()) as spool:
-            self.recorder(spool).run(AtOnce())
-
-    def closed(self) -> Any:
-        """One more look at the site, after the clock's end."""
-        with closing(self.spool()) as spool:
-            return self.log(spool).close(self.clock.wall_ms(), [])
-
-    def received(self) -> int:
-        with closing(self.spool()) as spool:
-            self.log(spool).seal()
-        return len(list((self.path / "site" / "receipts").glob("*.tlog-proof")))

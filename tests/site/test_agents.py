@@ -26,8 +26,9 @@ from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 from tests.collect.test_import import START
 from tests.record.rig import MINUTE, Stopped
+from tests.site.agent import Agent
 from tests.site.faults import Between, Line, away
-from tests.site.rig import VKEYS, Agent, Lab, Teller, roster, signer, sub
+from tests.site.rig import VKEYS, Lab, Teller, roster, signer, sub
 
 
 def signed(agent: Agent) -> dict[int, bytes]:
@@ -244,9 +245,8 @@ def test_a_key_that_does_not_open_is_passed_over_for_the_one_in_force(shared: La
     agent = Agent.of(shared, "n1", 12)
     gone, exposed = partial(load_key, tmp_path / "gone.key"), tmp_path / "exposed.key"
     exposed.touch(0o644)
-    meeting = Meeting(
-        agent.site, sub("n1"), VKEYS, [gone, partial(load_key, exposed), lambda: signer("n1")], agent.kept
-    )
+    keys = [gone, partial(load_key, exposed), lambda: signer("n1")]
+    meeting = Meeting(agent.site, sub("n1"), VKEYS, keys, agent.kept)
     with Outbox(agent.kept.box) as box:
         meeting.go_on(box)
         shut = Meeting(agent.site, sub("n1"), VKEYS, keys[:2], agent.kept)

@@ -20,7 +20,8 @@ from attest.site.drop import Drop
 from attest.site.metrics import SiteMetrics
 from attest.store.writer import LogWriter
 from tests.collect.test_import import START
-from tests.site.rig import Agent, Lab, Teller, sub
+from tests.site.agent import Agent
+from tests.site.rig import Lab, Teller, sub
 from tests.site.test_agents import require_whole, signed
 
 

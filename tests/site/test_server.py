@@ -19,7 +19,8 @@ from attest.record.site import parse_answer, parse_refusal, parse_state, source_
 from attest.site.connection import MAX_CONNECTIONS
 from attest.store.writer import LogWriter
 from tests.collect.test_import import ORIGIN
-from tests.site.rig import VKEYS, Authority, Lab, Teller, sub
+from tests.site.certificates import Authority
+from tests.site.rig import VKEYS, Lab, Teller, sub
 
 LIMITED = """
 [peer]
