@@ -27,7 +27,7 @@ from attest.expected import BLOCK, Expected
 from attest.facts import Cell, Facts, Gap, Mask, Metered, Table
 from attest.figures import INDEPENDENT, SOFTWARE
 from attest.layout import Layouts
-from attest.metering import Metering, Window
+from attest.metering import Metering, Window, elsewhere
 from attest.usage import CLASS_STEP, CYCLES_KNOWN, ENERGY_KNOWN
 from attest.worth import Quality
 
@@ -256,13 +256,14 @@ class Account:
         return self.by_window(self.dense(self.behind(metering), group, bucket, least), windows)
 
     def metering(self, level: int, *, claimed: bool = False) -> Metering:
-        """The meters that stand at a level, by what they may be used for; `claimed` with what is disputed."""
+        """The meters that stand at a level, by what they may be used for; `claimed` by what is disputed, too."""
         level = INDEPENDENT if level > SOFTWARE else SOFTWARE
         if (level, claimed) not in self._meterings:
-            worth = self.worth
-            used = worth.usable | (worth.disputed & worth.timely) if claimed else worth.usable
-            stands = used & (worth.independent | (level == SOFTWARE))
-            rows = self.metered[self.worth.of(self.metered[:, Metered.INDEX], stands)]
+            stands = self.worth.independent | (level == SOFTWARE)
+            rows = self._metered(self.worth.usable & stands)
+            if claimed:
+                disputed = self._metered(self.worth.disputed & self.worth.timely & stands)
+                rows = np.concatenate((disputed, elsewhere(rows, disputed)))
             self._meterings[level, claimed] = Metering(
                 rows,
                 self.layouts,
@@ -274,6 +275,9 @@ class Account:
                 self.bucket,
             )
         return self._meterings[level, claimed]
+
+    def _metered(self, mask: Mask) -> Table:
+        return np.asarray(self.metered[self.worth.of(self.metered[:, Metered.INDEX], mask)])
 
     def reach(self, index: Ints) -> tuple[Ints, Ints]:
         """First and last bucket of the windows of statements."""

@@ -262,3 +262,12 @@ class Metering:
             return Off(min(boots), min(pin.idle_mw for pin in pins), self.bucket)
         except AgreementError:
             return None  # in buckets this short an idle circuit would pass for one that is off
+
+
+def elsewhere(rows: Table, disputed: Table) -> Table:
+    """The metered rows of statements that tell of no feed and bucket of which a disputed one tells: who voids a
+    statement and tells of its time again has not used the energy twice."""
+    size = 1 + max((int(each[:, Metered.BUCKET].max(initial=0)) for each in (rows, disputed)), default=0)
+    keys, again = (each[:, Metered.FEED] * size + each[:, Metered.BUCKET] for each in (rows, disputed))
+    told = np.unique(rows[np.isin(keys, again), Metered.INDEX])
+    return np.asarray(rows[np.isin(rows[:, Metered.INDEX], told, invert=True)])

@@ -13,7 +13,7 @@ from attest.simulate.lab import Lab
 from attest.simulate.pact import Table
 from attest.verdict import Finding, Outcome
 from tests.attacks.vectors import findings
-from tests.check.world import DAY, END, HOUR, TRAINING, judge, lab, under
+from tests.check.world import DAY, END, HOUR, LATER, TRAINING, judge, lab, under
 
 RUN = TRAINING._replace(lineage=7)
 BROKEN: dict[str, Table] = {
@@ -101,3 +101,22 @@ def test_readings_of_the_labs_own_meter_that_are_taken_back_are_disputed(by: str
     outcome, found = shown(made, cap)
     assert outcome is Outcome.UNPROVEN
     assert [f.code for f in found if f.code in ("breach/disputed", "term/power-cap")] == ["breach/disputed"]
+
+
+def test_a_watch_of_the_meter_that_is_told_twice_is_not_used_twice() -> None:
+    """A meter restored from a backup told a watch again, in other words, and the root holders voided that."""
+    made = lab((RUN,), meter="own")
+    made.run(until=END - made.window_s)
+    meter = made.meter
+    assert meter is not None
+    again = made.metering(END)
+    made.run()
+    index = made.append(meter.sign(again), again.block)
+    made.void([index])
+    made.witness()
+    made.head()
+    cap: Table = {"kind": "power-cap", "limit": "1 W", "assurance": "L1"}
+    found = judge(made.bundle(), under(cap), at=LATER).parties[0].terms[0]
+    assert found.outcome is Outcome.BREACHED and found.high is not None
+    kept = judge(made.bundle(), under({**cap, "limit": f"{found.high} mW"}), at=LATER)
+    assert kept.parties[0].terms[0].outcome is Outcome.HOLDS

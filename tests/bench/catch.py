@@ -1,7 +1,7 @@
 """The catch table: what a cheat tries, family by family and term by term, and what comes of it; and honest sites, of
 which none is accused.
 
-    python tests/bench/catch.py               all of it, some seventeen minutes on two cores
+    python tests/bench/catch.py               all of it, half an hour on two cores
     python tests/bench/catch.py --quick       a sample, one or two minutes
     python tests/bench/catch.py --passed      and what held all the same, line by line
 
