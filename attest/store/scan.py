@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 from attest.errors import EvidenceError, LogError, MissingError
-from attest.format.checkpoint import Checkpoint
+from attest.format.checkpoint import Checkpoint, parse_checkpoint
 from attest.format.note import NoteSignature, parse_note
 from attest.format.statement import peek
 from attest.log import tiles
@@ -60,7 +60,7 @@ def entry_at(bundle: DirectoryBundle, size: int, index: int) -> bytes:
 def entries(bundle: DirectoryBundle, size: int) -> Iterator[bytes]:
     """All entries of a log of `size` leaves, each file read once."""
     for index in range(0, size, WIDTH):
-        yield from _entries(bundle, size, index)
+        yield from _entries(bundle, size, index)[: size - index]
 
 
 def block_at(bundle: DirectoryBundle, size: int, index: int) -> bytes | None:
@@ -80,8 +80,16 @@ def leaf_at(bundle: DirectoryBundle, size: int, index: int) -> bytes:
 
 def _entries(bundle: DirectoryBundle, size: int, index: int) -> list[bytes]:
     tile = tiles.tile_at(ENTRIES, index // WIDTH, size)
-    with damage():
-        return tiles.parse_entries(bundle.entries(tile.index, tile.width), tile.width)
+    try:
+        with damage():
+            return tiles.parse_entries(bundle.entries(tile.index, tile.width), tile.width)
+    except LogError:
+        # A writer beside this reader sweeps partial tiles as soon as a newer checkpoint supersedes them.
+        with damage():
+            now = parse_checkpoint(parse_note(bundle.checkpoint()).text).size
+        if now <= size:
+            raise
+        return _entries(bundle, now, index)
 
 
 def finish(size: int, journal: Journal, pending: Sequence[Record], files: TileFiles) -> None:

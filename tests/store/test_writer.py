@@ -12,6 +12,7 @@ from attest.format.note import parse_note
 from attest.log.checkpoint import parse_checkpoint
 from attest.sign.notes import cosign, sign_note
 from attest.sign.seeded import seeded_key as key
+from attest.store import scan
 from attest.store import writer as module
 from attest.store.directory import DirectoryBundle
 from attest.store.writer import LogWriter
@@ -237,6 +238,20 @@ def test_looking_needs_no_lock_and_changes_nothing(lab: Lab, path: Path) -> None
                     act()
                 refused("log/read-only", caught)
         assert contents(path) == before
+
+
+@pytest.mark.parametrize("more", [1, 300])
+def test_who_looks_while_another_seals_reads_on(lab: Lab, path: Path, more: int) -> None:
+    items = lab.items(5 + more)
+    with LogWriter.create(path, lab.origin) as log:
+        log.extend(items[:5])
+        log.seal(lab.sign)
+        with LogWriter.open(path, read_only=True) as look:
+            log.extend(items[5:])
+            log.seal(lab.sign)  # the partial tiles of 5 leaves are swept
+            assert [look.entry(index) for index in range(look.size)] == [entry for entry, _ in items[:5]]
+            assert list(scan.entries(DirectoryBundle(path), look.size)) == [entry for entry, _ in items[:5]]
+            assert [look.block(index) for index in range(look.size)] == [block for _, block in items[:5]]
 
 
 def test_a_copy_without_its_journal_can_be_continued(lab: Lab, path: Path, tmp_path: Path) -> None:
