@@ -94,4 +94,6 @@ def describe_pin(pin: Pin) -> str:
         for key, (name, unit) in _FIGURES.items()
         if default is None or getattr(pin, name) != getattr(default, name)
     ]
+    if not changed:
+        return "as in the table"
     return ", ".join(changed) + ("; else as in the table" if default else "")

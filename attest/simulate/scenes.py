@@ -12,12 +12,16 @@ The pact is among Acme, Borealis and Castor, with the same terms for each. Two k
 Only Ed25519 signs here: its signatures repeat, so that one seed gives one sequence of bytes.
 """
 
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from attest.agreement.pins import write_pin
+from attest.compute.accelerators import default_pin
 from attest.format.vocabulary import Column, Label, Precision
 from attest.simulate.cast import Identity, Witnesses
+from attest.simulate.figures import H100
 from attest.simulate.lab import Lab
 from attest.simulate.pact import Pact, Phase
 from attest.simulate.site import Event, Job, Plan, Site, Trouble
@@ -39,6 +43,8 @@ COLUMNS: Final = (Column.ENERGY, Column.CYCLES, Column.SM)
 KINDS: Final = ("honest", "violating", "silent", "forged")
 PARTIES: Final = {"acme": "honest", "borealis": "honest", "castor": "violating"}  # of the pact, and what each does
 
+# The table's figures, which both sides have signed by writing them down.
+_PIN: Final = tomllib.loads("\n".join(write_pin(default_pin(H100.name))))
 _FULL_STOP: Final = Phase(
     "full stop",
     PAUSE,
@@ -77,13 +83,13 @@ class Demo:
     @property
     def pact(self) -> Pact:
         """The agreement."""
-        return Pact((self.lab,), (_FULL_STOP,), self.witnesses, name="Full stop", devices=NODES * 8)
+        return Pact((self.lab,), (_FULL_STOP,), self.witnesses, name="Full stop", devices=NODES * 8, pins=(_PIN,))
 
     @property
     def joint(self) -> Pact:
         """The pact among three."""
         parties = tuple(self._identity(name) for name in PARTIES)
-        return Pact(parties, (_FULL_STOP,), self.witnesses, name="Joint full stop", devices=NODES * 8)
+        return Pact(parties, (_FULL_STOP,), self.witnesses, name="Joint full stop", devices=NODES * 8, pins=(_PIN,))
 
     def labs(self) -> Iterator[tuple[str, Lab]]:
         """Each kind of lab with what it has to show."""

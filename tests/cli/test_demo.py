@@ -65,6 +65,13 @@ def test_it_ends_with_a_pact_of_three_and_its_one_cheat(made: tuple[Path, str]) 
     assert again.stdout.splitlines()[len(lines)] == "  decided by      castor: compute-cap, power-off"
 
 
+@pytest.mark.parametrize("pact", ["demo/pact.agreement", "demo/joint/pact.agreement"])
+def test_its_agreements_have_no_holes(made: tuple[Path, str], pact: str) -> None:
+    home, _ = made
+    assert attest("agreement", "lint", pact, cwd=home).stdout.startswith("no holes\n")
+    assert "\npin NVIDIA H100 SXM5 80GB: as in the table\n" in attest("agreement", "show", pact, cwd=home).stdout
+
+
 def test_the_honest_lab_passes_every_light_by_independent_evidence(made: tuple[Path, str]) -> None:
     honest = made[1].split("\n\n")[0].splitlines()
     assert [line.split()[0] for line in honest[2:6]] == ["✔"] * 4
