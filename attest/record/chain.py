@@ -8,11 +8,12 @@ Times are Unix seconds.
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from attest.control import MAY_SIGN, KeyRecord, Source
 from attest.errors import EvidenceError, KeyFileError, LogError, MissingError
@@ -22,18 +23,20 @@ from attest.format.checkpoint import parse_checkpoint
 from attest.format.cose import parse_document
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.note import parse_note
-from attest.format.statement import Anchor, Statement, kind_of, parse_payload, parse_statement
+from attest.format.statement import Anchor, Statement, parse_payload, parse_statement
 from attest.format.vocabulary import Kind, Role
 from attest.keyring import Keyring
 from attest.log.merkle import leaf_hash
 from attest.sign.named import open_key
 from attest.sign.signer import Signer
 from attest.sign.statements import header_for, payload_to_sign, sign_payload
-from attest.store import disk, scan
-from attest.store.directory import DirectoryBundle
+from attest.store import disk
 from attest.store.outbox import Outbox, Signed, box_path
 from attest.store.writer import LogWriter
 from attest.trust.keys import PublicKey
+
+# Of each open log how many entries were replayed, and the keys then: each act is carried out once.
+_REPLAYED: Final[WeakKeyDictionary[LogWriter, tuple[int, Keyring]]] = WeakKeyDictionary()
 
 
 class Place(NamedTuple):
@@ -75,19 +78,10 @@ def genesis_leaf(log: LogWriter) -> bytes:
     return leaf_hash(log.entry(0))
 
 
-def entries(log: LogWriter) -> Iterator[bytes]:
-    """Every entry of a log, sealed and pending."""
-    if log.size:
-        yield from scan.entries(DirectoryBundle(log.path), log.size)
-    yield from (log.entry(log.size + number) for number in range(log.pending))
-
-
 def keyring(log: LogWriter) -> Keyring:
     """The keys of a log as its own acts leave them; an act that breaks a rule changed nothing."""
-    ring = Keyring()
-    for index, entry in enumerate(entries(log)):
-        if kind_of(entry) not in (Kind.GENESIS, Kind.KEYS):
-            continue
+    size, ring = _REPLAYED.get(log, (0, Keyring()))
+    for index, entry in log.entries(Kind.GENESIS, Kind.KEYS, begin=size):
         signed = parse_statement(entry)
         body, record = signed.statement.body, ring.keys.get(signed.header.kid)
         if isinstance(body, GenesisBody):
@@ -99,7 +93,8 @@ def keyring(log: LogWriter) -> Keyring:
                 if not isinstance(act, Void):
                     with suppress(EvidenceError):
                         ring.apply(index, leaf_hash(entry), record, act)
-    return ring
+    _REPLAYED[log] = log.size + log.pending, ring
+    return ring.copy()
 
 
 def key_record(log: LogWriter, ring: Keyring, key: PublicKey) -> KeyRecord:

@@ -124,7 +124,7 @@ class Outbox:
         if self.last is not None and seq <= (signed := peek(self.last).seq):
             detail = f"{self.path}: seq {seq}, after seq {signed} was signed"
             raise LogError("outbox/place", detail, hint="nothing was signed; continue the chain where it ends")
-        with self._fatal():
+        with disk.fatal(self.path, self.close):
             self._write(DRAFT, payload, block)
         self.draft = draft
 
@@ -136,7 +136,7 @@ class Outbox:
         entry = sign(self.draft.payload)
         self._require_signed(self.draft, entry)
         signed = Signed(self.draft.seq, entry, self.draft.block)
-        with self._fatal():
+        with disk.fatal(self.path, self.close):
             self._write(_name(signed.seq), entry, signed.block)
             disk.unlink(self.path / DRAFT)  # if it comes back, its seq is signed and it is removed again
         self._waiting.append(signed.seq)
@@ -161,7 +161,7 @@ class Outbox:
         """Somebody keeps the entries up to this seq: they are not handed on any more."""
         self._require_open()
         gone = [waiting for waiting in self._waiting if waiting <= seq]
-        with self._fatal():
+        with disk.fatal(self.path, self.close):
             for number in gone:
                 entry, _ = self._read(_name(number))
                 if number == gone[-1]:
@@ -218,16 +218,6 @@ class Outbox:
     def _require_open(self) -> None:
         if self.closed:
             raise LogError("outbox/closed", f"{self.path} was closed; open it again")
-
-    @contextlib.contextmanager
-    def _fatal(self) -> Iterator[None]:
-        """After an error of the disk nobody knows what it holds but who reads it again: close."""
-        try:
-            with disk.failures(self.path):
-                yield
-        except BaseException:
-            self.close()
-            raise
 
 
 def _name(seq: int) -> str:
