@@ -11,7 +11,7 @@ from attest.cli.imported import Data, MeterReport, UsageReport, envelope
 from attest.cli.verb import console
 from attest.cli.workloads import Asked, files_of, rules_of, salts_of
 from attest.collect.clock import Session, Shift, find_shift, irregularity, read_session, session_of_mark
-from attest.collect.dcgm import Scrape, read_expositions
+from attest.collect.dcgm import Scrape
 from attest.collect.devices import Host, gather_series
 from attest.collect.files import lines, whole
 from attest.collect.irregular import Irregularity, Kind
@@ -19,7 +19,6 @@ from attest.collect.meter_statements import MeterOptions, meter_drafts
 from attest.collect.power import Options, read_power
 from attest.collect.readings import MeterLog
 from attest.collect.statements import Draft
-from attest.collect.times import Times
 from attest.collect.usage_statements import Naming, Roster, UsageOptions, usage_drafts
 from attest.collect.workloads import Workload
 from attest.errors import ImportDataError
@@ -92,15 +91,6 @@ def import_readings(log: MeterLog, others: Sequence[Irregularity], meter: Meter,
         windows, appended = _append(drafts, target, box)
     part = {"clock": [_clock(clock) for clock in clocks], **report.data(log.nodes, feed_of)}
     return envelope(chain.sub, windows, appended, [*found, *others, *late], part)
-
-
-def import_dcgm(
-    files: Sequence[str], times: Times, host_name: str | None, interval: int, where: Where, asked: Asked
-) -> Data:
-    """`attest import dcgm`: the report, after appending what was not appended before."""
-    found: list[Irregularity] = []
-    scrapes = read_expositions([(name, lines(name)) for name in files], times, found)
-    return import_scrapes(scrapes, found, host_name, interval, where, asked)
 
 
 def import_scrapes(
