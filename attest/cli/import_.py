@@ -1,7 +1,8 @@
 """`attest import`: telemetry files into signed statements of a log (schemas/import.md)."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -9,6 +10,13 @@ from attest.cli.params import PASSPHRASE
 from attest.cli.verb import Entry, Verb, Verbs, console
 from attest.cli.workloads import WORKLOADS, asked_of
 from attest.cli.workloads import options as workload_options
+
+if TYPE_CHECKING:
+    from attest.collect.dcgm import Scrape
+    from attest.collect.irregular import Irregularity
+    from attest.collect.times import Times
+
+    Tell = Callable[[Iterable[Scrape], list[Irregularity]], None]
 
 DAY: Final = 86_400  # seconds; no statement states a longer interval or a clock that is worse
 MAX_OFFSET: Final = 946_684_800  # seconds from 1970 to 2000, before which no stamp is read
@@ -120,6 +128,30 @@ INTERVAL: Final = click.option(
 )
 
 
+def of_host(command: Callable[..., None]) -> Callable[..., None]:
+    """What all verbs take that import scrapes of a host. The command itself is given the host, the zone, and `tell`,
+    to which it hands what it reads: the report is made of that, and printed."""
+
+    @HOST
+    @INTERVAL
+    @WORKLOADS
+    @workload_options
+    @options
+    @wraps(command)
+    def run(host: str | None, interval: int, utc_offset: int | None, form: str, **given: Any) -> None:
+        asked = asked_of(given, utc_offset)
+        where = {name: given.pop(name) for name in ("log", "key", "passphrase_file", "source", "dry_run")}
+
+        def tell(scrapes: "Iterable[Scrape]", found: "list[Irregularity]") -> None:
+            from attest.cli.import_files import Where, import_scrapes
+
+            show(import_scrapes(scrapes, found, host, interval, Where(**where), asked), form)
+
+        command(host=host, utc_offset=utc_offset, tell=tell, **given)
+
+    return run
+
+
 @import_.command(
     cls=Verb,
     example="attest import power power.csv --dry-run\n"
@@ -182,22 +214,11 @@ def power(
     "attest import dcgm history.prom --workloads runs.csv --labels labels.toml --dry-run",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
-@HOST
-@INTERVAL
 @START
 @STEP
-@WORKLOADS
-@workload_options
-@options
+@of_host
 def dcgm(
-    files: Sequence[str],
-    host: str | None,
-    interval: int,
-    start: int | None,
-    step: int | None,
-    utc_offset: int | None,
-    form: str,
-    **where_to: Any,
+    files: Sequence[str], start: int | None, step: int | None, host: str | None, utc_offset: int | None, tell: "Tell"
 ) -> None:
     """Import text expositions of dcgm-exporter, of any version, one file a scrape or a history with timestamps.
 
@@ -205,19 +226,22 @@ def dcgm(
     file's name. FILES are read in the order given, which is that of their recording; - is stdin. With --workloads,
     --labels or --salts intervals are said to belong to the runs that had the devices.
     """
-    from attest.cli.import_files import Where, import_dcgm
+    from attest.collect.dcgm import read_expositions
+    from attest.collect.files import lines
+    from attest.collect.irregular import Irregularity
+
+    found: list[Irregularity] = []
+    times = times_of(start, step, utc_offset, len(files))
+    tell(read_expositions([(name, lines(name)) for name in files], times, found), found)
+
+
+def times_of(start: int | None, step: int | None, utc_offset: int | None, files: int) -> "Times":
+    """What says when each of so many files was scraped."""
     from attest.collect.times import Times
 
-    times = Times(*start_and_step(start, step, len(files)), utc_offset)
-    asked = asked_of(where_to, utc_offset)
-    show(import_dcgm(files, times, host, interval, Where(**where_to), asked), form)
-
-
-def start_and_step(start: int | None, step: int | None, files: int) -> tuple[int | None, int | None]:
-    """Both in ms, as `Times` has them."""
     if (step is not None and start is None) or (start is not None and step is None and files > 1):
         raise click.UsageError("--start and --step go together", click.get_current_context())
-    return start, step and step * 1000
+    return Times(start, step and step * 1000, utc_offset)
 
 
 def show(data: dict[str, Any], form: str) -> None:

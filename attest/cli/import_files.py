@@ -11,7 +11,7 @@ from attest.cli.imported import Data, MeterReport, UsageReport, envelope
 from attest.cli.verb import console
 from attest.cli.workloads import Asked, files_of, rules_of, salts_of
 from attest.collect.clock import Session, Shift, find_shift, irregularity, read_session, session_of_mark
-from attest.collect.dcgm import Scrape, read_expositions
+from attest.collect.dcgm import Scrape
 from attest.collect.devices import Host, gather_series
 from attest.collect.files import lines, whole
 from attest.collect.irregular import Irregularity, Kind
@@ -19,7 +19,6 @@ from attest.collect.meter_statements import MeterOptions, meter_drafts
 from attest.collect.power import Options, read_power
 from attest.collect.readings import MeterLog
 from attest.collect.statements import Draft
-from attest.collect.times import Times
 from attest.collect.usage_statements import Naming, Roster, UsageOptions, usage_drafts
 from attest.collect.workloads import Workload
 from attest.errors import ImportDataError
@@ -30,6 +29,7 @@ from attest.record.chain import outbox_of, signer_of
 from attest.record.naming import Committing, Told, host_workloads
 from attest.record.target import Target, imagined, require_distinct, salt
 from attest.report.style import count
+from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 
 
@@ -72,7 +72,7 @@ def import_readings(log: MeterLog, others: Sequence[Irregularity], meter: Meter,
     `others` are irregularities of nodes that are not in it."""
     clocks = _clocks(log, meter)
     found = log.irregularities + [clock.found for clock in clocks if clock.found is not None]
-    with _target(where, Role.METER) as target:
+    with _target(where, Role.METER) as (target, box):
         feed_of = _feeds(log, meter.feed, target)
         of_feeds = [i._replace(who=feed_of[i.who]) for i in log.irregularities]
         decisive = clocks[-1:]  # a session's file says more than the mark of its beginning
@@ -88,18 +88,9 @@ def import_readings(log: MeterLog, others: Sequence[Irregularity], meter: Meter,
         series = {feed_of[node]: series for node, series in log.nodes.items()}
         late: list[Irregularity] = []
         drafts = report.watch(meter_drafts(series, [*of_feeds, *doubts], chain, drafting, salt, late))
-        windows, appended = _append(drafts, target, where.dry_run)
+        windows, appended = _append(drafts, target, box)
     part = {"clock": [_clock(clock) for clock in clocks], **report.data(log.nodes, feed_of)}
     return envelope(chain.sub, windows, appended, [*found, *others, *late], part)
-
-
-def import_dcgm(
-    files: Sequence[str], times: Times, host_name: str | None, interval: int, where: Where, asked: Asked
-) -> Data:
-    """`attest import dcgm`: the report, after appending what was not appended before."""
-    found: list[Irregularity] = []
-    scrapes = read_expositions([(name, lines(name)) for name in files], times, found)
-    return import_scrapes(scrapes, found, host_name, interval, where, asked)
 
 
 def import_scrapes(
@@ -114,7 +105,7 @@ def import_scrapes(
     before. `found` may grow while `scrapes` are read."""
     host = _host(gather_series(scrapes, found), host_name)
     runs, told = _workloads(asked, host)
-    with salts_of(asked, read_only=where.dry_run) as salts, _target(where, Role.HOST) as target:
+    with salts_of(asked, read_only=where.dry_run) as salts, _target(where, Role.HOST) as (target, box):
         committing = Committing(salts, keep=not where.dry_run)
         chain = target.chain if target else imagined(where.source)
         rosters = target.host_rosters() if target else [Roster(0, bytes(32), tuple(host.devices)[:MAX_DEVICES])]
@@ -123,7 +114,7 @@ def import_scrapes(
             options = options._replace(last=target.last_counters(), off=planned_off(target.log))
         report = UsageReport(chain, {roster.digest: roster.uids for roster in rosters})
         drafts = report.watch(usage_drafts(host, rosters, chain, options, salt, found))
-        windows, appended = _append(drafts, target, where.dry_run)
+        windows, appended = _append(drafts, target, box)
     kept = {*host.devices, host.name}
     others = [i for i in found if i.who in kept or i.who in report.states or i.kind is Kind.PARTIAL]
     part = report.data(host)
@@ -146,32 +137,32 @@ def _workloads(asked: Asked, host: Host) -> tuple[list[Workload], list[Irregular
 
 
 @contextmanager
-def _target(where: Where, role: Role) -> Iterator[Target | None]:
-    """The source in its log, None for a dry run without one."""
+def _target(where: Where, role: Role) -> Iterator[tuple[Target | None, Outbox | None]]:
+    """The source in its log, None for a dry run without one, and its outbox, None for a dry run."""
     if where.log is None and where.key is None and where.dry_run:
-        yield None
+        yield None, None
         return
     if where.log is None or where.key is None:
         raise click.UsageError("--log and --key are needed, or --dry-run without them", click.get_current_context())
     signer = signer_of(where.key, where.passphrase_file)
     with LogWriter.open(Path(where.log)) as log:
         target = Target(log, signer, role, where.source, where.issuer)
-        if not where.dry_run:
-            with outbox_of(log, target.source) as box:
-                begun = target.settle(box)
-            if begun:
+        if where.dry_run:
+            yield target, None
+            return
+        with outbox_of(log, target.source) as box:
+            if begun := target.settle(box):
                 console().say(f"attest: hint: first appended what was begun before: {count(len(begun), 'statement')}")
                 target = Target(log, signer, role, where.source, where.issuer)
-        yield target
+            yield target, box
 
 
-def _append(drafts: Iterator[Draft], target: Target | None, dry_run: bool) -> tuple[list[tuple[int, int]], int]:
+def _append(drafts: Iterator[Draft], target: Target | None, box: Outbox | None) -> tuple[list[tuple[int, int]], int]:
     """The drafts' windows, and how many of them were signed and appended: all, or none in a dry run."""
-    if target is None or dry_run:
+    if target is None or box is None:
         return [(draft.start, draft.end) for draft in drafts], 0
     held = list(drafts)  # what cannot be drafted to its end is not begun
-    with outbox_of(target.log, target.source) as box:
-        target.append_once(held, box)
+    target.append_once(held, box)
     return [(draft.start, draft.end) for draft in held], len(held)
 
 

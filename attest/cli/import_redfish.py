@@ -14,7 +14,7 @@ from attest.cli.import_ import (
     STEP,
     options,
     show,
-    start_and_step,
+    times_of,
 )
 from attest.cli.verb import Verb
 
@@ -60,11 +60,10 @@ def redfish(
     from attest.collect.files import whole
     from attest.collect.irregular import Irregularity
     from attest.collect.redfish import read_redfish
-    from attest.collect.times import Times
     from attest.format.vocabulary import Quantity
 
     wanted = {None: None, "gauge": Quantity.GAUGE_POWER, "register": Quantity.REGISTER}[quantity]
-    times = Times(*start_and_step(start, step, len(files)), utc_offset)
+    times = times_of(start, step, utc_offset, len(files))
     others: list[Irregularity] = []
     log, kind = read_redfish(((name, whole(name)) for name in files), times, wanted, only, others)
     meter = Meter(feed, kind, clock_offset, clock_uncertainty, None)

@@ -33,8 +33,8 @@ from attest.report.style import count
 from attest.sign.notes import cosign as cosign_note
 from attest.sign.notes import sign_note
 from attest.sign.signer import Signer
+from attest.store.checks import require_text
 from attest.store.directory import DirectoryBundle
-from attest.store.scan import require_text
 from attest.store.writer import LogWriter
 from attest.trust.notes import log_vkey
 

@@ -17,7 +17,7 @@ from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, par
 from attest.format.bodies import GenesisBody
 from attest.format.cose import parse_document
 from attest.format.key_acts import KeysBody, Void
-from attest.format.statement import Statement, kind_of, parse_statement
+from attest.format.statement import Statement, parse_statement
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash
 from attest.record.chain import genesis_leaf, now, sign_next, signer_of
@@ -75,9 +75,7 @@ def init(
         if draft is not None:
             return
     else:
-        document = read(act)
-        with about(act):
-            parsed = parse_act(parse_document(document).payload or b"")
+        document, parsed = _given(act)
         if not isinstance(parsed, GenesisAct) or parsed.key != signer.public_key().raw:
             raise LogError("log/act", f"{act} is not a genesis that names this office's key")
         genesis = parsed
@@ -134,15 +132,20 @@ def void(
             if draft is not None:
                 return
         else:
-            document = read(act)
-            with about(act):
-                found = parse_act(parse_document(document).payload or b"")
+            document, found = _given(act)
             if not isinstance(found, VoidAct) or (found.log, found.entries) != (wanted.log, entries):
                 raise LogError("log/act", f"{act} does not void just these entries of this log")
             if found.number <= last or number not in (None, found.number):
                 raise LogError("void/replayed", f"{act} has number {found.number}, the last one was {last}")
         index = sign_next(writer, signer, Kind.KEYS, KeysBody((Void(document),)), now() if at is None else at)
     click.echo(f"entry {index} voids {', '.join(str(i) for i, _ in entries)}")
+
+
+def _given(path: str) -> tuple[bytes, GenesisAct | VoidAct]:
+    """What the root holders signed elsewhere, and the act in it."""
+    document = read(path)
+    with about(path):
+        return document, parse_act(parse_document(document).payload or b"")
 
 
 def _signed(payload: bytes, root_keys: Sequence[str], draft: str | None, passphrase_file: str | None) -> bytes:
@@ -158,9 +161,8 @@ def _signed(payload: bytes, root_keys: Sequence[str], draft: str | None, passphr
 
 def _void_numbers(log: LogWriter) -> Iterator[int]:
     """The numbers of the void acts that the log has."""
-    for index in range(log.size + log.pending):
-        entry = log.entry(index)
-        body = parse_statement(entry).statement.body if kind_of(entry) == Kind.KEYS else None
+    for _, entry in log.entries(Kind.KEYS):
+        body = parse_statement(entry).statement.body
         for act in body.acts if isinstance(body, KeysBody) else ():
             void_act = parse_act(parse_document(act.document).payload or b"") if isinstance(act, Void) else None
             if isinstance(void_act, VoidAct):

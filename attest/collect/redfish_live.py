@@ -54,15 +54,19 @@ class Redfish:
             self._found_ms = now_ms
             self._leaves = self._discover(refusals)
         for url in self._leaves:
-            try:
-                reply = self._fetcher.get(url, JSON)
-                resource = parse_resource(reply.body, reply.endpoint)
-            except (CollectError, ImportDataError) as error:
-                refusals.add(error)
-                self._found_ms = 0
-                continue
-            readings += self._read(resource, reply, now_ms, refusals, odd)
+            if asked := self._ask(url, refusals):
+                readings += self._read(*asked, now_ms, refusals, odd)
         return Sample((), tuple(readings), refusals.all(), tuple(odd))
+
+    def _ask(self, url: str, refusals: Refusals) -> tuple[Resource, Reply] | None:
+        """A resource as it is now; of one that fails it is looked next time what there is."""
+        try:
+            reply = self._fetcher.get(url, JSON)
+            return parse_resource(reply.body, reply.endpoint), reply
+        except (CollectError, ImportDataError) as error:
+            refusals.add(error)
+            self._found_ms = 0
+            return None
 
     def _discover(self, refusals: Refusals) -> list[str]:
         """The resources that measure, from the URL downwards."""
@@ -70,13 +74,10 @@ class Redfish:
         waiting, seen = deque([self._url]), {self._url}
         while waiting:
             url = waiting.popleft()
-            try:
-                reply = self._fetcher.get(url, JSON)
-                resource = parse_resource(reply.body, reply.endpoint)
-            except (CollectError, ImportDataError) as error:
-                refusals.add(error)
-                self._found_ms = 0
+            asked = self._ask(url, refusals)
+            if asked is None:
                 continue
+            resource, _ = asked
             if kind_of(resource) in _LEAVES:
                 leaves.append(url)
             for link in _below(resource):

@@ -1,12 +1,11 @@
 """What the log itself says of the inventory: which rosters were declared, and from when on each is in force."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from attest.errors import LogError
 from attest.format.bodies import InventoryBody
 from attest.format.roster import Roster, parse_roster
-from attest.format.statement import kind_of, parse_statement
+from attest.format.statement import parse_statement
 from attest.format.vocabulary import Kind
 from attest.store.writer import LogWriter
 
@@ -22,12 +21,10 @@ class Inventory(NamedTuple):
 def inventories(log: LogWriter) -> list[Inventory]:
     """The log's inventories in the order in which they come into force, which is that of the log."""
     found = []
-    for index in _of_office(log):
-        entry = log.entry(index)
-        if kind_of(entry) == Kind.INVENTORY:
-            statement = parse_statement(entry).statement
-            assert isinstance(statement.body, InventoryBody)
-            found.append(Inventory(index, statement.end, statement.body.block.digest))
+    for index, entry in log.entries(Kind.INVENTORY):
+        statement = parse_statement(entry).statement
+        assert isinstance(statement.body, InventoryBody)
+        found.append(Inventory(index, statement.end, statement.body.block.digest))
     return sorted(found, key=lambda inventory: inventory.start)
 
 
@@ -38,14 +35,3 @@ def roster_of(log: LogWriter, inventory: Inventory) -> Roster:
         detail = f"the roster of entry {inventory.entry} is not in {log.path}"
         raise LogError("inventory/absent", detail, hint="restore the log with its blocks from a copy")
     return parse_roster(body)
-
-
-def _of_office(log: LogWriter) -> Iterator[int]:
-    """Indices of the office's statements; of a log that is only looked at, of all."""
-    if log.read_only:
-        yield from range(log.size + log.pending)
-        return
-    office, seq = parse_statement(log.entry(0)).header.sub, 0
-    while (index := log.find(office, seq)) is not None:
-        yield index
-        seq += 1

@@ -11,14 +11,13 @@ Independent meters are enrolled by the agreement, which a log does not hold: of 
 is taken on trust.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import Final
 
 from attest.control import KeyRecord, Source, authorise
 from attest.errors import EvidenceError, LogError
 from attest.facts import Link, follows
-from attest.format.bodies import Block, CloseBody, InventoryBody, UsageBody, block_of
+from attest.format.bodies import CloseBody, InventoryBody, UsageBody, block_of
 from attest.format.cose import verify_sign1
 from attest.format.key_acts import KeysBody, Void
 from attest.format.statement import Signed, Statement, parse_statement
@@ -27,6 +26,7 @@ from attest.keyring import Keyring
 from attest.log.merkle import leaf_hash
 from attest.record.chain import genesis_leaf, keyring
 from attest.record.rosters import Rosters
+from attest.store.checks import require_block
 from attest.store.writer import LogWriter
 
 MAX_REMEMBERED: Final = 1 << 20  # ends of chains that are kept at hand
@@ -38,7 +38,7 @@ class Admission:
     def __init__(self, log: LogWriter, issuer: str | None = None) -> None:
         self.log, self.issuer = log, issuer
         self.ring = keyring(log)
-        self.rosters = Rosters.of(log)
+        self.rosters = Rosters(log)
         self.genesis = genesis_leaf(log)
         self.index = log.size + log.pending
         self._last: dict[str, Link | None] = {}
@@ -60,7 +60,7 @@ class Admission:
         signed = parse_statement(entry)
         sub, seq = signed.header.sub, signed.statement.seq
         leaf = leaf_hash(entry)
-        _require_block(signed, block)
+        require_block(sub, seq, block_of(signed.statement.body), block)
         last = self.last(sub)
         held = self.log.find(sub, seq)
         if held is not None or (last is not None and last.seq == seq):
@@ -140,15 +140,6 @@ class Admission:
             return None
         entry = self.log.entry(index)
         return _link(index, leaf_hash(entry), parse_statement(entry).statement)
-
-
-def _require_block(signed: Signed, block: bytes | None) -> None:
-    stated = block_of(signed.statement.body)
-    given = Block(hashlib.sha256(block).digest(), len(block)) if block is not None else None
-    if stated != given:
-        what = "commits to no block" if stated is None else f"commits to block {stated.digest.hex()}"
-        place = f"{signed.header.sub} seq {signed.statement.seq}"
-        raise LogError("log/block", f"{place} {what}, which is not what came with it")
 
 
 def _link(index: int, leaf: bytes, statement: Statement) -> Link:

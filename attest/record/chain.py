@@ -8,32 +8,37 @@ Times are Unix seconds.
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
+from attest.collect.statements import Draft
 from attest.control import MAY_SIGN, KeyRecord, Source
 from attest.errors import EvidenceError, KeyFileError, LogError, MissingError
 from attest.format.act import GenesisAct, parse_act
-from attest.format.bodies import Body, GenesisBody
+from attest.format.bodies import Body, GenesisBody, MeterBody
 from attest.format.checkpoint import parse_checkpoint
-from attest.format.cose import parse_document
+from attest.format.cose import Header, parse_document
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.note import parse_note
-from attest.format.statement import Anchor, Statement, kind_of, parse_payload, parse_statement
+from attest.format.statement import MAX_STATEMENT, Anchor, Statement, parse_payload, parse_statement
 from attest.format.vocabulary import Kind, Role
 from attest.keyring import Keyring
 from attest.log.merkle import leaf_hash
+from attest.sign.keys import repeats
 from attest.sign.named import open_key
 from attest.sign.signer import Signer
 from attest.sign.statements import header_for, payload_to_sign, sign_payload
-from attest.store import disk, scan
-from attest.store.directory import DirectoryBundle
-from attest.store.outbox import Outbox, Signed, box_path
+from attest.store import disk
+from attest.store.outbox import MAX_TOGETHER, UNSIGNED, Item, Outbox, Signed, box_path
 from attest.store.writer import LogWriter
 from attest.trust.keys import PublicKey
+
+# Of each open log how many entries were replayed, and the keys then: each act is carried out once.
+_REPLAYED: Final[WeakKeyDictionary[LogWriter, tuple[int, Keyring]]] = WeakKeyDictionary()
 
 
 class Place(NamedTuple):
@@ -75,19 +80,10 @@ def genesis_leaf(log: LogWriter) -> bytes:
     return leaf_hash(log.entry(0))
 
 
-def entries(log: LogWriter) -> Iterator[bytes]:
-    """Every entry of a log, sealed and pending."""
-    if log.size:
-        yield from scan.entries(DirectoryBundle(log.path), log.size)
-    yield from (log.entry(log.size + number) for number in range(log.pending))
-
-
 def keyring(log: LogWriter) -> Keyring:
     """The keys of a log as its own acts leave them; an act that breaks a rule changed nothing."""
-    ring = Keyring()
-    for index, entry in enumerate(entries(log)):
-        if kind_of(entry) not in (Kind.GENESIS, Kind.KEYS):
-            continue
+    size, ring = _REPLAYED.get(log, (0, Keyring()))
+    for index, entry in log.entries(Kind.GENESIS, Kind.KEYS, begin=size):
         signed = parse_statement(entry)
         body, record = signed.statement.body, ring.keys.get(signed.header.kid)
         if isinstance(body, GenesisBody):
@@ -99,7 +95,8 @@ def keyring(log: LogWriter) -> Keyring:
                 if not isinstance(act, Void):
                     with suppress(EvidenceError):
                         ring.apply(index, leaf_hash(entry), record, act)
-    return ring
+    _REPLAYED[log] = log.size + log.pending, ring
+    return ring.copy()
 
 
 def key_record(log: LogWriter, ring: Keyring, key: PublicKey) -> KeyRecord:
@@ -173,13 +170,16 @@ def settle(log: LogWriter, source: Source, signer: Signer, box: Outbox) -> list[
     Raises LogError `outbox/overtaken` where the log's chain has gone on without them.
     """
     header = header_for(signer, source.iss, source.sub)
-    entries = [_append(log, source, signed) for signed in box.waiting()]
-    if box.draft is not None:
-        _require_next(log, source, parse_payload(box.draft.payload))
-        entries.append(_append(log, source, box.sign(lambda payload: sign_payload(header, payload, signer))))
-    if entries:
-        box.taken(parse_statement(entries[-1]).statement.seq)
-    return entries
+    done = list(box.waiting())
+    _append(log, source, done)
+    if box.drafts:
+        _require_next(parse_payload(box.drafts[0].payload), place(log, source), log, source)
+        signed = box.sign(lambda payload: sign_payload(header, payload, signer))
+        _append(log, source, signed)
+        done += signed
+    if done:
+        box.taken(done[-1].seq)
+    return [signed.entry for signed in done]
 
 
 def finish(log: LogWriter, signer: Signer) -> int:
@@ -208,23 +208,52 @@ def sign_next(log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int, b
         start = at if until is None else until
         end = max(at, start) if source.role is Role.OFFICE else start
         statement = Statement(kind, genesis_leaf(log), seq, prev, start, end, anchor(log), body)
-        box.propose(payload_to_sign(header_for(signer, source.iss, source.sub), statement, signer), block)
+        box.propose((payload_to_sign(header_for(signer, source.iss, source.sub), statement, signer), block))
         return log.append(settle(log, source, signer, box)[-1], block)
 
 
-def _append(log: LogWriter, source: Source, signed: Signed) -> bytes:
-    if log.find(source.sub, signed.seq) is None:
-        _require_next(log, source, parse_statement(signed.entry).statement)
-    log.append(signed.entry, signed.block)
-    return signed.entry
+def together(drafts: Iterable[Draft], signer: Signer) -> Iterator[list[Draft]]:
+    """Drafts that are proposed, signed and appended at once, as many as attest.store.outbox allows."""
+    held: list[Draft] = []
+    room = 0
+    for draft in drafts:
+        more = MAX_STATEMENT + len(draft.block or b"")
+        if held and (room + more > MAX_TOGETHER or not repeats(signer)):
+            yield held
+            held, room = [], 0
+        held.append(draft)
+        room += more
+    if held:
+        yield held
 
 
-def _require_next(log: LogWriter, source: Source, statement: Statement) -> None:
-    seq, prev, _ = place(log, source)
-    if (statement.seq, statement.prev) != (seq, prev):
-        detail = f"{source.sub} was about to sign seq {statement.seq}, and its chain in {log.path} goes on at {seq}"
+def proposal(
+    drafts: Sequence[Draft], log: bytes, first: Place, seen: Anchor | None, header: Header, signer: Signer
+) -> Iterator[Item]:
+    """What is proposed of drafts that follow one another in a chain. Raises LogError."""
+    for number, draft in enumerate(drafts):
+        kind = Kind.METER if isinstance(draft.body, MeterBody) else Kind.USAGE
+        prev = UNSIGNED if number else first.prev
+        statement = Statement(kind, log, first.seq + number, prev, draft.start, draft.end, seen, draft.body)
+        yield payload_to_sign(header, statement, signer), draft.block
+
+
+def _append(log: LogWriter, source: Source, done: Sequence[Signed]) -> None:
+    """Those that the log does not have yet are the next of their chain."""
+    expected = place(log, source)
+    for signed in done:
+        if log.find(source.sub, signed.seq) is None:
+            statement = parse_statement(signed.entry).statement
+            _require_next(statement, expected, log, source)
+            expected = Place(signed.seq + 1, leaf_hash(signed.entry), statement.end)
+    log.extend((signed.entry, signed.block) for signed in done)
+
+
+def _require_next(statement: Statement, expected: Place, log: LogWriter, source: Source) -> None:
+    if (statement.seq, statement.prev) != expected[:2]:
+        detail = f"{source.sub} was about to sign seq {statement.seq}, and its chain in {log.path} goes on at"
         hint = "find out who else signs with this key; only then remove the draft in .outbox"
-        raise LogError("outbox/overtaken", detail, hint=hint)
+        raise LogError("outbox/overtaken", f"{detail} {expected.seq}", hint=hint)
 
 
 def _says(body: Body) -> Body:

@@ -155,8 +155,9 @@ class Meeting:
                 raise LogError("remote/ahead", detail, hint="find out who else signs with this host's key")
         if state.seq <= own:
             return head
-        if box.draft is not None:
-            detail = f"the log has {state.seq} statements of {self._source}, and seq {box.draft.seq} was to be signed"
+        if box.drafts:
+            first = box.drafts[0].seq
+            detail = f"the log has {state.seq} statements of {self._source}, and seq {first} was to be signed"
             raise LogError("remote/ahead", detail, hint="find out who else signs with this host's key")
         entry = self._site.entry(state.seq - 1)
         newest = Head.of(entry)

@@ -21,7 +21,7 @@ from attest.format.statement import Anchor, Signed, Statement, parse_payload, pa
 from attest.format.vocabulary import Kind, Role
 from attest.inventory.ledger import Range
 from attest.log.merkle import leaf_hash
-from attest.record.chain import Place
+from attest.record.chain import Place, proposal, together
 from attest.record.kept import Kept
 from attest.record.site import Declared, Site, refuse
 from attest.record.target import counters_after, host_roster
@@ -85,9 +85,9 @@ class Outgoing:
 
     def resume(self) -> None:
         """Sign what was to be signed when the process ended. Raises LogError `outbox/overtaken`."""
-        if self._box.draft is None:
+        if not self._box.drafts:
             return
-        draft = parse_payload(self._box.draft.payload)
+        draft = parse_payload(self._box.drafts[0].payload)
         if (draft.seq, draft.prev) != self._place[:2]:
             detail = f"{self.chain.sub} was about to sign seq {draft.seq}, and its chain goes on at {self._place.seq}"
             raise LogError("outbox/overtaken", detail, hint="find out who else signs with this key")
@@ -120,12 +120,9 @@ class Outgoing:
 
     def append_once(self, drafts: Iterable[Draft], box: Outbox) -> None:
         """Sign the drafts into the outbox, each place once whatever crashes. Raises LogError."""
-        for draft in drafts:
-            seq, prev, _ = self._place
-            statement = Statement(
-                Kind.USAGE, self.chain.log, seq, prev, draft.start, draft.end, self.anchor, draft.body
-            )
-            box.propose(payload_to_sign(self._header, statement, self._signer), draft.block)
+        for batch in together(drafts, self._signer):
+            items = proposal(batch, self.chain.log, self._place, self.anchor, self._header, self._signer)
+            box.propose(*items)
             self._sign(box)
 
     def rotate(self, successor: Signer, now: int) -> None:
@@ -135,12 +132,12 @@ class Outgoing:
         proof = successor.sign(possession(self.chain.log, sub, Role.HOST, int(key.alg), key.raw))
         body = KeysBody((Rotate(int(key.alg), key.raw, proof),))
         statement = Statement(Kind.KEYS, self.chain.log, seq, prev, at, at, self.anchor, body)
-        self._box.propose(payload_to_sign(self._header, statement, self._signer))
+        self._box.propose((payload_to_sign(self._header, statement, self._signer), None))
         self._sign(self._box)
 
     def _sign(self, box: Outbox) -> None:
         signed = box.sign(lambda payload: sign_payload(self._header, payload, self._signer))
-        self._head = Head.of(signed.entry)
+        self._head = Head.of(signed[-1].entry)
         self._place = self._head.place
         self.chain = self.chain._replace(seq=self._place.seq, until=self._place.until)
 

@@ -6,14 +6,12 @@ the statement, with the source's devices in it. What comes after with an earlier
 
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
-from typing import Self
 
 from attest.errors import MalformedError, TrustError
 from attest.format.bodies import InventoryBody, UsageBody
 from attest.format.roster import parse_roster
-from attest.format.statement import kind_of, parse_statement
+from attest.format.statement import parse_statement
 from attest.format.vocabulary import Kind
-from attest.record.chain import entries
 from attest.store.writer import LogWriter
 
 
@@ -27,34 +25,23 @@ class InForce:
 
 
 class Rosters:
-    """The inventories, and how many devices each gives to whom; of one whose body is not there nobody knows that."""
+    """The inventories of a log, and how many devices each gives to whom: read when a statement names it. Of one whose
+    body is not there nobody knows that."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: LogWriter) -> None:
         self.records: list[InForce] = []
-        self._devices: dict[bytes, dict[str, int]] = {}
-
-    @classmethod
-    def of(cls, log: LogWriter) -> Self:
-        """Those of a log."""
-        found = cls()
-        for index, entry in enumerate(entries(log)):
-            if kind_of(entry) != Kind.INVENTORY:
-                continue
+        self._block = log.block
+        self._devices: dict[bytes, dict[str, int] | None] = {}
+        for index, entry in log.entries(Kind.INVENTORY):
             statement = parse_statement(entry).statement
             if isinstance(statement.body, InventoryBody):
-                found.add(index, statement.end, statement.body.block.digest, log.block(index))
-        return found
+                insort(self.records, InForce(statement.end, index, statement.body.block.digest))
 
     def add(self, index: int, start: int, digest: bytes, body: bytes | None) -> None:
-        """An inventory that the log has taken."""
+        """An inventory that the log is about to take."""
         insort(self.records, InForce(start, index, digest))
-        if body is None or digest in self._devices:
-            return
-        try:
-            roster = parse_roster(body)
-        except MalformedError:
-            return
-        self._devices[digest] = {host.sub: len(host.devices) for host in roster.hosts}
+        if self._devices.get(digest) is None:
+            self._devices[digest] = _devices(body)
 
     def index_of(self, digest: bytes) -> int | None:
         """An entry that has this roster as its block."""
@@ -62,15 +49,28 @@ class Rosters:
 
     def require(self, sub: str, start: int, end: int, body: UsageBody) -> None:
         """Raise TrustError `usage/roster`, `usage/no-devices` or `usage/devices` for a statement that names another."""
-        starts = [record.start for record in self.records]
-        first = bisect_right(starts, start) - 1
-        last = max(bisect_left(starts, end), first + 1)
+        first = bisect_right(self.records, start, key=_start) - 1
+        last = max(bisect_left(self.records, end, key=_start), first + 1)
         if first < 0 or last - first != 1 or self.records[first].digest != body.roster:
             raise TrustError("usage/roster", f"the roster {body.roster.hex()} was not in force for all of this window")
-        hosts = self._devices.get(body.roster)
+        if body.roster not in self._devices:
+            self._devices[body.roster] = _devices(self._block(self.records[first].index))
+        hosts = self._devices[body.roster]
         if hosts is None:
             return
         if sub not in hosts:
             raise TrustError("usage/no-devices", f"the roster gives {sub} no devices")
         if hosts[sub] != body.devices:
             raise TrustError("usage/devices", f"{body.devices} devices, the roster gives the source {hosts[sub]}")
+
+
+def _start(record: InForce) -> int:
+    return record.start
+
+
+def _devices(body: bytes | None) -> dict[str, int] | None:
+    """By host how many devices a roster gives it; None where there is no roster to be read."""
+    try:
+        return None if body is None else {host.sub: len(host.devices) for host in parse_roster(body).hosts}
+    except MalformedError:
+        return None

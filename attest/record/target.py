@@ -20,15 +20,14 @@ from attest.errors import ImportDataError, KeyFileError, LogError
 from attest.format.block import Binding, parse_meter
 from attest.format.bodies import CloseBody, MeterBody, UsageBody
 from attest.format.roster import Roster
-from attest.format.statement import Anchor, Statement, parse_statement
-from attest.format.vocabulary import Column, Kind, Quantity, Role, State
+from attest.format.statement import Statement, parse_statement
+from attest.format.vocabulary import Column, Quantity, Role, State
 from attest.inventory.declared import Inventory, inventories, roster_of
 from attest.inventory.ledger import Range
 from attest.inventory.site import planned_off
-from attest.log.merkle import leaf_hash
-from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place, settle
+from attest.record.chain import Place, anchor, genesis_leaf, key_record, keyring, place, proposal, settle, together
 from attest.sign.signer import Signer
-from attest.sign.statements import header_for, payload_to_sign
+from attest.sign.statements import header_for
 from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 
@@ -106,20 +105,15 @@ class Target:
 
     def append_once(self, drafts: Iterable[Draft], box: Outbox) -> None:
         """Sign the drafts, each place once whatever crashes, and append them. Raises LogError."""
-        header = header_for(self.signer, self.source.iss, self.source.sub)
-        seen, prev = anchor(self.log), self.place.prev
-        for number, draft in enumerate(drafts):
-            statement = self._statement(draft, self.place.seq + number, prev, seen)
-            box.propose(payload_to_sign(header, statement, self.signer), draft.block)
-            prev = leaf_hash(self.settle(box)[-1])
+        header, seen = header_for(self.signer, self.source.iss, self.source.sub), anchor(self.log)
+        for batch in together(drafts, self.signer):
+            first = place(self.log, self.source)
+            box.propose(*proposal(batch, self.chain.log, first, seen, header, self.signer))
+            self.settle(box)
 
     def settle(self, box: Outbox) -> list[bytes]:
         """What was proposed is signed, and what was signed appended; the entries. Raises LogError."""
         return settle(self.log, self.source, self.signer, box)
-
-    def _statement(self, draft: Draft, seq: int, prev: bytes, seen: Anchor | None) -> Statement:
-        kind = Kind.METER if isinstance(draft.body, MeterBody) else Kind.USAGE
-        return Statement(kind, self.chain.log, seq, prev, draft.start, draft.end, seen, draft.body)
 
     def _last(self, kind: type[_B]) -> tuple[int, Statement, _B] | None:
         """The source's last statement with such a body; after it may come a rotation of its key."""

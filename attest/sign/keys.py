@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from attest.errors import KeyFileError, SignatureError
+from attest.sign.signer import Signer
 from attest.trust.keys import CURVES, Alg, PublicKey
 
 PrivateKey: TypeAlias = (
@@ -76,3 +77,9 @@ class PrivateSigner:
         alg = self._public.alg
         der = self._key.sign(message, ec.ECDSA(CURVES[alg].digest, deterministic_signing=True))
         return ecdsa_signature(alg, *decode_dss_signature(der))
+
+
+def repeats(signer: Signer) -> bool:
+    """Whether the key signs the same message with the same bytes each time: one in memory, but for ML-DSA. Of a token
+    or a service nobody can say."""
+    return isinstance(signer, PrivateSigner) and signer.public_key().alg in (Alg.ED25519, *CURVES)

@@ -5,8 +5,8 @@ is a short read. Of packs, blocks are read one by one; at most 16 are held open,
 open for as long as it is used. Symbolic links are followed only as far as they stay inside the directory.
 
 What those who write keep their balance by lies beside the log and is no part of the bundle: `.lock` and `.asked`
-(attest.store.handover), `.journal` (entries not yet under a checkpoint), `.tmp`, and `.outbox/` (what sources are about
-to sign, attest.record.chain).
+(attest.store.handover), `.journal` (entries not yet under a checkpoint), `.index` (attest.store.index), `.tmp`, and
+`.outbox/` (what sources are about to sign, attest.record.chain).
 
 Raises MissingError for what cannot be had (exit 6: nothing was verified), TreeError for a hash tile of the
 wrong length.
@@ -31,6 +31,7 @@ from attest.packs import read_block
 LOCK: Final = ".lock"
 ASKED: Final = ".asked"
 JOURNAL: Final = ".journal"
+INDEX: Final = ".index"
 TEMPORARY: Final = ".tmp"
 OUTBOX: Final = ".outbox"
 CHECKPOINT: Final = "checkpoint"
@@ -190,7 +191,7 @@ class DirectoryBundle:
 
 
 def _belongs(path: str, size: int) -> bool:
-    if path in (CHECKPOINT, LOCK, ASKED, JOURNAL, TEMPORARY):
+    if path in (CHECKPOINT, LOCK, ASKED, JOURNAL, INDEX, TEMPORARY):
         return True
     if path.startswith(f"{OUTBOX}/"):
         return True

@@ -9,7 +9,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from attest.errors import LogError
@@ -33,6 +33,17 @@ def failures(path: Path) -> Iterator[None]:
     except OSError as error:
         code, hint = _CODES.get(error.errno or 0, _OTHER)
         raise LogError(code, f"{error.filename or path}: {error.strerror or error}", hint=hint) from error
+
+
+@contextlib.contextmanager
+def fatal(path: Path, close: Callable[[], None]) -> Iterator[None]:
+    """The same, and after any error closes: nobody knows what the disk holds but who reads it again."""
+    try:
+        with failures(path):
+            yield
+    except BaseException:
+        close()
+        raise
 
 
 def lock(path: Path) -> int:

@@ -4,11 +4,11 @@
         for signed in box.waiting():             # signed before a crash, and perhaps never handed on
             send(signed.entry, signed.block)
             box.taken(signed.seq)
-        if box.draft is None:
-            box.propose(payload, block)          # on the disk
-        signed = box.sign(sign)                  # signs what was proposed; on the disk, too
-        send(signed.entry, signed.block)         # again and again, until somebody has it
-        box.taken(signed.seq)
+        if not box.drafts:
+            box.propose((payload, block))        # on the disk; more may follow, each the next of the one before
+        for signed in box.sign(sign):            # signs what was proposed; on the disk, too
+            send(signed.entry, signed.block)     # again and again, until somebody has it
+            box.taken(signed.seq)
 
 Whoever holds two statements of one source for one place holds the proof that it lied (chain/equivocation). So the
 payload lasts before `sign` sees it: after a crash nobody knows whether it was signed and who has that, and the same
@@ -16,15 +16,20 @@ payload is signed again, never another one for its seq. The signed entry lasts b
 more, the same payload may be another entry (ECDSA, ML-DSA), and only one is ever handed on. A payload whose seq is not
 above everything that was signed here is refused.
 
+Several statements cost as many syncs as one. Of those that follow in a proposal `prev` is `UNSIGNED` until the one
+before is signed, so only a key that always gives the same signature may sign them: else, after a crash between two of
+them, the second one would be signed anew with another `prev` (attest.sign.keys.repeats).
+
 A directory of small files, each put whole and checked by its hash when it is read; one process at a time has the lock:
 
-    draft                   the payload that is signed next, with its block
-    00000000000000000017    a signed entry with its block, not handed on yet; its seq
+    draft                   the payloads that are signed next, with their blocks
+    00000000000000000017    a signed entry with its block, not handed on yet; its seq. Or several, then the first seq, a
+                            dash and the last
     last                    the newest entry that was handed on
 
-    attest outbox 1         a line, then SHA-256 of what follows, u64 size of the payload or entry, big endian,
-    payload or entry        u64 size of the block (2**64 - 1 for none)
-    block
+    attest outbox 1         a line, then SHA-256 of what follows, and of each statement
+    u64, u64                the size of the payload or entry and of the block (2**64 - 1 for none), big endian
+    payload or entry, block
 
 After an error of the disk the box is closed: open it again. Raises LogError, and what `parse_payload` and
 `parse_statement` raise.
@@ -37,15 +42,17 @@ After an error of the disk the box is closed: open it again. Raises LogError, an
 import contextlib
 import hashlib
 import os
+import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn, Self
 
 from attest.errors import LogError
 from attest.format.bodies import MAX_BLOCK
 from attest.format.cose import parse_sign1
-from attest.format.statement import MAX_STATEMENT, parse_payload, parse_statement, peek
+from attest.format.statement import MAX_STATEMENT, format_payload, parse_payload, parse_statement, peek
+from attest.log.merkle import leaf_hash
 from attest.store import disk
 from attest.store.directory import OUTBOX
 
@@ -54,10 +61,17 @@ LAST: Final = "last"
 LOCK: Final = "lock"
 TEMPORARY: Final = "tmp"
 
+MAX_TOGETHER: Final = 64 << 20  # bytes of statements that are proposed together, unless it is one
+UNSIGNED: Final = bytes(32)  # for `prev`, until it is known
+
 _MAGIC: Final = b"attest outbox 1\n"
-_HEAD: Final = struct.Struct(">32sQQ")
+_SUM: Final = 32
+_HEAD: Final = struct.Struct(">QQ")
 _NO_BLOCK: Final = (1 << 64) - 1
-_MAX_FILE: Final = len(_MAGIC) + _HEAD.size + MAX_STATEMENT + MAX_BLOCK
+_FILE: Final = re.compile(r"(\d{20})(?:-(\d{20}))?")
+_MAX_FILE: Final = len(_MAGIC) + _SUM + MAX_TOGETHER + _HEAD.size + MAX_STATEMENT + MAX_BLOCK
+
+Item = tuple[bytes, bytes | None]
 
 
 def box_path(log: Path, sub: str) -> Path:
@@ -82,7 +96,7 @@ class Signed(NamedTuple):
 
 
 class Outbox:
-    """An open box. draft: what was proposed and is not signed. last: the entry of the highest seq, None at first."""
+    """An open box. drafts: what was proposed and is not signed. last: the entry of the highest seq, None at first."""
 
     def __init__(self, path: Path) -> None:
         """Opens the box, making it where it is not there. Raises LogError."""
@@ -95,9 +109,13 @@ class Outbox:
             # Whoever was killed before may not have come to this, and what is read here is acted upon.
             disk.sync_directory(path.absolute().parent)
             disk.sync_directory(path)
-            self._waiting = sorted(int(item.name) for item in path.iterdir() if item.name.isdecimal())
-            self.last = self._read_last()
-            self.draft = self._read_draft()
+            self.last = self._read(LAST)[0][0] if (path / LAST).exists() else None
+            self._taken = _seq(self.last)
+            self._files = sorted(file for item in path.iterdir() if (file := _parse_name(item.name)))
+            self._remove_taken()
+            if self._files:
+                self.last = self._read(_name(*self._files[-1]))[-1][0]
+            self.drafts = self._read_drafts()
             self._open = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -111,105 +129,113 @@ class Outbox:
         self._open.close()
         self.closed = True
 
-    def propose(self, payload: bytes, block: bytes | None = None) -> None:
-        """The payload that is signed next, for good. To propose again what is the draft changes nothing."""
+    def propose(self, *items: Item) -> None:
+        """The payloads that are signed next, for good. To propose again what is there changes nothing."""
         self._require_open()
-        seq = parse_payload(payload).seq
-        draft = Draft(seq, payload, block)
-        if self.draft == draft:
+        drafts = _drafts(items)
+        if self.drafts == drafts:
             return
-        if self.draft is not None:
-            detail = f"{self.path}: seq {self.draft.seq} is to be signed first, as it was proposed"
+        if self.drafts:
+            detail = f"{self.path}: seq {self.drafts[0].seq} is to be signed first, as it was proposed"
             raise LogError("outbox/drafted", detail, hint="sign the draft, whose signature somebody may have already")
-        if self.last is not None and seq <= (signed := peek(self.last).seq):
-            detail = f"{self.path}: seq {seq}, after seq {signed} was signed"
+        if drafts[0].seq <= (signed := _seq(self.last)):
+            detail = f"{self.path}: seq {drafts[0].seq}, after seq {signed} was signed"
             raise LogError("outbox/place", detail, hint="nothing was signed; continue the chain where it ends")
-        with self._fatal():
-            self._write(DRAFT, payload, block)
-        self.draft = draft
+        with disk.fatal(self.path, self.close):
+            self._write(DRAFT, items)
+        self.drafts = drafts
 
-    def sign(self, sign: Callable[[bytes], bytes]) -> Signed:
-        """Has the draft signed, by what makes an entry of a payload. An exception out of `sign` leaves the draft."""
+    def sign(self, sign: Callable[[bytes], bytes]) -> list[Signed]:
+        """Has the drafts signed, by what makes an entry of a payload. An exception out of `sign` leaves them."""
         self._require_open()
-        if self.draft is None:
+        if not self.drafts:
             raise LogError("outbox/empty", f"{self.path} holds nothing to sign")
-        entry = sign(self.draft.payload)
-        self._require_signed(self.draft, entry)
-        signed = Signed(self.draft.seq, entry, self.draft.block)
-        with self._fatal():
-            self._write(_name(signed.seq), entry, signed.block)
+        done: list[Signed] = []
+        for draft in self.drafts:
+            payload = _after(draft.payload, done[-1].entry) if done else draft.payload
+            entry = sign(payload)
+            self._require_signed(draft.seq, payload, entry)
+            done.append(Signed(draft.seq, entry, draft.block))
+        file = (done[0].seq, done[-1].seq)
+        with disk.fatal(self.path, self.close):
+            self._write(_name(*file), [(signed.entry, signed.block) for signed in done])
             disk.unlink(self.path / DRAFT)  # if it comes back, its seq is signed and it is removed again
-        self._waiting.append(signed.seq)
-        self.draft, self.last = None, entry
-        return signed
+        self._files.append(file)
+        self.drafts, self.last = [], done[-1].entry
+        return done
 
     def waiting(self) -> Iterator[Signed]:
         """What was signed and is not taken yet, in the order of the chain."""
         self._require_open()
-        for seq in tuple(self._waiting):
-            entry, block = self._read(_name(seq))
-            yield Signed(seq, entry, block)
+        for first, last in tuple(self._files):
+            for seq, (entry, block) in enumerate(self._read(_name(first, last)), first):
+                if seq > self._taken:
+                    yield Signed(seq, entry, block)
 
     def until(self) -> int | None:
         """When the last window ends that was proposed or signed and is not taken yet, Unix s."""
         ends = [parse_statement(signed.entry).statement.end for signed in self.waiting()]
-        if self.draft is not None:
-            ends.append(parse_payload(self.draft.payload).end)
+        ends += [parse_payload(draft.payload).end for draft in self.drafts]
         return max(ends, default=None)
 
     def taken(self, seq: int) -> None:
         """Somebody keeps the entries up to this seq: they are not handed on any more."""
         self._require_open()
-        gone = [waiting for waiting in self._waiting if waiting <= seq]
-        with self._fatal():
-            for number in gone:
-                entry, _ = self._read(_name(number))
-                if number == gone[-1]:
-                    self._write(LAST, entry, None)
-                disk.unlink(self.path / _name(number))
-        self._waiting = self._waiting[len(gone) :]
+        here = [(first, last) for first, last in self._files if first <= seq]
+        if not here or (newest := min(seq, here[-1][1])) <= self._taken:
+            return
+        with disk.fatal(self.path, self.close):
+            entry, _ = self._read(_name(*here[-1]))[newest - here[-1][0]]
+            self._write(LAST, [(entry, None)])
+            self._taken = newest
+            self._remove_taken()
 
     # -- files
 
-    def _read_last(self) -> bytes | None:
-        if self._waiting:
-            return self._read(_name(self._waiting[-1]))[0]
-        return self._read(LAST)[0] if (self.path / LAST).exists() else None
+    def _remove_taken(self) -> None:
+        for file in [file for file in self._files if file[1] <= self._taken]:
+            disk.unlink(self.path / _name(*file))
+            self._files.remove(file)
 
-    def _read_draft(self) -> Draft | None:
+    def _read_drafts(self) -> list[Draft]:
         if not (self.path / DRAFT).exists():
-            return None
-        payload, block = self._read(DRAFT)
-        draft = Draft(parse_payload(payload).seq, payload, block)
-        if self.last is not None and draft.seq <= peek(self.last).seq:  # it was signed before the crash
+            return []
+        drafts = _drafts(self._read(DRAFT))
+        if drafts[0].seq <= _seq(self.last):  # it was signed before the crash
             disk.unlink(self.path / DRAFT)
-            return None
-        return draft
+            return []
+        return drafts
 
-    def _require_signed(self, draft: Draft, entry: bytes) -> None:
+    def _require_signed(self, seq: int, payload: bytes, entry: bytes) -> None:
         sub = parse_statement(entry).header.sub
-        if parse_sign1(entry).payload != draft.payload:
-            raise LogError("outbox/entry", f"{self.path}: what came back for seq {draft.seq} is another statement")
+        if parse_sign1(entry).payload != payload:
+            raise LogError("outbox/entry", f"{self.path}: what came back for seq {seq} is another statement")
         if self.last is not None and sub != (known := peek(self.last).sub):
             raise LogError("outbox/entry", f"{self.path}: signed as {sub}, and before as {known}")
 
-    def _write(self, name: str, data: bytes, block: bytes | None) -> None:
-        rest = _HEAD.pack(bytes(32), len(data), _NO_BLOCK if block is None else len(block))[32:] + data + (block or b"")
-        disk.replace(self.path / TEMPORARY, self.path / name, [_MAGIC, hashlib.sha256(rest).digest(), rest])
+    def _write(self, name: str, items: Iterable[Item]) -> None:
+        parts = [_MAGIC, b""]
+        for data, block in items:
+            parts += _HEAD.pack(len(data), _NO_BLOCK if block is None else len(block)), data, block or b""
+        parts[1] = _sum(parts[2:])
+        disk.replace(self.path / TEMPORARY, self.path / name, parts)
         disk.sync_directory(self.path)
 
-    def _read(self, name: str) -> tuple[bytes, bytes | None]:
+    def _read(self, name: str) -> list[Item]:
         path = self.path / name
         with disk.failures(path), path.open("rb") as file:
-            text = file.read(_MAX_FILE + 1)
-        start = len(_MAGIC) + _HEAD.size
-        if len(text) < start or text[: len(_MAGIC)] != _MAGIC:
+            text = memoryview(file.read(_MAX_FILE + 1))
+        at = len(_MAGIC) + _SUM
+        if len(text) == at or text[:at] != _MAGIC + _sum([text[at:]]):
             self._damaged(name)
-        digest, size, block = _HEAD.unpack_from(text, len(_MAGIC))
-        whole = start + size + (0 if block == _NO_BLOCK else block)
-        if len(text) != whole or hashlib.sha256(text[len(_MAGIC) + 32 :]).digest() != digest:
-            self._damaged(name)
-        return text[start : start + size], None if block == _NO_BLOCK else text[start + size :]
+        items: list[Item] = []
+        while at < len(text):
+            size, block = _HEAD.unpack_from(text, at)
+            middle = at + _HEAD.size + size
+            end = middle + (0 if block == _NO_BLOCK else block)
+            items.append((bytes(text[middle - size : middle]), None if block == _NO_BLOCK else bytes(text[middle:end])))
+            at = end
+        return items
 
     def _damaged(self, name: str) -> NoReturn:
         hint = "restore it from a copy; without it nobody can say what was signed for that place"
@@ -219,16 +245,37 @@ class Outbox:
         if self.closed:
             raise LogError("outbox/closed", f"{self.path} was closed; open it again")
 
-    @contextlib.contextmanager
-    def _fatal(self) -> Iterator[None]:
-        """After an error of the disk nobody knows what it holds but who reads it again: close."""
-        try:
-            with disk.failures(self.path):
-                yield
-        except BaseException:
-            self.close()
-            raise
+
+def _drafts(items: Sequence[Item]) -> list[Draft]:
+    """Statements that are to be signed one after the other. Raises LogError `outbox/place`."""
+    drafts = [Draft(parse_payload(payload).seq, payload, block) for payload, block in items]
+    for number, draft in enumerate(drafts[1:], 1):
+        if draft.seq != drafts[0].seq + number or parse_payload(draft.payload).prev != UNSIGNED:
+            raise LogError("outbox/place", f"seq {draft.seq} is proposed, and is not the next after the one before")
+    return drafts
 
 
-def _name(seq: int) -> str:
-    return f"{seq:020}"
+def _after(payload: bytes, entry: bytes) -> bytes:
+    """The payload of the statement after an entry."""
+    return format_payload(parse_payload(payload)._replace(prev=leaf_hash(entry)))
+
+
+def _seq(entry: bytes | None) -> int:
+    """The seq of an entry; -1 of none."""
+    return -1 if entry is None else peek(entry).seq
+
+
+def _sum(parts: Iterable[bytes | memoryview]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
+
+
+def _name(first: int, last: int) -> str:
+    return f"{first:020}" if first == last else f"{first:020}-{last:020}"
+
+
+def _parse_name(name: str) -> tuple[int, int] | None:
+    match = _FILE.fullmatch(name)
+    return None if match is None else (int(match[1]), int(match[2] or match[1]))

@@ -22,39 +22,48 @@ which was never accepted, is cut off, and `repaired` says so. After an error of 
 open the log again.
 
 Appending again what a place (source, seq) holds returns its index; anything else for that place is refused
-(log/equivocation). Opening reads every entry once (some 20 us each) to know the places and to see that the
-tree is whole: its root is computed again, signatures are not verified. One process at a time holds the lock, and who
-keeps it for long gives it to who waits (attest.store.handover); `read_only` takes none, repairs nothing, does not
-read the entries, and can only look.
+(log/equivocation). Opening reads what came since the index was kept (attest.store.index), at first every entry, to know
+the places; what is read at all is held against the checkpoint's root (attest.store.sealed), signatures are not
+verified. One process at a time holds the lock, and who keeps it for long gives it to who waits (attest.store.handover);
+`read_only` takes none, repairs nothing, and can only look.
 
 Raises LogError, and what `peek` raises for a bad entry.
 """
 
 import contextlib
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from attest.errors import LogError
-from attest.format.bodies import Block
 from attest.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
 from attest.format.note import parse_note
-from attest.format.statement import Peek, peek
+from attest.format.statement import Peek, kind_of, peek
+from attest.format.vocabulary import Kind
 from attest.log import tiles
 from attest.log.merkle import leaf_hash
-from attest.store import disk, handover, scan
+from attest.store import checks, disk, handover
 from attest.store.create import create
-from attest.store.directory import CHECKPOINT, JOURNAL, TEMPORARY, DirectoryBundle
+from attest.store.directory import CHECKPOINT, INDEX, JOURNAL, TEMPORARY, DirectoryBundle
 from attest.store.files import TileFiles
+from attest.store.index import Index
 from attest.store.journal import Journal
-from attest.store.places import Places
+from attest.store.sealed import Sealed, damage
 
 MAX_FRAME: Final = 64 << 20  # bytes of entries and blocks that `extend` accepts at once
 
 Item = tuple[bytes, bytes | None]
+
+
+class _Fresh(NamedTuple):
+    """An entry that is about to be accepted: its number, itself, its block, what it says of its place."""
+
+    number: int
+    entry: bytes
+    block: bytes | None
+    found: Peek
 
 
 class LogWriter:
@@ -81,7 +90,6 @@ class LogWriter:
         self.repaired = ""
         self.checkpoint: bytes | None = None
         self._files = TileFiles(path)
-        self._places = Places()
         with contextlib.ExitStack() as stack, disk.failures(path):
             if not (path / JOURNAL).exists() and not (path / CHECKPOINT).exists():
                 hint = "make a log with `attest log init`"
@@ -93,14 +101,14 @@ class LogWriter:
             if journal:
                 self._journal = journal
                 stack.callback(journal.close)
-            head = self._read_checkpoint()
-            self.origin = scan.origin_of(journal, head)
-            self.size = head.size if head else 0
+            self._head = self._read_checkpoint()
+            self.origin = checks.origin_of(journal, self._head)
+            self.size = self._head.size if self._head else 0
             records = journal.records if journal else []
             self._pending = [record for record in records if record.position >= self.size]
             if journal and not read_only:
-                scan.finish(self.size, journal, self._pending, self._files)
-                self._pack = self._place(head)
+                checks.finish(self.size, journal, self._pending, self._files)
+                self._pack = self._index.pack
             self._open = stack.pop_all()
             self.closed = False
 
@@ -120,32 +128,33 @@ class LogWriter:
         """Entries that are accepted and under no checkpoint yet."""
         return len(self._pending)
 
-    @cached_property
-    def _bundle(self) -> DirectoryBundle:
-        return DirectoryBundle(self.path)
-
     def entry(self, index: int) -> bytes:
         """Entry number `index`, sealed or pending."""
-        if index >= self.size:
-            return self._pending[index - self.size].entry
-        return scan.entry_at(self._bundle, self.size, index)
+        return self._sealed.entry(index) if index < self.size else self._pending[index - self.size].entry
+
+    def entries(self, *kinds: Kind, begin: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The entries of kinds that are LISTED in the index, with their numbers, from `begin` on."""
+        for index in self._index.listed(begin):
+            entry = self.entry(index)
+            if kind_of(entry) in kinds:
+                yield index, entry
 
     def block(self, index: int) -> bytes | None:
         """The block of entry number `index`, sealed or pending; None if it has none."""
-        if index >= self.size:
-            record = self._pending[index - self.size]
-            return self._journal.block(record) if record.block else None
-        return scan.block_at(self._bundle, self.size, index)
+        if index < self.size:
+            return self._sealed.block(index)
+        record = self._pending[index - self.size]
+        return self._journal.block(record) if record.block else None
 
     def find(self, sub: str, seq: int) -> int | None:
         """The index of a source's statement, None if there is none."""
         self._require_writable()
-        return self._places.find(sub, seq)
+        return self._looked_at(sub, seq, lambda: self._index.places.find(sub, seq))
 
     def last(self, sub: str) -> int | None:
         """The index of the entry with the highest seq of a source, None if it has none."""
         self._require_writable()
-        return self._places.last(sub)
+        return self._looked_at(sub, None, lambda: self._index.places.last(sub))
 
     def append(self, entry: bytes, block: bytes | None = None) -> int:
         """Accepts an entry with the block it commits to; returns its index, also if it was there already."""
@@ -159,26 +168,26 @@ class LogWriter:
         """
         self._require_writable()
         indices: list[int] = []
-        frame: list[tuple[int, bytes, bytes | None]] = []
-        fresh: dict[tuple[str, int], int] = {}
+        frame: dict[tuple[str, int], _Fresh] = {}
         bulk = 0
         for entry, block in items:
-            found = self._check(entry, block)
+            found = peek(entry)
+            checks.require_block(found.sub, found.seq, found.block, block)
             place = (found.sub, found.seq)
-            known = fresh.get(place, self._places.find(*place))
+            known = frame[place].number if place in frame else self.find(*place)
             if known is None:
-                known = fresh[place] = self.size + len(self._pending) + len(frame)
-                frame.append((known, entry, block))
+                known = self.size + self.pending + len(frame)
+                frame[place] = _Fresh(known, entry, block, found)
                 bulk += len(entry) + len(block or b"")
-            elif not (frame[known - frame[0][0]][1] == entry if place in fresh else self._holds(known, entry)):
+            elif (frame[place].entry if place in frame else self.entry(known)) != entry:
                 hint = "nothing was appended; find out why the source signed twice"
                 raise LogError("log/equivocation", f"{found.sub} seq {found.seq} is entry {known} already", hint=hint)
             indices.append(known)
             if bulk >= MAX_FRAME:
-                self._accept(frame, fresh)
-                frame, fresh, bulk = [], {}, 0
+                self._accept(frame.values())
+                frame, bulk = {}, 0
         if frame:
-            self._accept(frame, fresh)
+            self._accept(frame.values())
         return indices
 
     def seal(self, sign: Callable[[str], bytes]) -> bytes:
@@ -193,18 +202,18 @@ class LogWriter:
             return self.checkpoint
         old, new = self.size, self.size + len(self._pending)
         leaves = b"".join([leaf_hash(record.entry) for record in self._pending])
-        with self._fatal():
-            edge = scan.read_edge(self._bundle, old) if old else []
-            written, edge = tiles.grow(old, edge, leaves)
+        with disk.fatal(self.path, self.close):
+            written, edge = tiles.grow(old, self._sealed.edge, leaves)
             pack = self._files.put_entries(old, self._pack, self._pending, self._journal)
             for tile, data in written:
                 self._files.put(tiles.path(tile), [data])
             self._files.sync()
         text = format_checkpoint(Checkpoint(self.origin, new, tiles.edge_root(new, edge)))
         note = sign(text)
-        scan.require_text(note, text)
-        with self._fatal():
+        checks.require_text(note, text)
+        with disk.fatal(self.path, self.close):
             self._publish(note)
+            self._sealed.grow(new, edge)
             self.size, self._pack, self._pending = new, pack, []
             self._files.sweep(old, new, new)
             self._files.sync()
@@ -217,10 +226,10 @@ class LogWriter:
         if self.checkpoint is None:
             raise LogError("log/empty", f"{self.path} has no checkpoint to cosign")
         now = parse_note(self.checkpoint)
-        signers = {(s.name, s.key_id) for s in scan.require_text(note, now.text)}
+        signers = {(s.name, s.key_id) for s in checks.require_text(note, now.text)}
         if missing := [s.name for s in now.signatures if (s.name, s.key_id) not in signers]:
             raise LogError("log/note", f"the note lacks signatures of {', '.join(missing)}, which the checkpoint has")
-        with self._fatal():
+        with disk.fatal(self.path, self.close):
             self._publish(note)
 
     # -- opening
@@ -230,8 +239,8 @@ class LogWriter:
         if not path.exists():  # a copy of what was published
             if self.read_only:
                 return None
-            with scan.damage():
-                head = parse_checkpoint(parse_note(self._bundle.checkpoint()).text)
+            with damage():
+                head = parse_checkpoint(parse_note(DirectoryBundle(self.path).checkpoint()).text)
             Journal.create(path, self.path / TEMPORARY, head.origin)
             disk.sync_directory(self.path)
         journal = Journal(path, read_only=self.read_only)
@@ -242,38 +251,41 @@ class LogWriter:
     def _read_checkpoint(self) -> Checkpoint | None:
         if not (self.path / CHECKPOINT).exists():
             return None
-        with scan.damage():
-            self.checkpoint = self._bundle.checkpoint()
+        with damage():
+            self.checkpoint = DirectoryBundle(self.path).checkpoint()
             return parse_checkpoint(parse_note(self.checkpoint).text)
 
-    def _place(self, head: Checkpoint | None) -> int:
-        """Reads all entries; returns the size of the last, partial pack."""
-        pack = scan.scan(self._bundle, head, self._places.add) if head else 0
+    @cached_property
+    def _sealed(self) -> Sealed:
+        return Sealed.of(self.path, self._head)
+
+    @cached_property
+    def _index(self) -> Index:
+        return self._indexed()
+
+    def _indexed(self, *, anew: bool = False) -> Index:
+        path, sealed = self.path / INDEX, self._sealed
+        index = Index.of(sealed, self.size, path) if self.read_only else Index.to_write(sealed, path, anew=anew)
         for record in self._pending:
-            at = peek(record.entry)
-            self._places.add(at.sub, at.seq, record.position)
-        return pack
+            index.add(record.position, peek(record.entry))
+        return index
+
+    def _looked_at(self, sub: str, seq: int | None, find: Callable[[], int | None]) -> int | None:
+        """Where the index has a statement of a source, after a look; if it is wrong, everything is read again."""
+        index = find()
+        at = None if index is None else peek(self.entry(index))
+        if at is None or (at.sub == sub and seq in (None, at.seq)):
+            return index
+        self._index = self._indexed(anew=True)
+        return find()
 
     # -- appending and sealing
 
-    def _check(self, entry: bytes, block: bytes | None) -> Peek:
-        found = peek(entry)
-        stated = Block(hashlib.sha256(block).digest(), len(block)) if block is not None else None
-        if found.block != stated:
-            what = "commits to no block" if found.block is None else f"commits to block {found.block.digest.hex()}"
-            raise LogError("log/block", f"{found.sub} seq {found.seq} {what}, which is not what came with it")
-        return found
-
-    def _holds(self, index: int, entry: bytes) -> bool:
-        if index >= self.size:
-            return self._pending[index - self.size].entry == entry
-        return scan.leaf_at(self._bundle, self.size, index) == leaf_hash(entry)
-
-    def _accept(self, frame: list[tuple[int, bytes, bytes | None]], places: dict[tuple[str, int], int]) -> None:
-        with self._fatal():
-            self._pending += self._journal.append(frame)
-        for (sub, seq), index in places.items():
-            self._places.add(sub, seq, index)
+    def _accept(self, frame: Collection[_Fresh]) -> None:
+        with disk.fatal(self.path, self.close):
+            self._pending += self._journal.append([fresh[:3] for fresh in frame])
+        for fresh in frame:
+            self._index.add(fresh.number, fresh.found)
 
     def _publish(self, note: bytes) -> None:
         disk.replace(self.path / TEMPORARY, self.path / CHECKPOINT, [note])
@@ -285,13 +297,3 @@ class LogWriter:
             raise LogError("log/closed", f"{self.path} was closed; open it again")
         if self.read_only:
             raise LogError("log/read-only", f"{self.path} was opened to be looked at")
-
-    @contextlib.contextmanager
-    def _fatal(self) -> Iterator[None]:
-        """After an error of the disk nobody knows what it holds but who reads it again: close."""
-        try:
-            with disk.failures(self.path):
-                yield
-        except BaseException:
-            self.close()
-            raise

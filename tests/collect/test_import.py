@@ -103,20 +103,25 @@ def signer(name: str) -> Signer:
 
 @pytest.fixture
 def site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Site:
+    found(tmp_path / "log")
+    return Site(tmp_path, capsys)
+
+
+def found(log: Path) -> None:
+    """A log whose office has enrolled a meter and a host, and declared two accelerators."""
     office = signer("office")
     public = office.public_key()
     act = GenesisAct(ORIGIN, ISS, OFFICE, int(public.alg), public.raw, None)
     document = sign_document(format_act(act), CONTENT_TYPE, [signer("root")])
     genesis = Statement(Kind.GENESIS, None, 0, None, START - 60, START - 60, None, GenesisBody(document))
     entry = sign_statement(header_for(office, ISS, OFFICE), genesis, office)
-    with LogWriter.create(tmp_path / "log", ORIGIN) as log:
-        log.append(entry)
+    with LogWriter.create(log, ORIGIN) as writer:
+        writer.append(entry)
         enrolments = [
             enrolment(leaf_hash(entry), *who) for who in ((METER, Role.METER, "meter"), (HOST, Role.HOST, "host"))
         ]
-        sign_next(log, office, Kind.KEYS, KeysBody(tuple(enrolments)), START - 60)
-        declare(log, feed_roster(), START - 60)
-    return Site(tmp_path, capsys)
+        sign_next(writer, office, Kind.KEYS, KeysBody(tuple(enrolments)), START - 60)
+        declare(writer, feed_roster(), START - 60)
 
 
 def enrolment(log: bytes, sub: str, role: Role, name: str) -> Enrol:

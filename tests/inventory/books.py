@@ -113,7 +113,7 @@ def says_nothing(site: Site, until: int, interval: int = 60, *, into_log: bool =
             log.append(sign_statement(header, statement, host))
             return
         with outbox_of(log, source) as box:
-            box.propose(payload_to_sign(header, statement, host))
+            box.propose((payload_to_sign(header, statement, host), None))
 
 
 def roster_text(site: Site, devices: str, feed: str = "node_0") -> str:

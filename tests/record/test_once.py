@@ -7,24 +7,30 @@ from pathlib import Path
 
 import pytest
 
+from attest.cli.import_files import Meter, Where, import_power
+from attest.collect.columns import Wanted
+from attest.collect.power import Options
+from attest.collect.statements import Draft
 from attest.errors import KeyFileError, LogError
 from attest.format.act import possession
 from attest.format.block import commit
-from attest.format.bodies import InventoryBody
+from attest.format.bodies import InventoryBody, MeterBody
 from attest.format.cose import Header
 from attest.format.key_acts import KeysBody, Rotate, Void
 from attest.format.roster import format_roster
 from attest.format.statement import Statement, parse_payload, parse_statement
-from attest.format.vocabulary import Kind, Role
+from attest.format.vocabulary import Kind, Quantity, Role
 from attest.log.merkle import leaf_hash
 from attest.record import chain
-from attest.record.chain import key_record, keyring, outbox_of, place, settle, sign_next
+from attest.record.chain import key_record, keyring, outbox_of, place, settle, sign_next, together
 from attest.sign.seeded import seeded_key
 from attest.sign.signer import Signer
 from attest.sign.statements import header_for, payload_to_sign, sign_payload
+from attest.store import disk
+from attest.store.outbox import MAX_TOGETHER
 from attest.store.writer import LogWriter
 from attest.trust.keys import Alg, PublicKey
-from tests.collect.test_import import HOST, START, Site, feed_roster, signer, site
+from tests.collect.test_import import HOST, METER, START, Site, csv, feed_roster, signer, site
 from tests.record.rig import Stopped
 from tests.record.test_recorder import Changes
 
@@ -169,8 +175,8 @@ def test_what_is_signed_and_not_appended_is_appended_next(site: Site) -> None:
         header = header_for(office, source.iss, source.sub)
         with outbox_of(log, source) as box:
             assert settle(log, source, office, box) == []
-            box.propose(payload_to_sign(header, statement, office), b"roster")
-            signed = box.sign(lambda payload: sign_payload(header, payload, office))
+            box.propose((payload_to_sign(header, statement, office), b"roster"))
+            (signed,) = box.sign(lambda payload: sign_payload(header, payload, office))
         assert log.size + log.pending == size
         with outbox_of(log, source) as box:
             assert settle(log, source, office, box) == [signed.entry]
@@ -187,3 +193,82 @@ def test_what_no_log_could_hold_is_not_proposed(site: Site) -> None:
         with pytest.raises(LogError, match="statement/size"):
             sign_next(log, office, Kind.KEYS, acts, START)
         declare(log, office)
+
+
+# -- many at once
+
+DAYS = 4
+
+
+def imported(site: Site, log: Path) -> int:
+    """A meter's readings of some days, a statement each."""
+    name = site.file("power.csv", csv(0, DAYS * 86_400, step=3_600))
+    meter = Meter({}, Quantity.MEAN_POWER, 0, None, None)
+    where = Where(str(log), str(site.key("meter")), None, None, False)
+    return int(import_power([name], Options(Wanted(None, None, None, ()), None, None), meter, where)["appended"])
+
+
+def said(log: Path) -> list[Statement]:
+    return Site(log.parent, None).statements(METER)  # type: ignore[arg-type]
+
+
+def test_an_import_killed_at_every_change_of_the_disk_and_given_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes, signed = Changes(monkeypatch), watch_signing(monkeypatch)
+    deadly = 0
+    while True:
+        deadly += 1
+        path = site.path / f"life {deadly}" / "log"
+        shutil.copytree(site.log, path)
+        changes.count, changes.deadly = 0, deadly
+        signed.clear()
+        try:
+            assert imported(site, path) == DAYS + 1
+        except Stopped:
+            pass
+        else:
+            break
+        changes.deadly = 0
+        name = site.file("power.csv", csv(0, DAYS * 86_400, step=3_600))
+        code, _, err = site.run("power", name, "--log", path, "--key", site.key("meter"))
+        assert code == 0 or "import/nothing-new" in err  # all of it is there, or was begun and is appended first
+        assert {len(payloads) for payloads in signed.values()} == {1}
+        assert len(signed) == DAYS + 1
+        statements = said(path)
+        assert [statement.seq for statement in statements] == list(range(DAYS + 1))
+        assert (statements[0].start, statements[-1].end) == (START, START + DAYS * 86_400)
+    assert deadly > 15
+
+
+def syncs(site: Site, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> int:
+    done = []
+    with monkeypatch.context() as patch:
+        for name in ("sync", "sync_directory"):
+            real = getattr(disk, name)
+            patch.setattr(disk, name, lambda what, real=real: (done.append(what), real(what)))
+        act()
+    return len(done)
+
+
+def test_many_statements_are_imported_with_as_many_syncs_as_one(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = site.path / "other" / "log"
+    shutil.copytree(site.log, other)
+    one = syncs(site, monkeypatch, lambda: site.power(csv(0, 60)))
+    assert len(site.statements(METER)) == 1
+    assert syncs(site, monkeypatch, lambda: imported(site, other)) == one
+    assert len(said(other)) == DAYS + 1
+
+
+def test_a_key_elsewhere_signs_one_after_the_other() -> None:
+    """Nobody can say whether a token would give the same signature again, nor what it keeps."""
+    drafts = [
+        Draft(at, at + 1, MeterBody(Quantity.MEAN_POWER, 1, 0, 0, (), None), b"x" * size)  # type: ignore[arg-type]
+        for at, size in enumerate((1, 1, MAX_TOGETHER, 1, 1))
+    ]
+    key = signer("meter")
+    assert [len(batch) for batch in together(drafts, key)] == [2, 1, 2]
+    assert [len(batch) for batch in together(drafts, Gone(key))] == [1] * 5
+    assert [len(batch) for batch in together(drafts, seeded_key("import p256", Alg.ESP256))] == [2, 1, 2]
+    assert [len(batch) for batch in together(drafts, seeded_key("import pq", Alg.ML_DSA_44))] == [1] * 5
+    assert list(together([], key)) == []

@@ -220,7 +220,7 @@ def test_a_second_host_with_the_key_is_told_from_an_old_copy(shared: Lab) -> Non
         other.folder = f"other-{ahead}"
         with Outbox(other.kept.box) as box:
             entry, _ = Teller(shared, "n4").next()  # another one for seq 0
-            box.propose(parse_sign1(entry).payload or b"")
+            box.propose((parse_sign1(entry).payload or b"", None))
             box.sign(lambda _, entry=entry: entry)  # type: ignore[misc]
         with pytest.raises(AttestError, match="remote/ahead"):
             other.closed()
