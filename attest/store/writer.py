@@ -45,9 +45,10 @@ from attest.format.note import parse_note
 from attest.format.statement import Peek, peek
 from attest.log import tiles
 from attest.log.merkle import leaf_hash
+from attest.log.tiles import CHECKPOINT
 from attest.store import disk, handover, scan
 from attest.store.create import create
-from attest.store.directory import CHECKPOINT, JOURNAL, TEMPORARY, DirectoryBundle
+from attest.store.directory import JOURNAL, TEMPORARY, DirectoryBundle
 from attest.store.files import TileFiles
 from attest.store.journal import Journal
 from attest.store.places import Places
