@@ -18,7 +18,7 @@ from attest.archive.tables import COPIES, DELIVERIES, ENTRIES, HOLDS, LOGS, OBJE
 from attest.errors import MalformedError
 from attest.format.bodies import CustodyBody
 from attest.format.statement import parse_statement
-from attest.log.merkle import leaf_hash
+from attest.log.merkle import EMPTY_RANGE, HASH_SIZE, CompactRange, leaf_hash
 
 BATCH: Final = 500  # rows of one insert
 
@@ -34,7 +34,9 @@ def project(connection: Connection, n: int, entry: bytes, read: Read) -> None:
     """
     statement = parse_statement(entry).statement
     body = statement.body
-    row = {"n": n, "leaf": leaf_hash(entry).hex(), "time": statement.end}
+    leaf = leaf_hash(entry)
+    edge = edge_before(connection, n).append(leaf)
+    row = {"n": n, "leaf": leaf.hex(), "edge": b"".join(edge.hashes).hex(), "time": statement.end}
     if not isinstance(body, CustodyBody):  # the genesis, keys
         row |= {"action": type(body).__name__.removesuffix("Body").lower(), "actor": "", "details": "{}"}
         connection.execute(ENTRIES.insert(), row)
@@ -48,6 +50,14 @@ def project(connection: Connection, n: int, entry: bytes, read: Read) -> None:
     _use(connection, named.values(), 1)  # what an entry names is kept for good
     if delivery is not None and body.action in _RULES:
         _RULES[body.action](connection, n, statement.end, delivery, named, details, read)
+
+
+def edge_before(connection: Connection, n: int) -> CompactRange:
+    """The tree over the first n entries, which are in the index."""
+    if not n:
+        return EMPTY_RANGE
+    edge = bytes.fromhex(connection.execute(select(ENTRIES.c.edge).where(ENTRIES.c.n == n - 1)).scalar_one())
+    return CompactRange(0, n, tuple(edge[at : at + HASH_SIZE] for at in range(0, len(edge), HASH_SIZE)))
 
 
 def _put(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
@@ -72,8 +82,10 @@ def _standing(c: Connection, n: int, time: int, delivery: str, named: Named, det
     known = {key: details.get(key) for key in ("origin", "size", "root", "standing")}
     c.execute(update(COPIES).where(copy).values(**known))
     if details["standing"] == "current":
-        row = {key: details[key] for key in ("origin", "size", "root", "name")} | {"delivery": delivery}
-        _upsert(c, LOGS, [row], ["origin"], lambda new: {k: new[k] for k in ("size", "root", "name", "delivery")})
+        head = {key: details[key] for key in ("origin", "size", "root", "name")} | {"delivery": delivery}
+        rows = [head | {"vkey": vkey} for vkey in str(details["keys"]).split(" ")]
+        kept = ("size", "root", "name", "delivery")
+        _upsert(c, LOGS, rows, ["origin", "vkey"], lambda new: {key: new[key] for key in kept})
 
 
 def _verdict(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:

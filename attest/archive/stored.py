@@ -7,7 +7,9 @@ import weakref
 from bisect import bisect_right
 from contextlib import ExitStack
 from itertools import accumulate
+from typing import Final
 
+from attest.archive.address import Address, address_of
 from attest.archive.manifest import Copy, File
 from attest.archive.objects import Objects, Reader
 from attest.errors import MalformedError, MissingError, TreeError
@@ -18,7 +20,22 @@ from attest.log.merkle import HASH_SIZE
 from attest.packs import read_block
 from attest.store.directory import MAX_BUNDLE, MAX_EXTRA
 
-_HINT = "attest archive fixity says what the store has lost"
+MAX_WHOLE: Final = 1 << 30  # bytes of an object that is read at once
+_HINT: Final = "attest archive fixity says what the store has lost"
+
+
+def read_whole(objects: Objects, address: Address) -> bytes:
+    """All of a small object, and its digests are those of the address: what a store did to it shows.
+
+    Raises MissingError.
+    """
+    if address.size > MAX_WHOLE:
+        raise MissingError("archive/size", f"{address.path} has {address.size:,} bytes, at most {MAX_WHOLE:,}")
+    with objects.open(address) as reader:
+        data = reader.read(0, address.size)
+    if address_of(data) != address:
+        raise MissingError("archive/changed", f"{objects.name}/{address.path} is not what was stored", hint=_HINT)
+    return data
 
 
 class Joined:

@@ -28,12 +28,13 @@ def _delivery(*, key: bool = True, null: bool = False) -> "Column[str]":
     return Column("delivery", String(64), ForeignKey("deliveries.id"), primary_key=key, nullable=null)
 
 
-# Entry `n` of the custody log: its leaf hash, and what it says.
+# Entry `n` of the custody log: its leaf hash, the tree up to it as a compact range, and what it says.
 ENTRIES: Final = Table(
     "entries",
     METADATA,
     _number("n", key=True),
     Column("leaf", String(64), nullable=False),
+    Column("edge", Text, nullable=False),
     _number("time"),
     _word("action"),
     _word("actor"),
@@ -86,11 +87,12 @@ OBJECTS: Final = Table(
     _number("uses"),
 )
 
-# The newest head of each log that the archive was shown, and which delivery showed it.
+# The newest head of each log that a key of it signed and the archive was shown, and which delivery showed it.
 LOGS: Final = Table(
     "logs",
     METADATA,
     _word("origin", key=True),
+    _word("vkey", key=True),
     _number("size"),
     Column("root", String(64), nullable=False),
     Column("delivery", String(64), ForeignKey("deliveries.id"), nullable=False),
