@@ -43,7 +43,7 @@ class Fixity(NamedTuple):
 
 def fixity(archive: Archive, *, share: float = 1.0, seed: int = 0) -> Fixity:
     """Hashes all objects, or a share of them drawn from a seed; what is missing or untracked is always found."""
-    draw = random.Random(seed)  # noqa: S311 (a sample, no secret)
+    draw = random.Random(seed)
     flaws: list[Flaw] = []
     objects = size = 0
     with archive.index.reading() as connection:
