@@ -109,11 +109,40 @@ class NoticeBody(NamedTuple):
     notices: tuple[Notice, ...]
 
 
+class CustodyObject(NamedTuple):
+    """An object of an archive that an act was about, by what it was in it."""
+
+    role: str
+    sha256: bytes
+    sha512: bytes
+    size: int
+
+
+class CustodyBody(NamedTuple):
+    """What an archive did: the action, by whom, to which objects, and the details by name."""
+
+    action: str
+    actor: str
+    objects: tuple[CustodyObject, ...]
+    details: tuple[tuple[str, str | int], ...]
+
+
 class CloseBody(NamedTuple):
     """The source says that it ends here; nothing of it may follow."""
 
 
-Body = GenesisBody | InventoryBody | KeysBody | UsageBody | MeterBody | EventBody | NoticeBody | HeadBody | CloseBody
+Body = (
+    GenesisBody
+    | InventoryBody
+    | KeysBody
+    | UsageBody
+    | MeterBody
+    | EventBody
+    | NoticeBody
+    | HeadBody
+    | CloseBody
+    | CustodyBody
+)
 
 
 def parse_body(kind: Kind, value: Any) -> Body:
@@ -243,6 +272,11 @@ def _close(value: Any) -> CloseBody:
     return CloseBody()
 
 
+def _custody(value: Any) -> CustodyBody:
+    action, actor, objects, details = map_(value, 4, "custody")
+    return CustodyBody(action, actor, tuple(CustodyObject(*o) for o in objects), tuple(details.items()))
+
+
 _PARSE: Final[dict[Kind, Callable[[Any], Body]]] = {
     Kind.GENESIS: _genesis,
     Kind.INVENTORY: _inventory,
@@ -252,6 +286,7 @@ _PARSE: Final[dict[Kind, Callable[[Any], Body]]] = {
     Kind.EVENT: _event,
     Kind.HEAD: _head,
     Kind.CLOSE: _close,
+    Kind.CUSTODY: _custody,
 }
 
 _FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
@@ -280,4 +315,5 @@ _FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
     NoticeBody: lambda b: {2: format_notices(b.notices)},
     HeadBody: lambda b: {1: b.note},
     CloseBody: lambda b: {},
+    CustodyBody: lambda b: {1: b.action, 2: b.actor, 3: [list(o) for o in b.objects], 4: dict(b.details)},
 }

@@ -1,0 +1,67 @@
+"""A new archive: its keys, the genesis of its custody log, and the agreement that `attest check` judges that log by.
+
+Killed at any point it leaves a folder without `archive.toml`, which is no archive and can be begun again, or the archive.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from attest.agreement.signed import CONTENT_TYPE as AGREEMENT
+from attest.archive.custody import Custody, Keys, Named
+from attest.archive.index import Index
+from attest.archive.place import FILE, INDEX, LOG_KEY, OFFICE_KEY, Archive, open_objects, write_config
+from attest.errors import ArchiveError
+from attest.format.note import format_vkey
+from attest.log.tiles import CHECKPOINT
+from attest.report.style import utc
+from attest.sign.documents import sign_document
+from attest.sign.files import load_key, new_key
+from attest.sign.keys import PrivateSigner
+from attest.store import disk
+from attest.trust.keys import format_key
+from attest.trust.notes import log_vkey
+
+ROOT_KEY: Final = "keys/root.key"
+CUSTODY_AGREEMENT: Final = "custody.agreement"
+CUSTODY_TRUST: Final = "custody.trust.toml"
+YEARS: Final = 50  # that the agreement about the custody log speaks of
+_YEAR: Final = 31_557_600
+
+
+def found(path: Path, origin: str, store: str | None, index: str | None, clock: Callable[[], int]) -> Archive:
+    """Makes an archive in a new or empty folder. Raises ArchiveError `archive/exists`, and what store and index raise."""
+    if (path / FILE).exists():
+        raise ArchiveError("archive/exists", f"{path} is an archive already", hint="name another folder")
+    with disk.failures(path):
+        (path / "keys").mkdir(mode=0o700, parents=True, exist_ok=True)
+    root, office, log = (_key(path / name) for name in (ROOT_KEY, OFFICE_KEY, LOG_KEY))
+    named = Named(origin, f"https://{origin}", f"https://{origin}/office")
+    objects = open_objects(path, store)
+    tables = Index(index or f"sqlite:///{(path / INDEX).absolute()}")
+    tables.migrate()
+    now = clock()
+    custody = Custody(tables, objects, named, Keys(office, log))
+    custody.found(root, now)
+    text = _agreement(named, root, log, now).encode()
+    _write(path / CUSTODY_AGREEMENT, sign_document(text, AGREEMENT, [root]))
+    _write(path / CUSTODY_TRUST, _trust(named, root).encode())
+    write_config(path, named, store, index)
+    return Archive(path, named, objects, tables, Keys(office, log))
+
+
+def _key(path: Path) -> PrivateSigner:
+    return load_key(path) if path.exists() else new_key(path)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with disk.failures(path):
+        disk.replace(path.with_name(".tmp"), path, [data])
+
+
+def _holder(root: PrivateSigner) -> str:
+    return f'name = "the archive\'s root"\nkeys = ["{format_key(root.public_key())}"]\n'
+
+
+def _trust(named: Named, root: PrivateSigner) -> str:
+    return f'[[party]]\niss = "{named.iss}"\nthreshold = 1\n\n[[party.holder]]\n{_holder(root)}'
