@@ -57,16 +57,21 @@ class Custody:
         self.index, self.objects, self.named, self.keys = index, objects, named, keys
 
     def found(self, root: Signer, at: int) -> None:
-        """Begins the log with its genesis, which the root key signs. Raises ArchiveError `archive/exists`."""
+        """Begins the log with its genesis, which the root key signs, unless the same office has begun it.
+
+        Raises ArchiveError `archive/exists`.
+        """
         keys = self._keys()
         public = keys.office.public_key()
         named = self.named
         act = GenesisAct(named.origin, named.iss, named.office, int(public.alg), public.raw, None)
         document = sign_document(format_act(act), CONTENT_TYPE, [root])
         with self.session() as session:
-            if session.size:
-                raise ArchiveError("archive/exists", f"{self.objects.name} holds an archive already")
-            session.append(GenesisBody(document), at)
+            first = self.objects.named(numbered(ENTRIES_AT, 0))
+            if first is None:
+                session.append(GenesisBody(document), at)
+            elif parse_statement(first).header.kid != public.thumbprint:
+                raise ArchiveError("archive/exists", f"{self.objects.name} holds another archive already")
 
     @contextmanager
     def session(self) -> Iterator["Session"]:

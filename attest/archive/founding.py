@@ -1,6 +1,7 @@
 """A new archive: its keys, the genesis of its custody log, and the agreement that `attest check` judges that log by.
 
-Killed at any point it leaves a folder without `archive.toml`, which is no archive and can be begun again, or the archive.
+Killed at any point it leaves a folder without `archive.toml`, which is no archive yet and can be begun again, or the
+archive.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,6 @@ from attest.archive.index import Index
 from attest.archive.place import FILE, INDEX, LOG_KEY, OFFICE_KEY, Archive, open_objects, write_config
 from attest.errors import ArchiveError
 from attest.format.note import format_vkey
-from attest.log.tiles import CHECKPOINT
 from attest.report.style import utc
 from attest.sign.documents import sign_document
 from attest.sign.files import load_key, new_key
@@ -30,7 +30,10 @@ _YEAR: Final = 31_557_600
 
 
 def found(path: Path, origin: str, store: str | None, index: str | None, clock: Callable[[], int]) -> Archive:
-    """Makes an archive in a new or empty folder. Raises ArchiveError `archive/exists`, and what store and index raise."""
+    """Makes an archive in a folder, or finishes one that was begun there.
+
+    Raises ArchiveError `archive/exists`, and what store and index raise.
+    """
     if (path / FILE).exists():
         raise ArchiveError("archive/exists", f"{path} is an archive already", hint="name another folder")
     with disk.failures(path):
@@ -65,3 +68,41 @@ def _holder(root: PrivateSigner) -> str:
 
 def _trust(named: Named, root: PrivateSigner) -> str:
     return f'[[party]]\niss = "{named.iss}"\nthreshold = 1\n\n[[party.holder]]\n{_holder(root)}'
+
+
+def _agreement(named: Named, root: PrivateSigner, log: PrivateSigner, now: int) -> str:
+    """What the custody log is judged by: an unbroken chain, under a head that is not old."""
+    start = now - now % 3_600
+    return f"""name = "Custody of {named.origin}"
+version = 1
+bucket = "1 h"
+interval = "60 s"
+max_lag = "1 d"
+grace = "1 d"
+
+[witnesses]
+tolerates = 0
+policy = \"\"\"
+quorum none
+\"\"\"
+
+[[party]]
+iss = "{named.iss}"
+name = "{named.origin}"
+threshold = 1
+
+[[party.holder]]
+{_holder(root)}
+[[party.site]]
+name = "custody"
+origin = "{named.origin}"
+log_keys = ["{format_vkey(log_vkey(named.origin, log.public_key()))}"]
+
+[[phase]]
+name = "custody"
+start = {utc(start)}
+end = {utc(start + YEARS * _YEAR // 3_600 * 3_600)}
+
+[[phase.term]]
+kind = "custody"
+"""

@@ -77,12 +77,12 @@ def expirable(archive: Archive, now: int) -> list[Removed]:
         ]
 
 
-def expire(archive: Archive, now: int, *, actor: str, clock: Callable[[], int]) -> list[Removed]:
+def expire(archive: Archive, *, actor: str, clock: Callable[[], int]) -> list[Removed]:
     """Removes what `expirable` lists, and leaves for each a certificate of destruction, which the custody log names.
 
     First the record, then the removal: what a crash leaves over is removed by the next expiry.
     """
-    removed = []
+    removed, now = [], clock()
     with archive.custody.session() as session:
         _sweep(archive, session.connection)
         for row in _ended(session.connection, now):
