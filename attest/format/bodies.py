@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+from attest.format.custody import CustodyBody, format_custody, parse_custody
 from attest.format.fields import array, bad, bytes_, integer, map_, member, text, uint
 from attest.format.key_acts import MAX_DOCUMENT, KeysBody, format_keys, parse_keys
 from attest.format.notice import Notice, format_notices, parse_notices
@@ -107,24 +108,6 @@ class NoticeBody(NamedTuple):
     """What the office says of runs, in a statement of the kind event, too (attest.format.notice)."""
 
     notices: tuple[Notice, ...]
-
-
-class CustodyObject(NamedTuple):
-    """An object of an archive that an act was about, by what it was in it."""
-
-    role: str
-    sha256: bytes
-    sha512: bytes
-    size: int
-
-
-class CustodyBody(NamedTuple):
-    """What an archive did: the action, by whom, to which objects, and the details by name."""
-
-    action: str
-    actor: str
-    objects: tuple[CustodyObject, ...]
-    details: tuple[tuple[str, str | int], ...]
 
 
 class CloseBody(NamedTuple):
@@ -272,11 +255,6 @@ def _close(value: Any) -> CloseBody:
     return CloseBody()
 
 
-def _custody(value: Any) -> CustodyBody:
-    action, actor, objects, details = map_(value, 4, "custody")
-    return CustodyBody(action, actor, tuple(CustodyObject(*o) for o in objects), tuple(details.items()))
-
-
 _PARSE: Final[dict[Kind, Callable[[Any], Body]]] = {
     Kind.GENESIS: _genesis,
     Kind.INVENTORY: _inventory,
@@ -286,7 +264,7 @@ _PARSE: Final[dict[Kind, Callable[[Any], Body]]] = {
     Kind.EVENT: _event,
     Kind.HEAD: _head,
     Kind.CLOSE: _close,
-    Kind.CUSTODY: _custody,
+    Kind.CUSTODY: parse_custody,
 }
 
 _FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
@@ -315,5 +293,5 @@ _FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
     NoticeBody: lambda b: {2: format_notices(b.notices)},
     HeadBody: lambda b: {1: b.note},
     CloseBody: lambda b: {},
-    CustodyBody: lambda b: {1: b.action, 2: b.actor, 3: [list(o) for o in b.objects], 4: dict(b.details)},
+    CustodyBody: format_custody,
 }

@@ -13,8 +13,8 @@ PAGES = {path.name: path.read_text("utf-8") for path in SCHEMAS.glob("*.md")}
 # The pages that a module's codes stand on.
 ON = {
     "statement.md": (
-        "format/bodies.py", "format/key_acts.py", "format/cbor.py", "format/cose.py", "format/fields.py",
-        "format/statement.py", "evidence/meter.py", "compute/columns.py", "usage.py",
+        "format/bodies.py", "format/custody.py", "format/key_acts.py", "format/cbor.py", "format/cose.py",
+        "format/fields.py", "format/statement.py", "evidence/meter.py", "compute/columns.py", "usage.py",
     ),
     "block.md": ("format/block.py", "packs.py"),
     "events.md": ("acts.py", "amendments.py", "schedule.py", "format/event.py"),
