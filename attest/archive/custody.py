@@ -22,8 +22,9 @@ from attest.archive.stored import read_whole
 from attest.archive.tables import ENTRIES
 from attest.errors import ArchiveError, MissingError
 from attest.format.act import CONTENT_TYPE, GenesisAct, format_act
-from attest.format.bodies import Body, CustodyBody, CustodyObject, GenesisBody
+from attest.format.bodies import Body, GenesisBody
 from attest.format.checkpoint import Checkpoint, format_checkpoint
+from attest.format.custody import CustodyBody, CustodyObject
 from attest.format.statement import Statement, parse_statement
 from attest.format.vocabulary import Kind
 from attest.sign.documents import sign_document

@@ -16,7 +16,7 @@ from attest.archive.address import Address
 from attest.archive.manifest import Manifest, parse_manifest
 from attest.archive.tables import COPIES, DELIVERIES, ENTRIES, HOLDS, LOGS, OBJECTS, PARTIES
 from attest.errors import MalformedError
-from attest.format.bodies import CustodyBody
+from attest.format.custody import CustodyBody
 from attest.format.statement import parse_statement
 from attest.log.merkle import EMPTY_RANGE, HASH_SIZE, CompactRange, leaf_hash
 

@@ -89,9 +89,10 @@ def test_rosters_that_take_turns_are_added_up_once() -> None:
         made.office.say(InventoryBody(commit(bodies[n % 2]), rosters[n % 2].count()), START + n, bodies[n % 2])
     bundle = made.bundle()
     pact = under({**CAP, "limit": "1e30 FLOP"}, COVERAGE)
-    assert peak_mb(lambda: judge(bundle, pact)) < 100
+    verdicts: list[Verdict] = []
+    assert peak_mb(lambda: verdicts.append(judge(bundle, pact))) < 100
     peak = 2_141 * 10**12
-    high = terms(judge(bundle, pact))["compute-cap"].high
+    high = terms(verdicts[0])["compute-cap"].high
     assert high == peak * (500 * 16 + (DAY - 500) * 2_000)
 
 
@@ -169,4 +170,4 @@ def test_an_agreement_of_many_phases_is_held_a_phase_at_a_time() -> None:
         return peak_mb(lambda: judge(bundle, pact))
 
     peak(1)  # what is made once for the process is no phase's
-    assert peak(64) < 1.2 * peak(1)
+    assert peak(16) < 1.2 * peak(1)

@@ -4,6 +4,7 @@ Nothing is installed and no root is needed: apt keeps its lists in the cache fol
 says why, and what needs a token is skipped with that reason.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -43,8 +44,10 @@ def find(cache: Path) -> SoftHsm:
     found = _installed(Path("/"), os.environ)
     if found is None:
         root = cache / "root"
-        if not root.is_dir():
-            _unpack(cache, root)
+        with (cache / "lock").open("w") as lock:  # several processes may run the tests
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not root.is_dir():
+                _unpack(cache, root)
         libraries = ":".join(str(path) for path in root.glob("usr/lib/*-linux-gnu"))
         found = _installed(root, {**os.environ, "LD_LIBRARY_PATH": libraries})
     if found is None:
