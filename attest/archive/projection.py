@@ -89,7 +89,7 @@ def _standing(c: Connection, n: int, time: int, delivery: str, named: Named, det
 
 
 def _verdict(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
-    data = read(named["verdict"])
+    data = read(named["verdict"]) if "verdict" in named else None  # unjudged, or lost
     verdict = {} if data is None else json.loads(data)
     parties = verdict.get("parties", [])
     terms = [term for party in parties for term in party["terms"]]

@@ -9,7 +9,7 @@ from attest.archive.founding import found
 from attest.archive.place import Archive
 from attest.archive.putting import Paper, Received, put
 from attest.store.inside import Inside
-from tests.attacks.vectors import EVENING, NOON, ran
+from tests.attacks.vectors import NOON, ran, went_on
 from tests.check.world import LATER, PACT
 
 NOW = 1_900_000_000
@@ -36,7 +36,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`early` and `late` are of one log; `other` tells another story from noon on, signed by the same key."""
     folder = tmp_path_factory.mktemp("copies")
     ran(until=NOON).bundle().save(folder / "early")
-    ran(until=EVENING).bundle().save(folder / "late")
+    went_on(ran()).bundle().save(folder / "late")
     twin = ran(until=NOON)
     twin.append(b"another history")
     twin.witness()
