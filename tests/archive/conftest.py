@@ -1,16 +1,22 @@
 """An archive in a folder, and copies of one small lab's log at several times, to be delivered."""
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from attest.archive.founding import found
 from attest.archive.place import Archive
 from attest.archive.putting import Paper, Received, put
 from attest.store.inside import Inside
+from tests.archive import postgres
 from tests.attacks.vectors import NOON, ran, went_on
 from tests.check.world import LATER, PACT
+from tests.debian import UnavailableError
 
 NOW = 1_900_000_000
 
@@ -44,9 +50,35 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a PostgreSQL, with a blank for the database's name."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres.cluster(request.config.cache.mkdir("postgresql")))
+        except UnavailableError as error:
+            pytest.skip(str(error))
+        yield url
+
+
 @pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    return found(tmp_path / "archive", "regulator.example/archive", None, None, lambda: NOW)
+def database(server: str, request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database."""
+    name = f"d{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]}"
+    engine = create_engine(server.format("postgres").replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return server.format(name)
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def archive(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Archive]:
+    """An archive in a folder, with either index."""
+    index = None if request.param == "SQLite" else request.getfixturevalue("database")
+    made = found(tmp_path / "archive", "regulator.example/archive", None, index, lambda: NOW)
+    yield made
+    made.index.close()
 
 
 @pytest.fixture
