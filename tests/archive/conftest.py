@@ -14,11 +14,10 @@ from attest.archive.place import Archive
 from attest.archive.putting import Paper, Received, put
 from attest.store.inside import Inside
 from tests.archive import postgres
+from tests.archive.papers import NOW, pact
 from tests.attacks.vectors import NOON, ran, went_on
-from tests.check.world import LATER, PACT
+from tests.check.world import LATER
 from tests.debian import UnavailableError
-
-NOW = 1_900_000_000
 
 
 class Deliverer(NamedTuple):
@@ -31,10 +30,6 @@ class Deliverer(NamedTuple):
         """Delivers copies under the pact."""
         bundles = [Inside(self.copies / name, "") for name in names]
         return put(self.archive, bundles, papers or pact(), actor="test", clock=lambda: NOW, at=LATER)
-
-
-def pact() -> list[Paper]:
-    return [Paper("agreement", "pact.agreement", PACT.signed()), Paper("trust", "trust.toml", PACT.trust())]
 
 
 @pytest.fixture(scope="session")

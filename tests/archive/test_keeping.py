@@ -12,7 +12,8 @@ from attest.archive.fixity import fixity
 from attest.archive.recheck import everything, recheck
 from attest.archive.reindex import dump, reindex
 from attest.errors import ArchiveError, MissingError
-from tests.archive.conftest import NOW, Deliverer
+from tests.archive.conftest import Deliverer
+from tests.archive.papers import NOW
 
 CLOCK: Callable[[], int] = lambda: NOW  # noqa: E731
 

@@ -15,7 +15,8 @@ from attest.archive.tables import LOGS
 from attest.errors import EvidenceError, MissingError
 from attest.store.inside import Inside
 from attest.trust.notes import log_vkey
-from tests.archive.conftest import Deliverer, pact
+from tests.archive.conftest import Deliverer
+from tests.archive.papers import pact
 from tests.check.world import ACME
 
 
