@@ -45,7 +45,7 @@ MORE: Final = {
 }
 
 
-@click.group(cls=Verbs, lazy=MORE, example="attest archive init regulator --origin regulator.example/archive")
+@click.group(cls=Verbs, lazy=MORE, example="attest archive list regulator")
 def archive() -> None:
     """Keep what labs deliver, for as long as it must be kept, and show that nothing was lost or touched.
 
@@ -80,7 +80,7 @@ def acting(directory: Path, verb: str, actor: str | None) -> Iterator[tuple[Arch
         opened.index.close()
 
 
-@archive.command(cls=Verb, example="attest archive init regulator --origin regulator.example/archive")
+@archive.command(cls=Verb, example="attest archive init other --origin other.example/archive")
 @ARCHIVE
 @click.option(
     "--origin",

@@ -95,7 +95,9 @@ def hold(directory: Path, ref: str, case: str, actor: str | None) -> None:
 
 
 @click.command(
-    cls=Verb, example="attest archive release regulator $(attest archive list regulator | cut -c1-12) --case 2026/117"
+    cls=Verb,
+    example="attest archive hold regulator $(attest archive list regulator | cut -c1-12) --case 2026/117\n"
+    "attest archive release regulator $(attest archive list regulator | cut -c1-12) --case 2026/117",
 )
 @ARCHIVE
 @REF
