@@ -11,33 +11,40 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PATIENCE = 300  # seconds that a command may take
+LOCKS = "Debug::NoLocking=1"  # those of the system are not ours; `unpacked` has one of its own
 
 
 class UnavailableError(Exception):
     """A program is not here and cannot be had; says why."""
 
 
-def unpacked(cache: Path, packages: Sequence[str]) -> Path:
-    """The folder with the packages' files, unpacked unless it is there. Raises UnavailableError."""
+def unpacked(cache: Path, packages: Sequence[str], *, needs: bool = False) -> Path:
+    """The folder with the packages' files, unpacked unless it is there. Raises UnavailableError.
+
+    With `needs`, all that they depend on and that is not installed comes with them.
+    """
     root = cache / "root"
     with (cache / "lock").open("w") as lock:  # several processes may run the tests
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.is_dir():
-            _unpack(cache, packages).rename(root)  # a set-up that was cut short is begun again
+            _unpack(cache, packages, needs).rename(root)  # a set-up that was cut short is begun again
     return root
 
 
-def _unpack(cache: Path, packages: Sequence[str]) -> Path:
+def _unpack(cache: Path, packages: Sequence[str], needs: bool) -> Path:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise UnavailableError(f"{packages[0]} is not installed, and without apt-get it cannot be had")
-    for place in ("state/lists/partial", "cache/archives/partial", "debs"):
-        (cache / place).mkdir(parents=True, exist_ok=True)
-    own = (f"Dir::State={cache}/state", "Dir::State::status=/dev/null", f"Dir::Cache={cache}/cache")
+    debs = cache / "cache/archives"
+    for place in (cache / "state/lists/partial", debs / "partial"):
+        place.mkdir(parents=True, exist_ok=True)
+    status = "/var/lib/dpkg/status" if needs else "/dev/null"
+    own = (f"Dir::State={cache}/state", f"Dir::State::status={status}", f"Dir::Cache={cache}/cache", LOCKS)
     apt = ["apt-get", "-qq", *(word for option in own for word in ("-o", option))]
     run([*apt, "update"], cache)
-    run([*apt, "download", *packages], cache / "debs")
+    get = ["install", "--download-only", "--no-install-recommends", "--yes"] if needs else ["download"]
+    run([*apt, *get, *packages], debs)
     half = cache / "half"
-    for package in (cache / "debs").glob("*.deb"):
+    for package in debs.glob("*.deb"):
         run(["dpkg-deb", "-x", str(package), str(half)], cache)
     return half
 

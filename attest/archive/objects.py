@@ -6,9 +6,12 @@ with a code and the place. Nothing here decides what may be removed; that is ask
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from attest.archive.address import Address
+from attest.archive.address import FOLDER, Address, Digests
+from attest.errors import ArchiveError
+
+MAX_NAMED: Final = 1 << 20  # bytes of what is stored under a name
 
 
 class Reader(Protocol):
@@ -21,7 +24,11 @@ class Reader(Protocol):
 
 
 class Found(NamedTuple):
-    """A file of a store: its path and size, and ids of all its versions, the newest first (a folder has one, "")."""
+    """A file of a store: its path, the size of its oldest version, and the ids of all its versions, the newest first.
+
+    A folder has one version, "". More than one means that somebody wrote again where something was, or, where a store
+    has markers of deletion, that somebody deleted: their ids come first.
+    """
 
     path: str
     size: int
@@ -48,27 +55,45 @@ class Objects(Protocol):
     def has(self, address: Address) -> bool:
         """Is there an object at the address, of its size?"""
 
-    def walk(self) -> Iterator[Found]:
-        """All files below `objects/` in order of their paths, whatever they are."""
+    def walk(self, prefix: str = f"{FOLDER}/") -> Iterator[Found]:
+        """All files whose paths begin so, in order of these, whatever they are."""
 
     def remove(self, address: Address) -> None:
-        """Removes every version of an object. Raises ArchiveError `archive/locked` where the store forbids it."""
+        """Removes every version of an object, if there is one.
+
+        Raises ArchiveError `archive/locked` where the store forbids it.
+        """
 
     def retain(self, address: Address, until: int) -> bool:
-        """Asks the store to keep an object until a time (Unix s), never for shorter than before; False if it has no
-        such lock."""
+        """Asks the store to keep an object until a time (Unix s), never for shorter than before.
+
+        False if it has no such lock. Raises MissingError `archive/missing`.
+        """
 
     def hold(self, address: Address, on: bool) -> bool:
-        """Sets or lifts a legal hold; False if the store has none."""
+        """Sets or lifts a legal hold; False if the store has none. Raises MissingError `archive/missing`."""
 
     def put_named(self, name: str, data: bytes) -> None:
         """Stores something small under a name where nothing is yet; it lasts once this returns.
 
-        The caller holds the lock of the index.
+        Raises ArchiveError `archive/exists` if something else is there, or came there first: of several who write at
+        once, whatever locks they hold, one succeeds.
         """
 
     def named(self, name: str) -> bytes | None:
         """What is stored under a name, in its oldest version; None if there is nothing."""
 
-    def names(self, prefix: str) -> Iterator[str]:
-        """The names that begin so, in order."""
+
+def verified(address: Address, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same pieces, hashed on their way. Raises ArchiveError `archive/changed` once they are not what they must be,
+    at the latest behind the last."""
+    digests, size = Digests(), 0
+    for piece in pieces:
+        digests.update(piece)
+        size += len(piece)
+        if size > address.size:
+            break
+        yield piece
+    if digests.address() != address:
+        detail = f"what was to be {address.path} of {address.size:,} bytes is something else now"
+        raise ArchiveError("archive/changed", detail, hint="nothing may write to a delivery while it is put")

@@ -9,12 +9,16 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import create_engine, text
 
+from attest.archive.folder import FolderObjects
 from attest.archive.founding import found
+from attest.archive.objects import Objects
 from attest.archive.place import Archive
 from attest.archive.putting import Paper, Received, put
+from attest.archive.s3 import S3Objects, open_s3
 from attest.store.inside import Inside
-from tests.archive import postgres
+from tests.archive import postgres, radosgw
 from tests.archive.papers import NOW, pact
+from tests.archive.servers import Server, moto
 from tests.attacks.vectors import NOON, ran, went_on
 from tests.check.world import LATER
 from tests.debian import UnavailableError
@@ -79,3 +83,46 @@ def archive(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Archive]
 @pytest.fixture
 def deliverer(archive: Archive, copies: Path) -> Deliverer:
     return Deliverer(archive, copies)
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def radosgw_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Ceph's gateway; where it is not there and cannot be had, what needs it is skipped, saying why."""
+    with ExitStack() as stack:
+        cache = request.config.cache.mkdir("radosgw")
+        try:
+            server = stack.enter_context(radosgw.cluster(cache, tmp_path_factory.mktemp("radosgw")))
+        except UnavailableError as error:
+            pytest.skip(str(error))
+        yield server
+
+
+@pytest.fixture(params=["moto", "radosgw"])
+def s3(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server that boto3 finds by itself."""
+    server: Server = request.getfixturevalue(f"{request.param}_server")
+    server.chosen(monkeypatch)
+    return server
+
+
+@pytest.fixture
+def bucket(s3: Server, request: pytest.FixtureRequest) -> S3Objects:
+    """A store in a bucket of its own, with Object Lock."""
+    return open_s3(f"s3://{s3.bucket(request.node.nodeid)}/regulator/one")
+
+
+@pytest.fixture(params=["folder", "moto", "radosgw"])
+def objects(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Objects:
+    """A store of each kind, empty."""
+    if request.param == "folder":
+        (tmp_path / "store").mkdir()
+        return FolderObjects(tmp_path / "store")
+    server: Server = request.getfixturevalue(f"{request.param}_server")
+    server.chosen(monkeypatch)
+    return open_s3(f"s3://{server.bucket(request.node.nodeid)}/regulator/one")
