@@ -27,7 +27,7 @@ ON = {
     ),
     "verification.md": (
         "account.py", "caps.py", "channels.py", "check.py", "compute_cap.py", "declared.py", "duties.py",
-        "evaluate.py", "facts.py", "gather.py", "joint.py", "judge.py", "lights.py", "verdict.py",
+        "evaluate.py", "facts.py", "gather.py", "joint.py", "judge.py", "lights.py", "terms/custody.py", "verdict.py",
     ),
     "signed-verdict.md": ("trust/signed_verdict.py", "sign/verdicts.py"),
     "bounds.md": (
