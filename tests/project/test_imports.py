@@ -26,7 +26,7 @@ SHELL = {
     "inventory": {"store", "collect"},
     "record": {"store", "sign", "collect", "inventory"},
     "site": {"store", "sign", "record", "inventory"},
-    "archive": {"store", "sign", "report"},
+    "archive": {"store", "sign", "collect", "report"},
     "cli": {"archive", "store", "sign", "collect", "inventory", "record", "site", "report", "simulate"},
     "__main__": {"cli"},
 }

@@ -51,6 +51,7 @@ FORMATS = {
     "agreement": ("agreement", "common"),
     "signed-verdict": ("signed-verdict", "common"),
     "event": ("event", "common"),
+    "archive-evidence": ("archive-evidence",),
 }
 
 
