@@ -25,8 +25,10 @@ from attest.trust.notes import log_vkey
 ROOT_KEY: Final = "keys/root.key"
 CUSTODY_AGREEMENT: Final = "custody.agreement"
 CUSTODY_TRUST: Final = "custody.trust.toml"
-YEARS: Final = 50  # that the agreement about the custody log speaks of
-_YEAR: Final = 31_557_600
+YEARS: Final = 25  # that the agreement about the custody log speaks of
+SILENCE: Final = "31 d"  # something is entered at least so often: fixity every month does it
+_BUCKET: Final = 15 * 60
+_YEAR: Final = 365 * 24 * 4 * _BUCKET
 
 
 def found(path: Path, origin: str, store: str | None, index: str | None, clock: Callable[[], int]) -> Archive:
@@ -71,14 +73,14 @@ def _trust(named: Named, root: PrivateSigner) -> str:
 
 
 def _agreement(named: Named, root: PrivateSigner, log: PrivateSigner, now: int) -> str:
-    """What the custody log is judged by: an unbroken chain, under a head that is not old."""
-    start = now - now % 3_600
+    """What the custody log is judged by: an unbroken chain, in which something is entered every so often."""
+    start = now - now % _BUCKET
     return f"""name = "Custody of {named.origin}"
 version = 1
-bucket = "1 h"
+bucket = "15 min"
 interval = "60 s"
-max_lag = "1 d"
-grace = "1 d"
+max_lag = "15 min"
+grace = "7 d"
 
 [witnesses]
 tolerates = 0
@@ -101,8 +103,9 @@ log_keys = ["{format_vkey(log_vkey(named.origin, log.public_key()))}"]
 [[phase]]
 name = "custody"
 start = {utc(start)}
-end = {utc(start + YEARS * _YEAR // 3_600 * 3_600)}
+end = {utc(start + YEARS * _YEAR)}
 
 [[phase.term]]
 kind = "custody"
+max_silence = "{SILENCE}"
 """
