@@ -152,6 +152,10 @@ class FolderObjects:
         self._require(address)
         return False
 
+    def locked(self, address: Address) -> str:
+        """A folder keeps nothing from being removed."""
+        return ""
+
     def put_named(self, name: str, data: bytes) -> None:
         """Stores something under a name where nothing is yet: a link is made or not made, whoever else makes one."""
         with self._failures():

@@ -73,6 +73,9 @@ class Objects(Protocol):
     def hold(self, address: Address, on: bool) -> bool:
         """Sets or lifts a legal hold; False if the store has none. Raises MissingError `archive/missing`."""
 
+    def locked(self, address: Address) -> str:
+        """What keeps the store from removing an object now, in words; "" for nothing."""
+
     def put_named(self, name: str, data: bytes) -> None:
         """Stores something small under a name where nothing is yet; it lasts once this returns.
 

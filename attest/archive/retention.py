@@ -21,11 +21,13 @@ FORMAT = "attest-destruction/1"
 
 
 class Removed(NamedTuple):
-    """A delivery that was, or would be, removed: its id, and the objects that nothing else needs, with their bytes."""
+    """A delivery that was, or would be, removed: its id, and the objects that nothing else needs, with their bytes; or
+    the lock of the store, in words, that keeps it."""
 
     id: str
     objects: int
     size: int
+    locked: str = ""
 
 
 def hold(archive: Archive, ref: str, case: str, *, actor: str, clock: Callable[[], int]) -> str:
@@ -70,30 +72,28 @@ def retain(archive: Archive, ref: str, until: int, *, actor: str, clock: Callabl
 def expirable(archive: Archive, now: int) -> list[Removed]:
     """Deliveries whose retention has ended and that nothing holds, with what `expire` would remove of each alone."""
     with archive.index.reading() as connection:
-        return [
-            Removed(row.id, len(gone), sum(each.size for each in gone))
-            for row in _ended(connection, now)
-            for gone in [list(_alone(archive, connection, row))]
-        ]
+        return [_removed(archive, row, list(_alone(archive, connection, row))) for row in _ended(connection, now)]
 
 
 def expire(archive: Archive, *, actor: str, clock: Callable[[], int]) -> list[Removed]:
     """Removes what `expirable` lists, and leaves for each a certificate of destruction, which the custody log names.
 
-    First the record, then the removal: what a crash leaves over is removed by the next expiry.
+    First the record, then the removal: what a crash leaves over is removed by the next expiry. What the store locks is
+    not expired.
     """
     removed, now = [], clock()
     with archive.custody.session() as session:
         _sweep(archive, session.connection)
         for row in _ended(session.connection, now):
             gone = sorted(_alone(archive, session.connection, row))
-            said = Removed(row.id, len(gone), sum(each.size for each in gone))
+            said = _removed(archive, row, gone)
+            removed.append(said)
+            if said.locked:
+                continue
             certificate = Intake(archive.objects).document(_certificate(row, gone, now))
             named = {"manifest": deliveries.address(row), "certificate": certificate}
-            session.record(
-                "expire", actor, named, {"delivery": row.id, "objects": said.objects, "bytes": said.size}, now
-            )
-            removed.append(said)
+            details = {"delivery": row.id, "objects": said.objects, "bytes": said.size}
+            session.record("expire", actor, named, details, clock())
         _sweep(archive, session.connection)
     return removed
 
@@ -131,6 +131,11 @@ def _alone(archive: Archive, connection: Connection, row: Row[Any]) -> Iterator[
             yield each
 
 
+def _removed(archive: Archive, row: Row[Any], gone: list[Address]) -> Removed:
+    locked = next(filter(None, map(archive.objects.locked, gone)), "")
+    return Removed(row.id, len(gone), sum(each.size for each in gone), locked)
+
+
 def _held(connection: Connection, archive: Archive, address: Address) -> bool:
     """Whether another delivery that is held needs the object."""
     standing = select(HOLDS.c.delivery).where(HOLDS.c.released_n.is_(None))
@@ -142,7 +147,7 @@ def _sweep(archive: Archive, connection: Connection) -> None:
     """Removes the objects that were needed once and are not any more."""
     for row in connection.execute(select(OBJECTS).where(OBJECTS.c.uses <= 0)):
         address = Address(bytes.fromhex(row.sha256), bytes.fromhex(row.sha512), row.size)
-        if archive.objects.has(address):
+        if archive.objects.has(address) and not archive.objects.locked(address):
             archive.objects.remove(address)
 
 

@@ -140,6 +140,11 @@ class S3Objects:
             raise self._ignored(address, "the server took its legal hold, and shows another")
         return True
 
+    def locked(self, address: Address) -> str:
+        """The lock of any version that has one that stands."""
+        found = (self.bucket.locked(address.path, version.id) for version in self.bucket.kept(address.path).versions)
+        return next(filter(None, found), "")
+
     def put_named(self, name: str, data: bytes) -> None:
         """Stores something under a name where nothing is yet, and looks whether it came first."""
         found = self.named(name)

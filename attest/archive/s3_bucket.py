@@ -133,13 +133,20 @@ class Bucket:
         except ArchiveError as error:
             if error.code == "archive/unreachable":
                 raise
-            lock = self.lock(path, version)
-            if not lock.held and lock.until <= datetime.now(UTC).timestamp():
+            why = self.locked(path, version)
+            if not why:
                 raise
-            ends = f"{datetime.fromtimestamp(lock.until, UTC):%Y-%m-%dT%H:%M:%SZ}"
-            why = "a legal hold" if lock.held else f"its retention until {ends}"
             hint = "it can be removed when that has ended"
             raise ArchiveError("archive/locked", f"{self.where(path)} is locked by {why}", hint=hint) from error
+
+    def locked(self, path: str, version: str) -> str:
+        """What locks a version now, in words; "" for nothing."""
+        lock = self.lock(path, version)
+        if lock.held:
+            return "a legal hold"
+        if lock.until <= datetime.now(UTC).timestamp():
+            return ""
+        return f"its retention until {datetime.fromtimestamp(lock.until, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
     def lock(self, path: str, version: str) -> Lock:
         """What locks a version."""

@@ -137,9 +137,9 @@ def expire(directory: Path, yes: bool, actor: str | None) -> None:
     with acting(directory, "expire", actor) as (opened, who):
         gone = retention.expire(opened, actor=who, clock=now) if yes else retention.expirable(opened, now())
     for each in gone:
-        objects = count(each.objects, "object")
-        click.echo(f"{each.id[:12]}  {objects}, {each.size:,} bytes{'' if yes else ' would be removed'}")
-    done = "removed" if yes else "to remove"
-    click.echo(f"{count(len(gone), 'delivery', 'deliveries')} {done}")
-    if gone and not yes:
+        done = f"is locked in the store by {each.locked}" if each.locked else "removed" if yes else "would be removed"
+        click.echo(f"{each.id[:12]}  {count(each.objects, 'object')}, {each.size:,} bytes: {done}")
+    free = sum(not each.locked for each in gone)
+    click.echo(f"{count(free, 'delivery', 'deliveries')} {'removed' if yes else 'to remove'}")
+    if free and not yes:
         console().say("attest: hint: --yes removes them for good")

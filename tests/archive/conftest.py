@@ -71,11 +71,23 @@ def database(server: str, request: pytest.FixtureRequest) -> str:
     return server.format(name)
 
 
-@pytest.fixture(params=["SQLite", "PostgreSQL"])
-def archive(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Archive]:
-    """An archive in a folder, with either index."""
-    index = None if request.param == "SQLite" else request.getfixturevalue("database")
-    made = found(tmp_path / "archive", "regulator.example/archive", None, index, lambda: NOW)
+PLACES = [
+    pytest.param("", id="folder and SQLite"),
+    pytest.param("moto", id="moto and PostgreSQL"),
+    pytest.param("radosgw", id="radosgw and PostgreSQL", marks=pytest.mark.stress),
+]
+
+
+@pytest.fixture(params=PLACES)
+def archive(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    """An archive, in a folder with SQLite or in a bucket with PostgreSQL."""
+    store = index = None
+    if request.param:
+        server: Server = request.getfixturevalue(f"{request.param}_server")
+        server.chosen(monkeypatch)
+        store = f"s3://{server.bucket(request.node.nodeid)}/regulator"
+        index = request.getfixturevalue("database")
+    made = found(tmp_path / "archive", "regulator.example/archive", store, index, lambda: NOW)
     yield made
     made.index.close()
 
@@ -103,7 +115,7 @@ def radosgw_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
         yield server
 
 
-@pytest.fixture(params=["moto", "radosgw"])
+@pytest.fixture(params=["moto", pytest.param("radosgw", marks=pytest.mark.stress)])
 def s3(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A server that boto3 finds by itself."""
     server: Server = request.getfixturevalue(f"{request.param}_server")
@@ -117,7 +129,7 @@ def bucket(s3: Server, request: pytest.FixtureRequest) -> S3Objects:
     return open_s3(f"s3://{s3.bucket(request.node.nodeid)}/regulator/one")
 
 
-@pytest.fixture(params=["folder", "moto", "radosgw"])
+@pytest.fixture(params=["folder", "moto", pytest.param("radosgw", marks=pytest.mark.stress)])
 def objects(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Objects:
     """A store of each kind, empty."""
     if request.param == "folder":

@@ -62,11 +62,11 @@ def test_a_session_that_fails_leaves_no_row(deliverer: Deliverer) -> None:
 
 def as_user(archive: Archive, url: str, user: str) -> Archive:
     """The same archive for somebody else."""
-    write_config(archive.path, archive.named, None, url.replace("postgres@", f"{user}@"))
+    write_config(archive.path, archive.named, archive.objects.name, url.replace("postgres@", f"{user}@"))
     return Archive.open(archive.path)
 
 
-@pytest.mark.parametrize("archive", ["PostgreSQL"], indirect=True)
+@pytest.mark.parametrize("archive", ["moto"], indirect=True, ids=["PostgreSQL"])
 def test_a_reader_does_not_write_and_an_archivist_does_not_delete(deliverer: Deliverer, database: str) -> None:
     first = deliverer.put("early")
     (grants,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)

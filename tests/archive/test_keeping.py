@@ -9,11 +9,13 @@ import pytest
 from attest.archive import deliveries, retention
 from attest.archive.export import write_custody, write_out
 from attest.archive.fixity import fixity
+from attest.archive.objects import Found
 from attest.archive.recheck import everything, recheck
 from attest.archive.reindex import dump, reindex
 from attest.errors import ArchiveError, MissingError
 from tests.archive.conftest import Deliverer
 from tests.archive.papers import NOW
+from tests.archive.vandal import flip, spoil, vandal_of
 
 CLOCK: Callable[[], int] = lambda: NOW  # noqa: E731
 
@@ -22,62 +24,55 @@ def kinds(deliverer: Deliverer) -> list[str]:
     return [flaw.kind for flaw in fixity(deliverer.archive).flaws]
 
 
-def objects(deliverer: Deliverer) -> list[Path]:
-    return sorted(path for path in (deliverer.archive.path / "objects").rglob("*") if path.is_file())
+def objects(deliverer: Deliverer) -> list[Found]:
+    return list(deliverer.archive.objects.walk())
 
 
-def spoil(path: Path, change: Callable[[bytearray], object]) -> None:
-    data = bytearray(path.read_bytes())
-    change(data)
-    path.chmod(0o644)
-    path.write_bytes(data)
-
-
-def flip(data: bytearray) -> None:
-    data[len(data) // 2] ^= 1
+def largest(deliverer: Deliverer) -> str:
+    return max(objects(deliverer), key=lambda found: found.size).path
 
 
 def test_what_is_whole_has_no_flaw(deliverer: Deliverer) -> None:
     deliverer.put("early", "late")
     found = fixity(deliverer.archive)
     assert found.flaws == () and found.objects == len(objects(deliverer))
-    assert found.size == sum(path.stat().st_size for path in objects(deliverer))
+    assert found.size == sum(each.size for each in objects(deliverer))
 
 
 @pytest.mark.parametrize("number", range(6))
 def test_a_flipped_bit_a_cut_and_a_loss_are_found(deliverer: Deliverer, number: int) -> None:
     deliverer.put("late")
-    path = objects(deliverer)[number]
-    kept = path.read_bytes()
-    spoil(path, flip)
+    archive, path = deliverer.archive, objects(deliverer)[number].path
+    vandal = vandal_of(archive)
+    kept = vandal.read(path)
+    spoil(archive, path, flip)
     assert kinds(deliverer) == ["changed"]
-    spoil(path, lambda data: data.append(0))
+    spoil(archive, path, lambda data: data.append(0))
     assert kinds(deliverer) == ["changed"]
-    path.unlink()
+    vandal.lose(path)
     assert kinds(deliverer) == ["missing"]
-    path.write_bytes(kept)
+    vandal.write(path, kept)
     assert kinds(deliverer) == []
 
 
 def test_what_nobody_put_is_untracked(deliverer: Deliverer) -> None:
     deliverer.put("late")
-    path = objects(deliverer)[0]
-    path.with_name("stray").write_bytes(b"stray")
+    vandal_of(deliverer.archive).write(f"{largest(deliverer)[:-1]}x", b"stray")
     assert kinds(deliverer) == ["untracked"]
 
 
 def test_the_custody_log_itself_is_looked_at(deliverer: Deliverer) -> None:
     deliverer.put("late")
-    entry = deliverer.archive.path / "custody" / "entries" / "000" / "000" / "000" / "002"
-    spoil(entry, flip)
+    entry = "custody/entries/000/000/000/002"
+    spoil(deliverer.archive, entry, flip)
     assert kinds(deliverer) == ["changed"]
-    entry.unlink()
+    vandal_of(deliverer.archive).lose(entry)
     assert "missing" in kinds(deliverer)
 
 
 def test_a_sample_finds_every_loss(deliverer: Deliverer) -> None:
     deliverer.put("late")
-    objects(deliverer)[0].unlink()
+    vandal_of(deliverer.archive).lose(objects(deliverer)[0].path)
     found = fixity(deliverer.archive, share=0.01)
     assert [flaw.kind for flaw in found.flaws] == ["missing"] and found.objects < len(objects(deliverer))
 
@@ -96,6 +91,21 @@ def test_a_hold_stands_until_each_case_is_released(deliverer: Deliverer) -> None
     assert [gone.id for gone in retention.expire(archive, actor="a", clock=CLOCK)] == [id_]
     with pytest.raises(ArchiveError, match="archive/expired"):
         retention.hold(archive, id_, "three", actor="a", clock=CLOCK)
+
+
+def test_what_the_store_locks_is_not_expired(deliverer: Deliverer) -> None:
+    id_ = deliverer.put("late").id
+    archive = deliverer.archive
+    with archive.index.reading() as connection:
+        manifest = deliveries.manifest_of(archive.objects, deliveries.find(connection, id_))
+    retention.retain(archive, id_, NOW - 1, actor="a", clock=CLOCK)
+    locks = archive.objects.hold(min(manifest.objects()), True)
+    (found,) = retention.expirable(archive, NOW)
+    assert bool(found.locked) == locks
+    assert retention.expire(archive, actor="a", clock=CLOCK) == [found]
+    with archive.index.reading() as connection:
+        assert [row["expired"] for row in deliveries.listed(connection, expired=True)] == [not locks]
+    assert kinds(deliverer) == []
 
 
 def test_a_retention_is_only_extended(deliverer: Deliverer) -> None:
@@ -154,8 +164,7 @@ def test_recheck_says_what_moved_and_why(deliverer: Deliverer, monkeypatch: pyte
     deliverer.put("late")
     (same,) = recheck(deliverer.archive, everything(deliverer.archive), actor="a", clock=CLOCK)
     assert not same.moved
-    pack = max(objects(deliverer), key=lambda path: path.stat().st_size)
-    spoil(pack, flip)
+    spoil(deliverer.archive, largest(deliverer), flip)
     (moved,) = recheck(deliverer.archive, everything(deliverer.archive), actor="a", clock=CLOCK)
     assert moved.moved and moved.before == "holds" and moved.now != "holds"
     assert any("outcome" in reason for reason in moved.reasons)
@@ -178,7 +187,7 @@ def test_get_does_not_give_what_a_store_has_changed(deliverer: Deliverer, tmp_pa
     id_ = deliverer.put("late").id
     with deliverer.archive.index.reading() as connection:
         manifest = deliveries.manifest_of(deliverer.archive.objects, deliveries.find(connection, id_))
-    spoil(max(objects(deliverer), key=lambda path: path.stat().st_size), flip)
+    spoil(deliverer.archive, largest(deliverer), flip)
     with pytest.raises(MissingError, match="archive/changed"):
         write_out(deliverer.archive, manifest, tmp_path / "out")
 
