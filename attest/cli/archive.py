@@ -40,6 +40,8 @@ MORE: Final = {
     "release": Entry("attest.cli.archive_keep:release", "Lift the hold of one case."),
     "retain": Entry("attest.cli.archive_keep:retain", "Keep a delivery until a time; only ever extended."),
     "expire": Entry("attest.cli.archive_keep:expire", "Remove what need not be kept any more, once confirmed."),
+    "renew": Entry("attest.cli.archive_renew:renew", "Have authorities stamp what is kept, and renew their stamps."),
+    "evidence": Entry("attest.cli.archive_renew:evidence", "Since when a delivery is shown to have existed."),
     "custody": Entry("attest.cli.archive_custody:custody", "Who did what to a delivery, or the whole custody log."),
     "reindex": Entry("attest.cli.archive_custody:reindex", "Make the index anew from the store alone."),
 }
