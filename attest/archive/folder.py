@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from attest.archive.address import FOLDER, Address
-from attest.archive.objects import MAX_NAMED, Found, verified
+from attest.archive.objects import LOST, MAX_NAMED, Found, swollen, taken, verified
 from attest.errors import ArchiveError, MissingError
 from attest.store import disk
 
@@ -36,7 +36,6 @@ _CODES: Final = {
     errno.EPERM: ("archive/denied", "the folder and all below it must belong to the account that works with it"),
 }
 _OTHER: Final = ("archive/store", "see that the disk is there and what the system says of it, and do it again")
-_LOST: Final = "attest archive fixity says what else is missing"
 
 
 class FileReader:
@@ -65,6 +64,7 @@ class FolderObjects:
     def __init__(self, root: Path) -> None:
         """`root` must be there once something is stored; nothing is read or made yet."""
         self._root, self._swept = root, False
+        self._lasting: set[Path] = set()  # directories whose own names are known to be on the disk
 
     @property
     def name(self) -> str:
@@ -81,6 +81,12 @@ class FolderObjects:
                 hint = "a link leads where nobody looks after things: put the directory itself there"
                 raise ArchiveError("archive/link", f"{place} is a symbolic link", hint=hint)
         return place / last
+
+    def below(self, path: str) -> "FolderObjects":
+        """A store in a folder of this one, which is made."""
+        with self._failures():
+            self._make_directories(self.place(f"{path}/{INCOMING}"))
+        return FolderObjects(self._root / path)
 
     def put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> str:
         """Stores an object unless it is there; what lies in its place with another size is replaced."""
@@ -166,7 +172,7 @@ class FolderObjects:
                     disk.link(temporary, place)
                 except FileExistsError:
                     if self.named(name) != data:
-                        raise ArchiveError("archive/exists", f"{place} is there and is something else") from None
+                        raise taken(str(place)) from None
                 disk.unlink(temporary)
             self._sync_above(place)
 
@@ -180,7 +186,7 @@ class FolderObjects:
         finally:
             os.close(file)
         if len(data) > MAX_NAMED:
-            raise ArchiveError("archive/store", f"{self._root}/{name} has more than {MAX_NAMED:,} bytes")
+            raise swollen(f"{self._root}/{name}")
         return data
 
     def _opened(self, path: str) -> int | None:
@@ -221,9 +227,13 @@ class FolderObjects:
                 disk.make_directory(self._root / directory)
 
     def _sync_above(self, place: Path) -> None:
-        """The names on the way to a file last, whoever made them."""
-        for directory in place.relative_to(self._root).parents:
+        """The names on the way to a file last, whoever made them; of directories, this is seen to once."""
+        above = place.relative_to(self._root).parents
+        for directory in above:
             disk.sync_directory(self._root / directory)
+            if directory in self._lasting:
+                break
+        self._lasting.update(above)
 
     @contextmanager
     def _incoming(self, pieces: Iterable[bytes]) -> Iterator[Path]:
@@ -286,4 +296,4 @@ def _sweep(folder: Path) -> None:
 
 
 def _missing(name: str, why: str) -> MissingError:
-    return MissingError("archive/missing", f"{name}: {why}", hint=_LOST)
+    return MissingError("archive/missing", f"{name}: {why}", hint=LOST)

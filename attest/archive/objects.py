@@ -12,6 +12,7 @@ from attest.archive.address import FOLDER, Address, Digests
 from attest.errors import ArchiveError
 
 MAX_NAMED: Final = 1 << 20  # bytes of what is stored under a name
+LOST: Final = "attest archive fixity says what else is missing"
 
 
 class Reader(Protocol):
@@ -85,6 +86,18 @@ class Objects(Protocol):
 
     def named(self, name: str) -> bytes | None:
         """What is stored under a name, in its oldest version; None if there is nothing."""
+
+
+def taken(where: str) -> ArchiveError:
+    """What `put_named` raises."""
+    hint = "somebody else was quicker: do it again, and see what is there if that fails, too"
+    return ArchiveError("archive/exists", f"{where} is there and is something else", hint=hint)
+
+
+def swollen(where: str) -> ArchiveError:
+    """What `named` raises for what is larger than anything that is stored under a name."""
+    hint = "nothing of the archive's is so large: see who put it there"
+    return ArchiveError("archive/store", f"{where} has more than {MAX_NAMED:,} bytes", hint=hint)
 
 
 def verified(address: Address, pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -20,9 +20,8 @@ from functools import cached_property
 from typing import Final
 
 from attest.archive.address import FOLDER, Address
-from attest.archive.objects import MAX_NAMED, Found, verified
+from attest.archive.objects import LOST, MAX_NAMED, Found, swollen, taken, verified
 from attest.archive.s3_bucket import COMPLIANCE, PART, Bucket, Version
-from attest.archive.s3_client import LOST
 from attest.errors import ArchiveError, MissingError
 
 AHEAD: Final = 1 << 20  # bytes fetched at once, where fewer are asked for
@@ -72,6 +71,10 @@ class S3Objects:
                 return False  # it was made without, or the server has never heard of it
             raise
         return bool(found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
+
+    def below(self, path: str) -> "S3Objects":
+        """A store of its own under this one's prefix."""
+        return S3Objects(Bucket(self.bucket.bucket, f"{self.bucket.prefix}{path}/"))
 
     def put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> str:
         """Stores an object unless it is there; returns the id of its version."""
@@ -152,7 +155,7 @@ class S3Objects:
             self.bucket.send(name, data)
             found = self.named(name)
         if found != data:
-            raise ArchiveError("archive/exists", f"{self.name}/{name} is there and is something else")
+            raise taken(f"{self.name}/{name}")
 
     def named(self, name: str) -> bytes | None:
         """What is stored under a name, in its oldest version; None if there is nothing."""
@@ -161,7 +164,7 @@ class S3Objects:
             return None
         oldest = versions[-1]
         if oldest.size > MAX_NAMED:
-            raise ArchiveError("archive/store", f"{self.name}/{name} has more than {MAX_NAMED:,} bytes")
+            raise swollen(f"{self.name}/{name}")
         return self.bucket.fetch(name, oldest.id, 0, oldest.size) if oldest.size else b""
 
     def _counting(self, address: Address) -> Version | None:

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
+from attest.archive.objects import LOST
 from attest.errors import ArchiveError, MissingError
 
 ATTEMPTS: Final = 4
 CONNECT: Final = 10  # seconds to wait for a connection
 ANSWER: Final = 60  # seconds without a byte
 MAX_REASON: Final = 200  # characters of what a server or client says
-LOST: Final = "attest archive fixity says what else is missing"
 
 _DENIED: Final = ("AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch")
 _FULL: Final = ("QuotaExceeded", "XMinioStorageFull")
@@ -79,7 +79,7 @@ def _answered(where: str, response: Any) -> ArchiveError | MissingError:
     code, message = (str(response.get("Error", {}).get(key) or "") for key in ("Code", "Message"))
     said = f"the server says {status} {code}: {message}" if message else f"the server says {status} {code}"
     if code in _MISSING:
-        return MissingError("archive/missing", f"{where}: {said}", hint=LOST)
+        return MissingError("archive/missing", f"{where}: {_line(said)}", hint=LOST)
     if code in _FULL or status == HTTPStatus.INSUFFICIENT_STORAGE:
         return _told("archive/full", where, said)
     if code in _DENIED or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -90,5 +90,8 @@ def _answered(where: str, response: Any) -> ArchiveError | MissingError:
 
 
 def _told(code: str, where: str, said: str) -> ArchiveError:
-    line = " ".join(said.split())[:MAX_REASON]
-    return ArchiveError(code, f"{where}: {line}", hint=_HINTS[code])
+    return ArchiveError(code, f"{where}: {_line(said)}", hint=_HINTS[code])
+
+
+def _line(said: str) -> str:
+    return " ".join(said.split())[:MAX_REASON]

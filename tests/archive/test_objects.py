@@ -3,10 +3,12 @@
 import os
 import pickle
 import random
+import signal
 import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from itertools import repeat
 
 import pytest
 
@@ -113,6 +115,33 @@ def test_a_source_that_breaks_off_leaves_nothing(objects: Objects, size: int) ->
     with pytest.raises(MissingError, match="bundle/missing"):
         objects.put(address, broken)
     require_nothing(objects, address)
+
+
+@pytest.mark.parametrize("size", [1_000, LARGE], ids=["small", "large"])
+def test_a_source_without_end_is_left(objects: Objects, size: int) -> None:
+    address = address_of(bytes(size))
+    with pytest.raises(ArchiveError, match="archive/changed"):
+        objects.put(address, lambda: repeat(bytes(MIB)))
+    require_nothing(objects, address)
+
+
+def test_killed_in_the_middle_of_a_put(objects: Objects) -> None:
+    def deadly() -> Iterator[bytes]:
+        yield from drawn(8, LARGE - 1)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    address = address_of_pieces(drawn(8, LARGE))
+    child = os.fork()
+    if child == 0:
+        try:
+            objects.put(address, deadly)
+        finally:
+            os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert not objects.has(address)
+    assert list(objects.walk()) == []
+    objects.put(address, lambda: drawn(8, LARGE))
+    assert [found.path for found in objects.walk()] == [address.path]
 
 
 def require_nothing(objects: Objects, address: Address) -> None:
