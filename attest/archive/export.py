@@ -20,7 +20,7 @@ from attest.store import disk
 PIECE = 1 << 20
 
 
-def files_of(objects: Objects, manifest: Manifest) -> Iterator[tuple[str, "File"]]:
+def files_of(manifest: Manifest) -> Iterator[tuple[str, File]]:
     """Every file of a delivery by its path below a folder: bundles/NAME/..., and the papers by role."""
     for copy in manifest.copies:
         for file in copy.files:
@@ -54,7 +54,7 @@ def write_out(archive: Archive, manifest: Manifest, target: Path) -> int:
         if target.exists() and any(target.iterdir()):
             raise ArchiveError("archive/exists", f"{target} is not empty", hint="name a new folder")
         number = 0
-        for path, file in files_of(archive.objects, manifest):
+        for path, file in files_of(manifest):
             place = target / path
             place.parent.mkdir(parents=True, exist_ok=True)
             _write_new(place, pieces(archive.objects, file))

@@ -11,7 +11,7 @@ from typing import Final
 from attest.agreement.signed import CONTENT_TYPE as AGREEMENT
 from attest.archive.custody import Custody, Keys, Named
 from attest.archive.index import Index
-from attest.archive.place import FILE, INDEX, LOG_KEY, OFFICE_KEY, Archive, open_objects, write_config
+from attest.archive.place import FILE, FORMAT, INDEX, LOG_KEY, OFFICE_KEY, Archive, open_objects, write_config
 from attest.errors import ArchiveError
 from attest.format.note import format_vkey
 from attest.report.style import utc
@@ -31,7 +31,9 @@ _BUCKET: Final = 15 * 60
 _YEAR: Final = 365 * 24 * 4 * _BUCKET
 
 
-def found(path: Path, origin: str, store: str | None, index: str | None, clock: Callable[[], int]) -> Archive:
+def found(
+    path: Path, origin: str, store: str | None, index: str | None, clock: Callable[[], int], actor: str = "init"
+) -> Archive:
     """Makes an archive in a folder, or finishes one that was begun there.
 
     Raises ArchiveError `archive/exists`, and what store and index raise.
@@ -48,6 +50,9 @@ def found(path: Path, origin: str, store: str | None, index: str | None, clock: 
     now = clock()
     custody = Custody(tables, objects, named, Keys(office, log))
     custody.found(root, now)
+    with custody.session() as session:
+        if session.size == 1:
+            session.record("init", actor, {}, {"archive": origin, "format": FORMAT}, clock())
     text = _agreement(named, root, log, now).encode()
     _write(path / CUSTODY_AGREEMENT, sign_document(text, AGREEMENT, [root]))
     _write(path / CUSTODY_TRUST, _trust(named, root).encode())

@@ -6,6 +6,7 @@ Everything is read twice, once to know its address and once to store it; what ch
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from attest.archive.address import Address, Digests, address_of
@@ -33,6 +34,13 @@ class Intake:
         self._put(address, lambda: [data])
         return address
 
+    def parts(self, file: File, pieces: Callable[[], Iterable[bytes]]) -> None:
+        """A file that is listed already, from its bytes as a whole."""
+        begin = 0
+        for part in file.objects:
+            self._put(part, partial(_between, pieces, begin, begin + part.size))
+            begin += part.size
+
     def copy(self, source: Inside, name: str, earlier: Copy | None = None) -> Copy:
         """All files of a folder. Raises MissingError for one that cannot be read or that holds nothing."""
         known = {} if earlier is None else {_place(file.path): file for file in earlier.files}
@@ -50,7 +58,7 @@ class Intake:
         if before is not None and whole == before.whole:
             return File(path, whole, before.parts)
         if before is not None and begins == before.whole and before.whole.size >= SHARED:
-            self._put(rest, lambda: _after(source.pieces(path), before.whole.size))
+            self._put(rest, lambda: _between(lambda: source.pieces(path), before.whole.size, whole.size))
             return File(path, whole, (*before.objects, rest))
         self._put(whole, lambda: source.pieces(path))
         return File(path, whole)
@@ -80,10 +88,11 @@ def _addresses(pieces: Iterable[bytes], cut: int) -> tuple[Address, Address, Add
     return whole.address(), begins.address(), rest.address()
 
 
-def _after(pieces: Iterable[bytes], cut: int) -> Iterator[bytes]:
+def _between(pieces: Callable[[], Iterable[bytes]], begin: int, end: int) -> Iterator[bytes]:
+    """The bytes from one place to another."""
     done = 0
-    for piece in pieces:
-        here = max(0, min(cut - done, len(piece)))
-        if here < len(piece):
-            yield piece[here:]
+    for piece in pieces():
+        here = piece[max(0, begin - done) : max(0, end - done)]
+        if here:
+            yield here
         done += len(piece)

@@ -99,9 +99,16 @@ def require_path(path: str) -> str:
     return path
 
 
+def require_name(name: str) -> str:
+    """A name of a bundle or a paper, as it is: one segment of a path. Raises MalformedError."""
+    if "/" in require_path(name):
+        raise MalformedError("archive/path", f"{name!r} is no name")
+    return name
+
+
 def _copy(value: Any, number: int) -> Copy:
     name, files = array(value, 2, 2, f"bundles[{number}]")
-    where = f"files of {text(name, 'name')}"
+    where = f"files of {require_name(name)}"
     copy = Copy(name, tuple(_file(item) for item in array(files, 1, MAX_FILES, where)))
     _require_rising([file.path for file in copy.files], where)
     return copy
@@ -119,7 +126,7 @@ def _document(value: Any) -> Document:
     role, name, whole = array(value, 3, 3, "paper")
     if role not in ROLES:
         raise MalformedError("archive/manifest", f"a paper is one of {', '.join(ROLES)}", path="role")
-    return Document(role, text(name, "name"), _address(whole))
+    return Document(role, require_name(name), _address(whole))
 
 
 def _address(value: Any) -> Address:

@@ -126,6 +126,7 @@ def _expire(c: Connection, n: int, time: int, delivery: str, named: Named, detai
 
 _RULES: Final = {
     "put": _put,
+    "import": _put,
     "standing": _standing,
     "verdict": _verdict,
     "hold": _hold,

@@ -3,9 +3,9 @@
 Whatever ends the process, what was recorded is stored. The same delivery put again stores nothing and is judged anew.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from sqlalchemy import Connection
 
@@ -49,6 +49,10 @@ class Received:
     standings: tuple[tuple[str, Standing], ...]
     judged: Judged | None = None
 
+    def with_verdict(self, judged: Judged) -> Self:
+        """The same, judged."""
+        return replace(self, judged=judged)
+
 
 def put(
     archive: Archive,
@@ -64,34 +68,57 @@ def put(
     received, manifest = receive(archive, bundles, papers, actor=actor, clock=clock)
     time = clock() if at is None else at
     judged = record_verdict(archive, received.id, manifest, time, "put", actor=actor, clock=clock, map_=map_)
-    return replace(received, judged=judged)
+    return received.with_verdict(judged)
 
 
 def receive(
     archive: Archive, bundles: Sequence[Inside], papers: Sequence[Paper], *, actor: str, clock: Callable[[], int]
 ) -> tuple[Received, Manifest]:
     """Stores a delivery and records it, unjudged."""
-    custody, objects = archive.custody, archive.objects
     while True:
         with archive.index.reading() as connection:
             epoch = deliveries.last_expiry(connection)
             earlier = [_earlier(connection, archive, bundle) for bundle in bundles]
-        intake = Intake(objects)
+        intake = Intake(archive.objects)
         named = zip(_names(bundles), bundles, earlier, strict=True)
         copies = tuple(intake.copy(bundle, name, before) for name, bundle, before in named)
         documents = tuple(Document(paper.role, paper.name, intake.document(paper.data)) for paper in papers)
         manifest = Manifest(copies, documents)
-        data = format_manifest(manifest)
-        address = intake.document(data)
-        with custody.session() as session:
-            # What was stored already and so not stored again may have been removed since.
-            if deliveries.last_expiry(session.connection) != epoch:
-                continue
-            id_ = address.sha256.hex()
-            new = {"objects": intake.objects, "bytes": intake.size}
-            session.record("put", actor, {"manifest": address}, {"delivery": id_, **new}, clock())
-            standings = _compare(archive, session, address, manifest, actor, clock)
-        return Received(id_, intake.objects, intake.size, standings), manifest
+        intake.document(format_manifest(manifest))
+        try:
+            return record(archive, manifest, intake, "put", {}, actor=actor, clock=clock, epoch=epoch), manifest
+        except Expired:
+            continue  # what was stored already, and so not stored again, may have been removed since
+
+
+class Expired(Exception):
+    """Something was removed from the archive meanwhile."""
+
+
+def record(
+    archive: Archive,
+    manifest: Manifest,
+    intake: Intake,
+    action: str,
+    details: Mapping[str, str | int],
+    *,
+    actor: str,
+    clock: Callable[[], int],
+    epoch: int | None = None,
+) -> Received:
+    """Records a delivery whose objects and manifest are stored, and how its copies stand.
+
+    Raises Expired if anything was removed after the entry `epoch`.
+    """
+    address = address_of(format_manifest(manifest))
+    id_ = address.sha256.hex()
+    with archive.custody.session() as session:
+        if epoch is not None and deliveries.last_expiry(session.connection) != epoch:
+            raise Expired
+        said = {"delivery": id_, "objects": intake.objects, "bytes": intake.size, **details}
+        session.record(action, actor, {"manifest": address}, said, clock())
+        standings = _compare(archive, session, address, manifest, actor, clock)
+    return Received(id_, intake.objects, intake.size, standings)
 
 
 def record_verdict(

@@ -42,6 +42,9 @@ MORE: Final = {
     "expire": Entry("attest.cli.archive_keep:expire", "Remove what need not be kept any more, once confirmed."),
     "renew": Entry("attest.cli.archive_renew:renew", "Have authorities stamp what is kept, and renew their stamps."),
     "evidence": Entry("attest.cli.archive_renew:evidence", "Since when a delivery is shown to have existed."),
+    "export": Entry("attest.cli.archive_bag:export", "Write a delivery as a BagIt bag that needs nothing else."),
+    "import": Entry("attest.cli.archive_bag:import_", "Take in a bag of another archive."),
+    "probe": Entry("attest.cli.archive_bag:probe", "Find out what the store really prevents."),
     "custody": Entry("attest.cli.archive_custody:custody", "Who did what to a delivery, or the whole custody log."),
     "reindex": Entry("attest.cli.archive_custody:reindex", "Make the index anew from the store alone."),
 }
@@ -99,7 +102,7 @@ def init(directory: Path, origin: str, store: str | None, index: str | None) -> 
     Take keys/root.key away and keep it offline: it is needed for nothing but the genesis and what may befall the other
     keys.
     """
-    made = found(directory, origin, store, index, now)
+    made = found(directory, origin, store, index, now, actor_of(None))
     click.echo(f"archive  {made.named.origin}\nstore    {made.objects.name}\nindex    {made.index.name}")
     click.echo(f"attest: hint: take {directory / ROOT_KEY} away and keep it offline", err=True)
 
@@ -140,20 +143,7 @@ def put(
     with acting(directory, "put", actor) as (opened, who), workers(jobs) as map_:
         inside = [Inside(Path(path), hint) for path in bundles]
         received = put_delivery(opened, inside, papers, actor=who, clock=now, at=at, map_=map_)
-    judged = received.judged
-    outcome = "unjudged" if judged is None else judged.outcome
-    if form == "json":
-        click.echo(json.dumps(_put_data(received), indent=2))
-    else:
-        click.echo(f"delivery  {received.id}")
-        click.echo(f"stored    {count(received.objects, 'new object')}, {received.size:,} bytes")
-        for name, standing in received.standings:
-            against = f", against {standing.against[:12]}" if standing.against else ""
-            click.echo(f"standing  {name}: {standing.word}{against}")
-        click.echo(f"outcome   {outcome}")
-        if judged is not None and judged.why is not None:
-            click.echo(f"          {judged.why}")
-    return EXIT[outcome]
+    return EXIT[show_received(received, form)]
 
 
 @archive.command("list", cls=Verb, example="attest archive list regulator --party https://acme.example")
@@ -229,6 +219,24 @@ def get(directory: Path, ref: str, output: Path, actor: str | None) -> None:
         record_access(opened, row, who, "get")
         files = write_out(opened, deliveries.manifest_of(opened.objects, row), output)
     click.echo(f"{output} holds {count(files, 'file')} of {row.id[:12]}")
+
+
+def show_received(received: Received, form: str) -> str:
+    """Prints what became of a delivery; its outcome."""
+    judged = received.judged
+    outcome = "unjudged" if judged is None else judged.outcome
+    if form == "json":
+        click.echo(json.dumps(_put_data(received), indent=2))
+        return outcome
+    click.echo(f"delivery  {received.id}")
+    click.echo(f"stored    {count(received.objects, 'new object')}, {received.size:,} bytes")
+    for name, standing in received.standings:
+        against = f", against {standing.against[:12]}" if standing.against else ""
+        click.echo(f"standing  {name}: {standing.word}{against}")
+    click.echo(f"outcome   {outcome}")
+    if judged is not None and judged.why is not None:
+        click.echo(f"          {judged.why}")
+    return outcome
 
 
 def record_access(opened: Archive, row: Any, who: str, verb: str) -> None:
