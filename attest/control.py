@@ -28,7 +28,7 @@ FOREVER: Final = (1 << 63) - 1
 CONTROL_KINDS: Final = frozenset({Kind.GENESIS, Kind.INVENTORY, Kind.KEYS, Kind.EVENT, Kind.HEAD})
 
 MAY_SIGN: Final[Mapping[Role, frozenset[Kind]]] = {
-    Role.OFFICE: frozenset({Kind.GENESIS, Kind.INVENTORY, Kind.KEYS, Kind.EVENT, Kind.HEAD, Kind.CLOSE}),
+    Role.OFFICE: frozenset({Kind.GENESIS, Kind.INVENTORY, Kind.KEYS, Kind.EVENT, Kind.HEAD, Kind.CUSTODY, Kind.CLOSE}),
     Role.HOST: frozenset({Kind.USAGE, Kind.KEYS, Kind.CLOSE}),
     Role.METER: frozenset({Kind.METER, Kind.KEYS, Kind.CLOSE}),
 }

@@ -74,6 +74,10 @@ class LogError(AttestError):
     """The lab's own log refuses an act: a second statement for one place, a lock, a full disk."""
 
 
+class ArchiveError(AttestError):
+    """The archive refuses an act, or its store or index does: a hold, a lock, a full disk."""
+
+
 class KeyFileError(AttestError):
     """A private key that cannot or must not be used: in a file, on a token or in a service's keeping."""
 

@@ -115,6 +115,14 @@ class Metered(IntEnum):
     CLOCK = 13
 
 
+class Entered(IntEnum):
+    """A custody statement of the office: its window, which ends when what it tells of was done."""
+
+    INDEX = 0
+    START = 1
+    END = 2
+
+
 @dataclass(slots=True)  # frozen ones take three times as long to make, and there is one for each statement
 class Link:
     """A statement as a link of its source's chain. `counters` are the cumulative counters at its ends, by column,
@@ -209,6 +217,7 @@ class Facts:
     gaps: Table = field(default_factory=lambda: table(Gap))
     work: Table = field(default_factory=lambda: table(Work))
     metered: Table = field(default_factory=lambda: table(Metered))
+    entered: Table = field(default_factory=lambda: table(Entered))
 
 
 def table(columns: type[IntEnum], rows: Iterable[Table] = ()) -> Table:
@@ -246,6 +255,7 @@ def merge(left: Facts, right: Facts, sources: tuple[Source, ...]) -> Facts:
         table(Gap, (left.gaps, right.gaps)),
         table(Work, (left.work, right.work)),
         table(Metered, (left.metered, right.metered)),
+        table(Entered, (left.entered, right.entered)),
     )
 
 

@@ -21,6 +21,7 @@ from attest.errors import EvidenceError, Fault, Scope, TreeError, TrustError, Un
 from attest.facts import (
     Cell,
     Chain,
+    Entered,
     Facts,
     Gap,
     Link,
@@ -35,6 +36,7 @@ from attest.facts import (
 from attest.format.block import NO_COLUMNS, Binding, Columns, parse_meter, parse_usage, require_digest
 from attest.format.bodies import CloseBody, MeterBody, UsageBody, block_of
 from attest.format.cose import parse_header, parse_sign1, verify_sign1
+from attest.format.custody import CustodyBody
 from attest.format.statement import Signed, Statement, embedded, parse_payload
 from attest.layout import Layouts
 from attest.log.merkle import HASH_SIZE
@@ -78,6 +80,7 @@ class _Gather:
         self.faults: list[Fault] = []
         self.rows: dict[type, list[Table]] = {Cell: [], Gap: [], Work: [], Metered: []}
         self.said: list[tuple[int, int, int, int, int]] = []
+        self.entered: list[tuple[int, int, int]] = []
         self.statements = 0
         self.intervals = 0
         self.absent = 0
@@ -88,6 +91,7 @@ class _Gather:
 
     def facts(self, begin: int, end: int) -> Facts:
         said = table(Said, [np.array(self.said, np.int64).reshape(len(self.said), len(Said))])
+        entered = table(Entered, [np.array(self.entered, np.int64).reshape(len(self.entered), len(Entered))])
         return Facts(
             begin,
             end,
@@ -98,7 +102,7 @@ class _Gather:
             self.intervals,
             self.absent,
             said,
-            *(table(kind, self.rows[kind]) for kind in (Cell, Gap, Work, Metered)),
+            *(*(table(kind, self.rows[kind]) for kind in (Cell, Gap, Work, Metered)), entered),
         )
 
     def tile(self, index: int) -> None:
@@ -192,6 +196,9 @@ class _Gather:
             self.usage(index, place, record, statement, body, void)
         elif isinstance(body, MeterBody):
             self.meter(index, place, record, statement, body)
+        elif isinstance(body, CustodyBody):
+            self.entered.append((index, statement.start, statement.end))
+            self.lower(statement)
 
     def usage(
         self, index: int, place: int, record: KeyRecord, statement: Statement, body: UsageBody, void: bool
@@ -257,14 +264,18 @@ class _Gather:
         self.rows[Metered] += read_channels(channels, index, sub, statement, body, layouts, self.context.bucket, agreed)
 
     def say(self, index: int, record: KeyRecord, statement: Statement) -> None:
-        lower = NEVER
-        anchor = statement.anchor
-        if anchor is not None:
-            if self.context.root_at(anchor.size) not in (anchor.root, None):
-                raise TrustError("anchor/mismatch", f"names a root of size {anchor.size} that is not this tree's")
-            known = self.context.timeline.lower(anchor.note)
-            lower = NEVER if known is None else known
+        lower = self.lower(statement)
         self.said.append((index, record.source.number, statement.start, statement.end, lower))
+
+    def lower(self, statement: Statement) -> int:
+        """The time that a statement's anchor proves it is no older than. Raises TrustError `anchor/mismatch`."""
+        anchor = statement.anchor
+        if anchor is None:
+            return NEVER
+        if self.context.root_at(anchor.size) not in (anchor.root, None):
+            raise TrustError("anchor/mismatch", f"names a root of size {anchor.size} that is not this tree's")
+        known = self.context.timeline.lower(anchor.note)
+        return NEVER if known is None else known
 
 
 def _columns(block_at: BlockAt, place: int, binding: Binding, body: UsageBody, size: int) -> Columns | None:

@@ -45,7 +45,7 @@ def about_parties(
         found[iss] += [_version(agreement, text) for text in texts]
     for iss, finding in _devices(agreement, credible, logs, windows):
         found[iss].append(finding)
-    if len(agreement.parties) > 1:
+    if len(agreement.parties) > 1 and agreement.policy.required:
         for iss, finding in _short(agreement, logs, windows):
             found[iss].append(finding)
     return found

@@ -55,14 +55,17 @@ def _authentic(findings: Sequence[Finding], views: Sequence[View]) -> Light:
         return Light("authentic", Status.NOT_CHECKED, "no log was read")
     texts, good = [], True
     for view in {v.site.origin: v for v in views}.values():
+        head = f"head {view.head.root[:4].hex()} size {view.head.size:,}"
+        good = good and view.timeline.lower(view.head.note) is not None
+        if not view.agreement.policy.required:
+            texts.append(f"{view.facts.statements:,} statements, no witness is asked for, {head}")
+            continue
         counted = len(view.head.times)
         witnesses = len(view.agreement.policy.witnesses) - len(view.party.affiliated)
         safe = view.agreement.policy.colluders(view.party.affiliated) - 1
-        good = good and view.timeline.lower(view.head.note) is not None
         texts.append(
             f"{view.facts.statements:,} statements, {counted} of {witnesses} witnesses"
-            f" ({safe} colluder{'' if safe == 1 else 's'} could not fork),"
-            f" head {view.head.root[:4].hex()} size {view.head.size:,}"
+            f" ({safe} colluder{'' if safe == 1 else 's'} could not fork), {head}"
         )
     return Light("authentic", Status.PASS if good else Status.NOT_CHECKED, "; ".join(texts))
 
@@ -88,7 +91,8 @@ def _corroborated(tallies: Sequence[Tally]) -> Light:
             return Light("corroborated", Status.NOT_CHECKED, found.why)
         metered += found.metered
     if not metered:
-        return Light("corroborated", Status.NOT_CHECKED, "only the lab's own word (L1)")
+        why = "only the lab's own word (L1)" if expected else "no declared accelerators to corroborate"
+        return Light("corroborated", Status.NOT_CHECKED, why)
     text = f"independent meters (L4) stand over {metered * 100 // expected} % of device-time"
     if off:
         text += f", and show {off * 100 // expected} % to be off"

@@ -48,6 +48,8 @@ LIMITS: Final[Mapping[str, str]] = {
     "scope/bypass": "power drawn past every meter that the agreement names",
     "scope/fabricated": "records made up from the start, as far as no independent evidence contradicts them",
 }
+# And in every one about custody.
+LIMITS_OF_CUSTODY: Final[Mapping[str, str]] = {"scope/unentered": "what was done to an archive and never entered"}
 
 
 class Status(StrEnum):
@@ -223,8 +225,12 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
         "checks": [{"code": code, "status": str(status), "text": text} for code, status, text in verdict.checks],
         "pins": {model: dict(pin) for model, pin in sorted(verdict.pins.items())},
         "missing": list(verdict.missing),
-        "not_covered": dict(LIMITS),
+        "not_covered": {**LIMITS, **(LIMITS_OF_CUSTODY if _about_custody(verdict) else {})},
     }
+
+
+def _about_custody(verdict: Verdict) -> bool:
+    return any(term.kind == "custody" for party in verdict.parties for term in party.terms)
 
 
 def _party(party: PartyResult) -> dict[str, Any]:

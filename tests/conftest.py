@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from attest.sign.keys import PrivateSigner
+from tests.debian import UnavailableError
 from tests.schemas.validate import Watch
 from tests.sign import softhsm
 
@@ -32,7 +33,7 @@ def tokens(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Tokens of SoftHSM; where it is not there and cannot be had, what needs them is skipped, saying why."""
     try:
         found = softhsm.find(request.config.cache.mkdir("softhsm"))
-    except softhsm.UnavailableError as error:
+    except UnavailableError as error:
         pytest.skip(str(error))
     return softhsm.Tokens(found, tmp_path_factory.mktemp("tokens"))
 

@@ -1,5 +1,5 @@
-"""Terms about evidence, read: coverage, gap, freshness, timeliness, witnessing, assurance, inventory, reporting
-(schemas/agreement.md, "Terms")."""
+"""Terms about evidence, read: coverage, gap, freshness, timeliness, witnessing, assurance, inventory, reporting and
+custody (schemas/agreement.md, "Terms")."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,6 +7,7 @@ from typing import Any, Final
 from attest.agreement.kinds import (
     AssuranceShare,
     Coverage,
+    Custody,
     Freshness,
     Gap,
     Inventory,
@@ -72,6 +73,11 @@ def _reporting(table: Table, setting: Setting, common: Mapping[str, Any]) -> Ter
     )
 
 
+def _custody(table: Table, setting: Setting, common: Mapping[str, Any]) -> Term:
+    silence = quantity(table, "max_silence", DURATION, low=1) if "max_silence" in table else None
+    return Custody(max_silence_s=silence, **common)
+
+
 DUTIES: Final[Readers] = {
     "coverage": (("share",), _coverage),
     "gap": (("longest", "outage"), _gap),
@@ -81,4 +87,5 @@ DUTIES: Final[Readers] = {
     "assurance": (("level", "share"), _assurance_share),
     "inventory": (("minimum", "maximum", "roster"), _inventory),
     "reporting": (("notice", "closing", "devices"), _reporting),
+    "custody": (("max_silence",), _custody),
 }

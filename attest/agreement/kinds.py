@@ -220,6 +220,15 @@ class PowerCap(_Term):
     assurance: Assurance
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Custody(_Term):
+    """The custody statements of a site's office are one unbroken chain through the phase; if `max_silence_s` is not
+    None, with no longer than that between one and the next."""
+
+    kind: ClassVar[str] = "custody"
+    max_silence_s: int | None
+
+
 Term = (
     ComputeCap
     | Slowdown
@@ -237,4 +246,5 @@ Term = (
     | AssuranceShare
     | Inventory
     | Reporting
+    | Custody
 )

@@ -13,7 +13,14 @@ from attest.agreement.life import LIFE, MAX_VERSION, read_life
 from attest.agreement.model import Agreement, Meter, On, Party, Phase, Site
 from attest.agreement.pins import read_pins
 from attest.agreement.reading import MAX_NAME, Setting, quantity
-from attest.agreement.rules import require_adjudicators, require_bound, require_buckets, require_order, require_quorum
+from attest.agreement.rules import (
+    require_adjudicators,
+    require_bound,
+    require_buckets,
+    require_order,
+    require_quorum,
+    require_witnesses,
+)
 from attest.agreement.terms import parse_terms
 from attest.agreement.units import (
     DURATION,
@@ -25,7 +32,7 @@ from attest.errors import AttestError, MalformedError
 from attest.format.note import ED25519, ML_DSA_44_COSIGNATURE, Vkey, parse_vkey
 from attest.format.toml_table import MAX_POLICY, Table, parse_toml, require_unique
 from attest.trust.keys import parse_key
-from attest.trust.quorum import NONE, Policy, parse_policy
+from attest.trust.quorum import Policy, parse_policy
 from attest.trust.roles import KeyRoles, read_holders
 
 MAX_PARTIES: Final = 64
@@ -76,6 +83,7 @@ def parse_agreement(text: bytes) -> Agreement:
     phases = _phases(root, parties, bucket_s, max_lag_s)  # 7, 8
     require_adjudicators(root, phases, life)  # 9
     require_bound(root, parties, phases)
+    require_witnesses(root, policy, phases)  # 10
     return Agreement(
         name=root.text("name", limit=MAX_NAME),
         version=version,
@@ -105,8 +113,8 @@ def _witnesses(root: Table, roles: KeyRoles) -> tuple[Policy, int]:
     if policy.logs:
         detail = "names a log: the logs are those of the parties' sites"
         raise table.error("agreement/policy", detail, "policy")
-    if not policy.witnesses or policy.quorum == NONE:
-        detail = "no witness is required: nothing would show that a log has one history"
+    if policy.witnesses and not policy.required:
+        detail = "witnesses are named and none is required: nothing would show that a log has one history"
         raise table.error("agreement/no-witness", detail, "policy")
     for witness in policy.witnesses:
         roles.take_vkey(table, witness.vkey, f"witness {witness.name}", (*table.path, "policy"))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from attest.agreement.kinds import Custody
 from attest.agreement.life import Life
 from attest.agreement.model import On, Party, Phase
 from attest.agreement.units import DURATION
@@ -26,6 +27,8 @@ def require_buckets(root: Table, bucket_s: int, interval_s: int) -> None:
 
 def require_quorum(table: Table, policy: Policy, party: Party, tolerates: int) -> None:
     """More witnesses than the agreement tolerates must collude to fork the party's logs."""
+    if not policy.required:
+        return  # what may be asked for without a witness is for `require_witnesses` to say
     key = "affiliated" if party.affiliated else None
     without = f" without those affiliated with {party.name}" if party.affiliated else ""
     try:
@@ -67,6 +70,20 @@ def require_adjudicators(root: Table, phases: Sequence[Phase], life: Life) -> No
         if phase.on is not None and life.adjudicators is None:
             detail = "nobody can begin this phase: the agreement names no [adjudicators]"
             raise table.error("agreement/event-phase", detail, "on")
+
+
+def require_witnesses(root: Table, policy: Policy, phases: Sequence[Phase]) -> None:
+    """Without a witness no time is proven and no history the only one: then the one thing that may be asked for is
+    custody, as the archive's own word, and that by entries which come often enough to show how far a copy reaches."""
+    if policy.required:
+        return
+    for phase in phases:
+        for term in phase.terms:
+            if not isinstance(term, Custody) or term.max_silence_s is None:
+                detail = f"no witness is required, and {phase.name} asks for {term.name}, which takes one"
+                hint = "without witnesses terms are of kind custody, each with a max_silence"
+                table = root.table("witnesses")
+                raise table.error("agreement/no-witness", detail, "policy", hint=hint)
 
 
 def require_bound(root: Table, parties: Sequence[Party], phases: Sequence[Phase]) -> None:

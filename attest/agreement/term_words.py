@@ -16,6 +16,7 @@ from attest.agreement.kinds import (
     AssuranceShare,
     ComputeCap,
     Coverage,
+    Custody,
     Freshness,
     Gap,
     Idle,
@@ -90,6 +91,11 @@ def describe(term: Term) -> str:
             return f"the newest witnessed head is at most {DURATION.format(term.max_age_s)} old"
         case Inventory():
             return "the inventory " + " and ".join(_inventory(term))
+        case Custody():
+            silence = ""
+            if term.max_silence_s is not None:
+                silence = f", with {DURATION.format(term.max_silence_s)} at most between one and the next"
+            return f"the office's custody statements are one unbroken chain{silence}"
         case PowerCap():
             return f"{_power(term)}, {_shown(term.assurance)}"
         case _:

@@ -23,7 +23,10 @@ def lines(signed: SignedAgreement) -> Iterator[str]:
         f" grace {DURATION.format(agreement.grace_s)}"
     )
     policy = agreement.policy
-    yield f"  witnesses  quorum {policy.quorum} of {', '.join(w.name for w in policy.witnesses)}"
+    if policy.required:
+        yield f"  witnesses  quorum {policy.quorum} of {', '.join(w.name for w in policy.witnesses)}"
+    else:
+        yield "  witnesses  none: when a log was written, and that it has one history, is its own word"
     yield from _life(agreement.life)
     for party in agreement.parties:
         yield from _party(party, signed)
@@ -62,9 +65,10 @@ def _party(party: Party, signed: SignedAgreement) -> Iterator[str]:
     yield f"  signed     {'; '.join(signers) or 'nobody'} ({state}; {threshold} of {len(party.holders.holders)} bind)"
     if missing:
         yield f"  not signed {'; '.join(missing)}"
-    without = f", without {', '.join(party.affiliated)}" if party.affiliated else ""
-    least = policy.colluders(party.affiliated)
-    yield f"  witnesses  {least} of them must collude to fork a log{without}"
+    if policy.required:
+        without = f", without {', '.join(party.affiliated)}" if party.affiliated else ""
+        least = policy.colluders(party.affiliated)
+        yield f"  witnesses  {least} of them must collude to fork a log{without}"
     for site in party.sites:
         devices = "" if site.devices is None else f", {site.devices:,} accelerators"
         yield f"  site       {site.name}, log {site.origin}{devices}"

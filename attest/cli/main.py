@@ -25,6 +25,7 @@ VERBS: Final = {
     "site": Entry("attest.cli.site:site", "Keep the log of a site that many hosts hand their statements to."),
     "agreement": Entry("attest.cli.agreement:agreement", "Begin, lint, sign and show agreements."),
     "event": Entry("attest.cli.event:event", "Sign what happens in the life of an agreement, and show it."),
+    "archive": Entry("attest.cli.archive:archive", "Keep what labs deliver, judge it, show that nothing was lost."),
     "demo": Entry("attest.cli.demo:demo", "Make four labs, one honest, and tell them apart."),
     "completion": Entry("attest.cli.completion:completion", "Print a shell completion script or the manual page."),
 }

@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
+from attest.format.custody import CustodyBody, format_custody, parse_custody
 from attest.format.fields import array, bad, bytes_, integer, map_, member, text, uint
 from attest.format.key_acts import MAX_DOCUMENT, KeysBody, format_keys, parse_keys
 from attest.format.notice import Notice, format_notices, parse_notices
@@ -113,7 +114,18 @@ class CloseBody(NamedTuple):
     """The source says that it ends here; nothing of it may follow."""
 
 
-Body = GenesisBody | InventoryBody | KeysBody | UsageBody | MeterBody | EventBody | NoticeBody | HeadBody | CloseBody
+Body = (
+    GenesisBody
+    | InventoryBody
+    | KeysBody
+    | UsageBody
+    | MeterBody
+    | EventBody
+    | NoticeBody
+    | HeadBody
+    | CloseBody
+    | CustodyBody
+)
 
 
 def parse_body(kind: Kind, value: Any) -> Body:
@@ -252,6 +264,7 @@ _PARSE: Final[dict[Kind, Callable[[Any], Body]]] = {
     Kind.EVENT: _event,
     Kind.HEAD: _head,
     Kind.CLOSE: _close,
+    Kind.CUSTODY: parse_custody,
 }
 
 _FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
@@ -280,4 +293,5 @@ _FORMAT: Final[dict[type, Callable[[Any], dict[int, Any]]]] = {
     NoticeBody: lambda b: {2: format_notices(b.notices)},
     HeadBody: lambda b: {1: b.note},
     CloseBody: lambda b: {},
+    CustodyBody: format_custody,
 }

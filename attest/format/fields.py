@@ -63,9 +63,9 @@ def bytes_(value: Any, path: str, low: int = 32, high: int = 32) -> bytes:
     return value
 
 
-def text(value: Any, path: str) -> str:
-    if type(value) is not str or not 0 < len(value) <= MAX_TEXT:
-        bad("statement/text", f"must be a text of 1 to {MAX_TEXT} characters", path)
+def text(value: Any, path: str, high: int = MAX_TEXT) -> str:
+    if type(value) is not str or not 0 < len(value) <= high:
+        bad("statement/text", f"must be a text of 1 to {high} characters", path)
     if HIDDEN.search(value):
         bad("statement/text", "must be printable, on one line", path)
     return value

@@ -14,6 +14,7 @@ class Kind(IntEnum):
     EVENT = 6
     HEAD = 7
     CLOSE = 10
+    CUSTODY = 11
 
 
 class State(IntEnum):

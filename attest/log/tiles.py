@@ -33,6 +33,9 @@ ENTRIES: Final = -1  # in the place of a level
 BLOCKS: Final = -2
 PADDING: Final = 8
 
+CHECKPOINT: Final = "checkpoint"
+
+_BLOCK = re.compile(r"blocks/sha256/[0-9a-f]{64}")
 _PATH = re.compile(r"(tile/(?P<level>[0-7]|entries)|blocks)/(?P<index>(x\d{3}/)*\d{3})(\.p/(?P<width>[1-9]\d{0,2}))?")
 
 
@@ -90,6 +93,16 @@ def tile_at(level: int, index: int, size: int) -> Tile:
 def is_needed(tile: Tile, size: int) -> bool:
     """Whether a checkpoint of `size` leaves needs the file (of blocks: may need)."""
     return tile.width > 0 and tile == tile_at(tile.level, tile.index, size)
+
+
+def belongs(text: str, size: int) -> bool:
+    """Whether a path is one that a copy of a log with a checkpoint of `size` leaves has."""
+    if text == CHECKPOINT or _BLOCK.fullmatch(text):
+        return True
+    try:
+        return is_needed(parse_path(text), size)
+    except MalformedError:
+        return False
 
 
 def needed(size: int) -> Iterator[Tile]:

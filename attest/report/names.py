@@ -191,6 +191,12 @@ _BODIES: Final[dict[int, dict[Any, Name]]] = {
         2: Name("notices", each=_NOTICE),
     },
     Kind.HEAD: {1: Name("note", packed=_text)},
+    Kind.CUSTODY: {
+        1: Name("action"),
+        2: Name("actor"),
+        3: Name("objects", each=Name("object", keys=_record("role", "sha256", "sha512", Name("size", unit="bytes")))),
+        4: Name("details"),
+    },
 }
 
 

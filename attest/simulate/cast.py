@@ -123,7 +123,9 @@ class Witnesses:
         )
 
     def policy(self) -> str:
-        """The tlog-policy that asks for the quorum."""
+        """The tlog-policy that asks for the quorum; for none, where that is 0 of 0."""
+        if not self.count:
+            return "quorum none\n"
         lines = [f"witness {w.word} {format_vkey(w.vkey)}" for w in self.members()]
         words = " ".join(w.word for w in self.members())
         return "\n".join([*lines, f"group enough {self.quorum} {words}", "quorum enough", ""])

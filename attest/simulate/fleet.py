@@ -21,12 +21,11 @@ from attest.format.runs import NO_RUN, Run
 from attest.format.vocabulary import Column, Label, Precision, State
 from attest.log import tiles
 from attest.log.merkle import leaf_hash
-from attest.log.tiles import PADDING, WIDTH, Tile
+from attest.log.tiles import CHECKPOINT, PADDING, WIDTH, Tile
 from attest.simulate.cast import Identity
 from attest.simulate.draws import Ints, Stream, named_bytes
 from attest.simulate.figures import Range
 from attest.simulate.lab import Lab
-from attest.simulate.memory import CHECKPOINT
 from attest.simulate.pact import Pact, Phase
 from attest.simulate.site import DEVICES, Plan, Site
 from attest.simulate.source import Entry

@@ -17,29 +17,26 @@ A window's statements are signed right after it, with the newest cosigned head a
 sealed, witnesses cosign it at `now + delay_s`, and the head becomes an entry.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, possession
+from attest.format.act import possession
 from attest.format.block import Binding, commit, format_meter, format_usage
 from attest.format.bodies import (
     Channel,
     CloseBody,
     EventBody,
-    GenesisBody,
     HeadBody,
     InventoryBody,
     MeterBody,
     UsageBody,
 )
-from attest.format.key_acts import Enrol, KeyAct, KeysBody, Revoke, Rotate, Void
+from attest.format.key_acts import KeysBody, Revoke, Rotate
 from attest.format.roster import Device, Feed, Host, Roster, format_roster
 from attest.format.vocabulary import Role
-from attest.log.merkle import leaf_hash
-from attest.sign.documents import sign_document
 from attest.sign.signer import Signer
 from attest.simulate.cast import Identity, Witnesses
 from attest.simulate.draws import named_bytes
@@ -56,8 +53,8 @@ Mute = Callable[[str, int, int], bool]  # sub, from, until -> whether the source
 class Lab(Ledger):
     """A lab, its log (attest.simulate.ledger) and its clock.
 
-    log: the log's identity, its genesis's leaf hash. hosts, meter, office: the sources, which `sources` has by sub.
-    tales: nodes whose agents tell of another site than the true one.
+    hosts, meter, office: the sources, which `sources` has by sub. tales: nodes whose agents tell of another site than
+    the true one.
 
     meter: "independent" (its key from the agreement), "own" (enrolled by the office) or None. site_meter: whether
     the site's feed is metered beside the nodes'. delay_s: from the end of a window to the cosignatures.
@@ -82,9 +79,7 @@ class Lab(Ledger):
         self.site, self.window_s, self.head_s = site, window_s, head_s
         self.site_meter, self.instrument, self.columns = site_meter, instrument or Instrument(), columns
         self.clock_uncertainty = clock_uncertainty
-        self.sources: dict[str, Source] = {}
         self.tales: dict[int, Site] = {}
-        self.log = b""
         self._open(meter)
 
     # -- the story
@@ -156,12 +151,6 @@ class Lab(Ledger):
         self.keys(self.enrolment(sub, role, signer))
         return self._source(sub, self.identity.iss, signer, self.office.prev or b"")
 
-    def enrolment(self, sub: str, role: Role, signer: Signer) -> Enrol:
-        """The act that enrols a key, with its proof of possession."""
-        key = signer.public_key()
-        proof = signer.sign(possession(self.log, sub, role, int(key.alg), key.raw))
-        return Enrol(sub, role, int(key.alg), key.raw, proof)
-
     def rotate(self, source: Source, signer: Signer) -> int:
         """A new key for a source, in its own chain."""
         key = signer.public_key()
@@ -174,16 +163,6 @@ class Lab(Ledger):
     def revoke(self, signer: Signer, last: int) -> int:
         """A key was good up to and including index `last`."""
         return self.keys(Revoke(signer.public_key().thumbprint, last))
-
-    def void(self, indices: Collection[int], number: int = 1, signers: Sequence[Signer] | None = None) -> int:
-        """The root holders acknowledge bad entries."""
-        places = tuple((index, leaf_hash(self.entries[index].data)) for index in sorted(indices))
-        act = format_act(VoidAct(self.log, number, places))
-        return self.keys(Void(sign_document(act, CONTENT_TYPE, signers or self.identity.holder_keys())))
-
-    def keys(self, *acts: KeyAct) -> int:
-        """A keys statement of the office."""
-        return self.office.say(KeysBody(acts))
 
     def event(self, document: bytes) -> int:
         """What adjudicators or holders signed in the life of an agreement, as an entry of the office."""
@@ -206,11 +185,6 @@ class Lab(Ledger):
         return other
 
     # -- who and what there is
-
-    @property
-    def office(self) -> Source:
-        """The office."""
-        return self.sources[self.identity.office]
 
     def host(self, node: int) -> Source:
         """A node's agent."""
@@ -266,14 +240,7 @@ class Lab(Ledger):
 
     def _open(self, meter: str | None) -> None:
         identity = self.identity
-        signer = identity.key("office")
-        office = Source(self, identity.office, identity.iss, signer, None, self.now)
-        self.sources[office.sub] = office
-        key = signer.public_key()
-        act = GenesisAct(identity.origin, identity.iss, office.sub, int(key.alg), key.raw, None)
-        holders = identity.holder_keys()[: identity.threshold]
-        office.say(GenesisBody(sign_document(format_act(act), CONTENT_TYPE, holders)))
-        self.log = office.prev or b""
+        office = self.found()
         if meter == "independent":
             self._source(identity.meter, identity.meter_iss, identity.key("meter"), self.log)
         fresh = [(identity.host(node), Role.HOST) for node in range(self.site.plan.nodes)]

@@ -8,14 +8,20 @@ from collections.abc import Collection, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, possession
+from attest.format.bodies import GenesisBody
 from attest.format.checkpoint import Checkpoint, format_checkpoint, parse_checkpoint
+from attest.format.key_acts import Enrol, KeyAct, KeysBody, Void
 from attest.format.note import parse_note
 from attest.format.statement import Anchor
+from attest.format.vocabulary import Role
 from attest.log.merkle import compact_range, leaf_hash
+from attest.sign.documents import sign_document
 from attest.sign.notes import sign_note
+from attest.sign.signer import Signer
 from attest.simulate.cast import Identity, Witnesses
 from attest.simulate.memory import MemoryBundle, bundle_files
-from attest.simulate.source import Entry
+from attest.simulate.source import Entry, Source
 from attest.store.writer import LogWriter
 
 
@@ -23,7 +29,7 @@ class Ledger:
     """A log and its clock.
 
     entries: the log. now: Unix s. note: the newest cosigned checkpoint; notes: all of them by size. delay_s: from
-    now until witnesses cosign.
+    now until witnesses cosign. log: the log's identity, its genesis's leaf hash. sources: those that sign, by sub.
     """
 
     def __init__(self, identity: Identity, witnesses: Witnesses, now: int, delay_s: int) -> None:
@@ -31,6 +37,40 @@ class Ledger:
         self.entries: list[Entry] = []
         self.notes: dict[int, bytes] = {}
         self.note: bytes | None = None
+        self.log = b""
+        self.sources: dict[str, Source] = {}
+
+    def found(self) -> Source:
+        """The genesis, in which the root holders name the office; that is the first source."""
+        identity, signer = self.identity, self.identity.key("office")
+        office = self.sources[identity.office] = Source(self, identity.office, identity.iss, signer, None, self.now)
+        key = signer.public_key()
+        act = GenesisAct(identity.origin, identity.iss, office.sub, int(key.alg), key.raw, None)
+        holders = identity.holder_keys()[: identity.threshold]
+        office.say(GenesisBody(sign_document(format_act(act), CONTENT_TYPE, holders)))
+        self.log = office.prev or b""
+        return office
+
+    @property
+    def office(self) -> Source:
+        """The office."""
+        return self.sources[self.identity.office]
+
+    def void(self, indices: Collection[int], number: int = 1, signers: Sequence[Signer] | None = None) -> int:
+        """The root holders acknowledge bad entries."""
+        places = tuple((index, leaf_hash(self.entries[index].data)) for index in sorted(indices))
+        act = format_act(VoidAct(self.log, number, places))
+        return self.keys(Void(sign_document(act, CONTENT_TYPE, signers or self.identity.holder_keys())))
+
+    def keys(self, *acts: KeyAct) -> int:
+        """A keys statement of the office."""
+        return self.office.say(KeysBody(acts))
+
+    def enrolment(self, sub: str, role: Role, signer: Signer) -> Enrol:
+        """The act that enrols a key, with its proof of possession."""
+        key = signer.public_key()
+        proof = signer.sign(possession(self.log, sub, role, int(key.alg), key.raw))
+        return Enrol(sub, role, int(key.alg), key.raw, proof)
 
     def append(self, entry: bytes, block: bytes | None = None) -> int:
         """Append anything at all; returns its index."""

@@ -14,9 +14,7 @@ from attest.format.checkpoint import parse_checkpoint
 from attest.format.note import parse_note
 from attest.log import tiles
 from attest.log.merkle import HASH_SIZE, leaf_hash
-from attest.log.tiles import BLOCKS, ENTRIES, PADDING, WIDTH, Tile
-
-CHECKPOINT = "checkpoint"
+from attest.log.tiles import BLOCKS, CHECKPOINT, ENTRIES, PADDING, WIDTH, Tile
 
 
 class MemoryPack(bytes):
@@ -73,7 +71,7 @@ class MemoryBundle:
             size = parse_checkpoint(parse_note(self.checkpoint()).text).size
         except MalformedError:
             return ()
-        return tuple(path for path in sorted(self.files) if not _belongs(path, size))
+        return tuple(path for path in sorted(self.files) if not tiles.belongs(path, size))
 
     def flip(self, path: str, place: int, bit: int = 0) -> None:
         """Change one bit of one byte of a file."""
@@ -107,12 +105,3 @@ def bundle_files(note: bytes, entries: Sequence[bytes], blocks: Sequence[bytes |
         if pack:
             files[tiles.path(tiles.tile_at(BLOCKS, index, size))] = pack
     return files
-
-
-def _belongs(path: str, size: int) -> bool:
-    if path == CHECKPOINT or path.startswith("blocks/sha256/"):
-        return True
-    try:
-        return tiles.is_needed(tiles.parse_path(path), size)
-    except MalformedError:
-        return False

@@ -21,6 +21,7 @@ from attest.format.bodies import (
     NoticeBody,
     UsageBody,
 )
+from attest.format.custody import CustodyBody
 from attest.format.key_acts import KeysBody
 from attest.format.statement import Anchor, Statement
 from attest.format.vocabulary import Kind
@@ -38,6 +39,7 @@ _KINDS: Final[dict[type, Kind]] = {
     NoticeBody: Kind.EVENT,
     HeadBody: Kind.HEAD,
     CloseBody: Kind.CLOSE,
+    CustodyBody: Kind.CUSTODY,
 }
 
 

@@ -12,21 +12,20 @@ Raises MissingError for what cannot be had (exit 6: nothing was verified), TreeE
 wrong length.
 """
 
-import errno
 import os
-import stat
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import Any, BinaryIO, Final
 
 from attest.errors import MalformedError, MissingError, TreeError
 from attest.format.checkpoint import parse_checkpoint
 from attest.format.note import MAX_NOTE, parse_note
 from attest.log import tiles
 from attest.log.merkle import HASH_SIZE
+from attest.log.tiles import CHECKPOINT
 from attest.packs import read_block
+from attest.store.inside import Inside, reason
 
 LOCK: Final = ".lock"
 ASKED: Final = ".asked"
@@ -34,11 +33,11 @@ JOURNAL: Final = ".journal"
 INDEX: Final = ".index"
 TEMPORARY: Final = ".tmp"
 OUTBOX: Final = ".outbox"
-CHECKPOINT: Final = "checkpoint"
 MAX_PACKS: Final = 16  # held open
 MAX_EXTRA: Final = 100
 MAX_BUNDLE: Final = tiles.WIDTH * (2 + tiles.MAX_ENTRY)  # bytes of an entry bundle
 
+_BESIDE: Final = (LOCK, ASKED, JOURNAL, INDEX, TEMPORARY)
 _HINT: Final = "a bundle is a directory that holds `checkpoint` and `tile/`; get another copy if this one is incomplete"
 
 
@@ -59,7 +58,7 @@ class FilePack:
         try:
             return os.preadv(self._descriptor, [room], begin)
         except OSError as error:
-            raise MissingError("bundle/missing", f"{self._path}: {_reason(error)}", hint=_HINT) from error
+            raise MissingError("bundle/missing", f"{self._path}: {reason(error)}", hint=_HINT) from error
 
 
 class DirectoryBundle:
@@ -74,7 +73,7 @@ class DirectoryBundle:
     @property
     def name(self) -> str:
         """The directory's own name."""
-        return self._root.name or str(self._root)
+        return self._inside.name
 
     def checkpoint(self) -> bytes:
         """The signed note of the newest head."""
@@ -118,8 +117,8 @@ class DirectoryBundle:
         except MalformedError:
             return ()  # nothing says what is needed; the checkpoint is the finding
         found = []
-        for path in self._walk():
-            if not _belongs(path, size):
+        for path in self._inside.walk():
+            if not (beside(path) or tiles.belongs(path, size)):
                 found.append(path)
                 if len(found) == MAX_EXTRA:
                     break
@@ -134,75 +133,26 @@ class DirectoryBundle:
 
     def _open(self) -> None:
         self._packs: OrderedDict[str, FilePack] = OrderedDict()
-        try:
-            self._root = self.path.resolve(strict=True)
-            os.scandir(self._root).close()
-        except NotADirectoryError as error:
-            raise MissingError("bundle/not-a-directory", f"{self.path} is not a directory", hint=_HINT) from error
-        except (OSError, RuntimeError) as error:
-            raise MissingError("bundle/missing", f"{self.path}: {_reason(error)}", hint=_HINT) from error
+        self._inside = Inside(self.path, _HINT)
 
     def _read(self, path: str, limit: int) -> bytes:
         """A whole file, but no more than one byte over the limit: its content is judged by the caller."""
         try:
-            with self._file(path) as file:
+            with self._inside.open(path) as file:
                 # As much memory as the limit would cost more than to read the file.
                 return file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)
         except OSError as error:
-            self._missing(path, error)
+            self._inside.missing(path, error)
 
     def _opened(self, path: str) -> FilePack | None:
         try:
-            return FilePack(self._file(path), f"{self.path}/{path}")
+            return FilePack(self._inside.open(path), f"{self.path}/{path}")
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._missing(path, error)
-
-    def _file(self, path: str) -> BinaryIO:
-        """A regular file inside the bundle, opened; OSError otherwise."""
-        full = Path(os.path.realpath(self._root / path))
-        if not full.is_relative_to(self._root):
-            raise MissingError("bundle/link", f"{self.path}/{path} is a link out of the bundle", hint=_HINT)
-        # Not to wait for the writer of a pipe that somebody put in place of a file.
-        file = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            os.close(file)
-            raise OSError(errno.EINVAL, "not a regular file")
-        return os.fdopen(file, "rb")
-
-    def _missing(self, path: str, error: OSError) -> NoReturn:
-        raise MissingError("bundle/missing", f"{self.path}/{path}: {_reason(error)}", hint=_HINT) from error
-
-    def _walk(self) -> Iterator[str]:
-        """The paths of all files, in order; links are not entered."""
-        waiting = [""]  # whoever carries the bundle may have nested directories as deep as he likes
-        while waiting:
-            path = waiting.pop()
-            if path and not path.endswith("/"):
-                yield path
-                continue
-            try:
-                with os.scandir(self._root / path) as found:
-                    items = sorted(found, key=lambda item: item.name, reverse=True)
-            except OSError as error:
-                self._missing(path, error)
-            waiting += [f"{path}{item.name}{'/' * item.is_dir(follow_symlinks=False)}" for item in items]
+            self._inside.missing(path, error)
 
 
-def _belongs(path: str, size: int) -> bool:
-    if path in (CHECKPOINT, LOCK, ASKED, JOURNAL, INDEX, TEMPORARY):
-        return True
-    if path.startswith(f"{OUTBOX}/"):
-        return True
-    if path.startswith("blocks/sha256/"):
-        digest = path.removeprefix("blocks/sha256/")
-        return len(digest) == 64 and all(c in "0123456789abcdef" for c in digest)
-    try:
-        return tiles.is_needed(tiles.parse_path(path), size)
-    except MalformedError:
-        return False
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def beside(path: str) -> bool:
+    """Whether a file is one that those who write a log keep by it: of no copy."""
+    return path in _BESIDE or path.startswith(f"{OUTBOX}/")

@@ -94,6 +94,11 @@ def rename(source: Path, target: Path) -> None:
     source.rename(target)
 
 
+def link(source: Path, target: Path) -> None:
+    """Gives a file a second name, which nothing may have yet."""
+    os.link(source, target, follow_symlinks=False)
+
+
 def unlink(path: Path) -> None:
     """Removes a file."""
     path.unlink()

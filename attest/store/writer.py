@@ -44,9 +44,10 @@ from attest.format.statement import Peek, kind_of, peek
 from attest.format.vocabulary import Kind
 from attest.log import tiles
 from attest.log.merkle import leaf_hash
+from attest.log.tiles import CHECKPOINT
 from attest.store import checks, disk, handover
 from attest.store.create import create
-from attest.store.directory import CHECKPOINT, INDEX, JOURNAL, TEMPORARY, DirectoryBundle
+from attest.store.directory import INDEX, JOURNAL, TEMPORARY, DirectoryBundle
 from attest.store.files import TileFiles
 from attest.store.index import Index
 from attest.store.journal import Journal

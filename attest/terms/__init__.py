@@ -7,6 +7,7 @@ from attest.agreement import (
     AssuranceShare,
     ComputeCap,
     Coverage,
+    Custody,
     Freshness,
     Gap,
     Idle,
@@ -27,6 +28,7 @@ from attest.terms.assurance import judge_assurance
 from attest.terms.case import Case
 from attest.terms.compute_cap import judge_compute, judge_ramp, judge_slowdown
 from attest.terms.coverage import judge_coverage
+from attest.terms.custody import judge_custody
 from attest.terms.gap import judge_gap
 from attest.terms.idle import judge_idle
 from attest.terms.inventory import judge_inventory
@@ -57,6 +59,7 @@ JUDGES: Final[dict[type, Callable[[Any], TermResult]]] = {
     AssuranceShare: judge_assurance,
     Inventory: judge_inventory,
     Reporting: judge_reporting,
+    Custody: judge_custody,
 }
 
 

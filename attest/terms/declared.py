@@ -8,6 +8,7 @@ statement by then, `max_lag` allowed; one written later would let a lab take bac
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from attest.agreement import Custody
 from attest.evaluate import View
 from attest.terms.case import Case
 from attest.verdict import Finding, Outcome, utc
@@ -19,9 +20,15 @@ def undeclared(views: Sequence[View]) -> list[Finding]:
     """Why nothing can be shown to be kept over all of the views: no roster, an unreadable, a late or an empty one."""
     findings = [finding for view in views for finding in _of_site(view)]
     if views and not findings and not any(_devices(view) for view in views):
-        settle = "an inventory that lists accelerators"
-        findings.append(Finding("inventory/empty", Outcome.UNPROVEN, "no accelerator is declared", settle=settle))
+        findings.append(_empty())
     return findings
+
+
+def about_nothing(case: Case[Any]) -> list[Finding]:
+    """Why a term about logs says nothing: no accelerator is declared in them, nor are they kept for their custody."""
+    kept = {site for term in case.phase.terms if isinstance(term, Custody) for site in term.sites}
+    views = [view for view in case.views if view.site.name not in kept]
+    return [_empty()] if views and not any(_devices(view) for view in views) else []
 
 
 def intact(case: Case[Any]) -> tuple[list[View], tuple[Finding, ...]]:
@@ -80,6 +87,11 @@ def no_pin(model: str) -> Finding:
     """Why a model that is neither in the agreement nor in the table cannot be bounded."""
     text = f"neither the agreement nor the table says what a {model} can do at most"
     return Finding("pin/missing", Outcome.UNPROVEN, text, settle=f"a pin for {model} in the agreement")
+
+
+def _empty() -> Finding:
+    settle = "an inventory that lists accelerators"
+    return Finding("inventory/empty", Outcome.UNPROVEN, "no accelerator is declared", settle=settle)
 
 
 def _devices(view: View) -> int:

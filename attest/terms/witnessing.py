@@ -13,7 +13,7 @@ from attest.compute.exact import PPM
 from attest.evaluate import View
 from attest.facts import Mask
 from attest.terms.case import Case
-from attest.terms.declared import in_part, reaches_end
+from attest.terms.declared import about_nothing, in_part, reaches_end
 from attest.terms.disputed import only_disputed
 from attest.timeline import Timeline
 from attest.verdict import Finding, Outcome, TermResult, utc
@@ -22,7 +22,7 @@ from attest.verdict import Finding, Outcome, TermResult, utc
 def judge_freshness(case: Case[Freshness]) -> TermResult:
     """The age of the newest head that a quorum witnessed."""
     term, at, views = case.term, case.at, case.views
-    findings = list(case.lost)
+    findings = [*case.lost, *about_nothing(case)]
     ages = []
     for view in views:
         seen = view.timeline.lower(view.head.note)
@@ -54,7 +54,7 @@ def judge_freshness(case: Case[Freshness]) -> TermResult:
 
 def judge_witnessing(case: Case[Witnessing]) -> TermResult:
     """Every statement about the phase was witnessed by the quorum in time, and the quorum resists its colluders."""
-    findings = list(case.lost)
+    findings = [*case.lost, *about_nothing(case)]
     late = statements = 0
     for view in case.views:
         colluders = view.agreement.policy.colluders(view.party.affiliated)

@@ -82,6 +82,11 @@ class Policy:
     groups: tuple[Group, ...]  # members before the groups they belong to
     quorum: str
 
+    @property
+    def required(self) -> bool:
+        """Whether it takes any witness; with `quorum none` it takes none, and no time is ever proven."""
+        return self.quorum != NONE
+
     def colluders(self, exclude: Collection[str] = ()) -> int:
         """The least number of colluding witnesses that can fork the log, without the excluded witnesses.
 

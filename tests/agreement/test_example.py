@@ -3,6 +3,7 @@
 import pickle
 import re
 from hashlib import sha256
+from textwrap import dedent
 
 import pytest
 from hypothesis import given, settings
@@ -35,6 +36,7 @@ from attest.agreement import (
     verify_agreement,
 )
 from attest.agreement.lint import lines as lint_lines
+from attest.agreement.lint import lint
 from attest.agreement.term_words import describe
 from attest.agreement.words import lines
 from attest.compute.accelerators import default_pin
@@ -43,6 +45,7 @@ from attest.format.vocabulary import Label
 from attest.sign.documents import sign_document
 from attest.sign.seeded import seeded_key
 from attest.trust.keys import format_key
+from attest.trust.notes import log_vkey
 
 ACME, BOREALIS = "https://acme.example", "https://borealis.example"
 
@@ -221,10 +224,22 @@ def test_the_pages_keys_are_test_keys(example: str) -> None:
 
 def test_every_kind_has_its_section_and_its_words(page: str, agreement: Agreement) -> None:
     kinds = {term.kind for phase in agreement.phases for term in phase.terms}
-    assert kinds == set(re.findall(r"^### ([a-z-]+)$", page, re.MULTILINE)) - {"witnesses"}
+    assert kinds | {"custody"} == set(re.findall(r"^### ([a-z-]+)$", page, re.MULTILINE)) - {"witnesses"}
     for phase in agreement.phases:
         for term in phase.terms:
             assert describe(term).isprintable()
+
+
+def test_the_pages_agreement_of_an_archive(page: str) -> None:
+    found = re.search(r"works alone:\n\n(.*?)\n\nIt demands this:\n\n    (.*?)\n", page, re.DOTALL)
+    assert found
+    agreement = parse_agreement(f"{dedent(found[1])}\n".encode())
+    (term,) = agreement.phases[0].terms
+    assert f"{term.name}: {describe(term)}" == found[2]
+    assert [hole.code for hole in lint(agreement)] == ["lint/no-witness"]
+    keys = format_key(seeded_key("keeper").public_key()), seeded_key("keeper log").public_key()
+    assert keys[0] in found[1]
+    assert agreement.parties[0].sites[0].log_keys == (log_vkey("keeper.example/custody", keys[1]),)
 
 
 def parsed(text: str | bytes) -> Agreement | None:

@@ -15,9 +15,9 @@ VERIFIER = (
     *(path.name for path in sorted(PACKAGE.glob("*.py"))),
     "anomalies/devices.py", "anomalies/sizes.py", "anomalies/sums.py",
     "compute/bounds.py", "compute/columns.py", "compute/exact.py", "compute/tree.py", "evidence/meter.py",
-    "format/act.py", "format/block.py", "format/bodies.py", "format/checkpoint.py", "format/fields.py",
-    "format/key_acts.py", "format/roster.py", "format/statement.py", "log/checkpoint.py", "log/tiles.py",
-    "trust/holders.py", "trust/notes.py",
+    "format/act.py", "format/block.py", "format/bodies.py", "format/checkpoint.py", "format/custody.py",
+    "format/fields.py", "format/key_acts.py", "format/roster.py", "format/statement.py", "log/checkpoint.py",
+    "log/tiles.py", "terms/custody.py", "trust/holders.py", "trust/notes.py",
 )  # fmt: skip
 CODE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*/[a-z]+(?:-[a-z0-9]+)*")
 NOT_CODES = {"blocks/sha256", "tile/entries"}
@@ -44,6 +44,7 @@ ELSEWHERE = {
     "scope/fabricated": "said in every verdict",
     "scope/model": "said in every verdict",
     "scope/undeclared": "said in every verdict",
+    "scope/unentered": "said in every verdict about custody",
 }
 
 

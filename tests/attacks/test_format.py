@@ -189,7 +189,7 @@ SEVEN = [[1, bytes(56), bytes(56)]]
 VECTORS = (
     # unknown
     unproven("a version to come", usage(put(0, value=2)), "unsupported/version"),
-    unproven("a kind to come", usage(put(1, value=11)), "unsupported/kind"),
+    unproven("a kind to come", usage(put(1, value=12)), "unsupported/kind"),
     unproven("a kind that is reserved, in the office's chain", spoken_for_later, "unsupported/kind"),
     unproven("a host that goes on after a version to come", usage(put(0, value=2), on=True), "unsupported/version"),
     unproven("a label to come", usage(put(BODY, 6, 0, 1, value=9)), "unsupported/label"),

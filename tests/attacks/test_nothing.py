@@ -12,12 +12,15 @@ import pytest
 from attest.agreement.signed import CONTENT_TYPE
 from attest.cli.main import main
 from attest.sign.documents import sign_document
+from attest.simulate.archive import Archive
 from attest.simulate.lab import Lab
+from attest.simulate.ledger import Ledger
 from attest.simulate.pact import Pact
 from attest.verdict import utc
 from tests.attacks.test_heads import empty_log
 from tests.attacks.test_rosters import declaring, nothing
 from tests.attacks.vectors import MORNING, ran
+from tests.check.keeping import FOUR, NOW, keeping, kept
 from tests.check.world import ACME, CAP, HOUR, LATER, PACT, START, TRAINING, honest, lab, replace, under
 
 NOBODY = PACT.text().replace(b"quorum enough", b"quorum none")
@@ -58,7 +61,14 @@ def no_cosignature() -> Lab:
     return made
 
 
-LOGS: dict[str, Callable[[], Lab]] = {
+def opened_archive() -> Archive:
+    """An archive's log that was opened and never used."""
+    made = kept()
+    del made.entries[1:]
+    return made
+
+
+LOGS: dict[str, Callable[[], Ledger]] = {
     "honest": honest,
     "breaking": lambda: honest((TRAINING,)),
     "silent": ran,
@@ -66,6 +76,9 @@ LOGS: dict[str, Callable[[], Lab]] = {
     "no-usage": no_usage,
     "no-devices": lambda: declaring(nothing),
     "unwitnessed": no_cosignature,
+    "archive": kept,
+    "archive-witnessed": lambda: kept(witnesses=FOUR),
+    "archive-genesis": opened_archive,
 }
 ROWS = (
     Row("everything is there", 0),
@@ -87,6 +100,13 @@ ROWS = (
     Row("zero devices", 4, ("no-devices",)),
     Row("zero devices, and nothing but a cap", 4, ("no-devices",), "cap.agreement", "cap.toml"),
     Row("zero witnesses where three are required", 4, ("unwitnessed",)),
+    # an archive has no device: that is enough for custody, and for nothing else
+    Row("zero devices, and nothing but custody", 0, ("archive",), "custody.agreement", "custody.toml", NOW),
+    Row("zero acts of custody", 4, ("archive-genesis",), "custody.agreement", "custody.toml", NOW),
+    Row("zero custody logs", 6, ("empty",), "custody.agreement", "custody.toml", NOW),
+    Row("zero devices in an archive, and a cap", 4, ("archive-witnessed",), "acap.agreement", "acap.toml", NOW),
+    Row("zero devices of an archive, and a head", 4, ("archive-witnessed",), "fresh.agreement", "fresh.toml", NOW),
+    Row("zero witnesses of an archive where three are required", 4, ("archive",), "fresh.agreement", "fresh.toml", NOW),
     # the agreement
     Row("an agreement that is not there", 6, agreement="nowhere"),
     Row("an agreement that is empty", 6, agreement="nothing"),
@@ -131,6 +151,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "junk" / "readme.txt").write_text("nothing here")
     (path / "nothing").write_bytes(b"")
     cap: Pact = under(CAP)
+    of_archive = {
+        "custody": keeping(),
+        "acap": keeping({**CAP, "assurance": "L1"}, witnesses=FOUR),
+        "fresh": keeping({"kind": "freshness", "max_age": "1 d"}, witnesses=FOUR),
+    }
+    for name, pact in of_archive.items():
+        (path / f"{name}.agreement").write_bytes(pact.signed())
+        (path / f"{name}.toml").write_bytes(pact.trust())
     holders = ACME.holder_keys()
     for name, data in (
         ("pact.agreement", PACT.signed()),

@@ -18,7 +18,8 @@ POWER = {"kind": "power-cap", "limit": "1 GW", "assurance": "L4"}
 FRESH = {"kind": "freshness", "max_age": "6 h"}
 WITNESSED = {"kind": "witnessing"}
 INVENTORY = {"kind": "inventory", "minimum": 16}
-TERMS = (CAP, TRAINING_CAP, OFF, POWER, COVERAGE, FRESH, WITNESSED, INVENTORY, *WINDING_DOWN)
+CUSTODY = {"kind": "custody"}
+TERMS = (CAP, TRAINING_CAP, OFF, POWER, COVERAGE, FRESH, WITNESSED, INVENTORY, CUSTODY, *WINDING_DOWN)
 
 
 def _contradicted(*_: Any, **__: Any) -> Any:

@@ -19,6 +19,7 @@ from attest import scan
 from attest.agreement import verify_agreement
 from attest.bundle import Bundle
 from attest.facts import Facts, merge
+from attest.format.custody import CustodyBody
 from attest.gather import Context, gather
 from attest.layout import Layouts
 from attest.replay import replay
@@ -32,7 +33,7 @@ from attest.trust.pins import parse_trust
 from attest.verdict import Outcome, as_data
 from tests.check.world import ACME, HOUR, LATER, PACT, START, honest, site
 
-TABLES = ("said", "cells", "gaps", "work", "metered")
+TABLES = ("said", "cells", "gaps", "work", "metered", "entered")
 PLAIN = ("begin", "end", "chains", "faults", "faulted", "statements", "intervals", "absent_blocks")
 
 
@@ -47,7 +48,9 @@ def troubled() -> MemoryBundle:
     made.append(host.sign(draft, seeded_key("thief")), draft.block)
     made.append(host.sign(draft.but(seq=2)), draft.block)
     made.append(*made.entries[-9])
+    made.office.say(CustodyBody("probe", "ines", (), ()))
     made.run(until=START + 12 * HOUR)
+    made.office.say(CustodyBody("probe", "ines", (), ()))
     host.seq += 1
     made.run(until=START + 15 * HOUR)
     bad = [
@@ -95,6 +98,7 @@ def test_the_log_is_troubled() -> None:
     whole = part(0, tiles)
     assert tiles >= 3
     assert len({fault.code for fault in whole.faults}) >= 5, whole.faults
+    assert len(whole.entered) == 2
 
 
 @settings(max_examples=40, deadline=None)

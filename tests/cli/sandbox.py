@@ -112,6 +112,8 @@ def fill(folder: Path) -> None:
     _agreement(folder)
     _runs(folder)
     done("demo demo")
+    done("archive init regulator --origin regulator.example/archive")
+    assert run("archive put regulator log --agreement pact.agreement") == 5  # whose keys are not this log's
 
 
 def usage(path: Path) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from hashlib import sha256, sha512
 from pathlib import Path
 
 import jsonschema
@@ -12,6 +13,7 @@ from attest.log.merkle import leaf_hash
 from attest.report.contents import find
 from attest.store.directory import DirectoryBundle
 from tests.cli.sandbox import HOST, ISS, ROOT, log_id, run
+from tests.schemas.example import custody_entry
 
 Captured = pytest.CaptureFixture[str]
 pytestmark = pytest.mark.usefixtures("no_network")
@@ -129,6 +131,26 @@ def test_a_roster_is_shown_with_its_inventory(capsys: Captured) -> None:
     assert [host["source"] for host in contents["hosts"]] == [HOST]
     assert run("open log 1") == 0
     assert '"GPU-2", ' in capsys.readouterr().out
+
+
+def test_an_act_of_custody_is_shown_with_its_objects(here: Path, capsys: Captured) -> None:
+    (here / "act.cose").write_bytes(custody_entry())
+    value = opened("act.cose", capsys)["value"]
+    assert isinstance(value, dict)
+    body = value["payload"]["body"]
+    assert (value["payload"]["kind"], body["action"], body["actor"]) == ("custody", "put", "ines@desk-2")
+    manifest = b"the example's manifest"
+    assert body["objects"] == [
+        {
+            "role": "manifest",
+            "sha256": sha256(manifest).hexdigest(),
+            "sha512": sha512(manifest).hexdigest(),
+            "size": len(manifest),
+        }
+    ]
+    assert body["details"] == {"origin": "acme.example/dc1", "delivery": body["objects"][0]["sha256"], "size": 7}
+    assert run("open act.cose") == 0
+    assert "# size: 22 bytes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attest.errors import EvidenceError, MalformedError, UnsupportedError
-from attest.format import bodies, key_acts, runs
+from attest.format import bodies, custody, key_acts, runs
 from attest.format.bodies import (
     Block,
     Body,
@@ -24,6 +24,7 @@ from attest.format.bodies import (
     format_body,
     parse_body,
 )
+from attest.format.custody import CustodyBody, CustodyObject
 from attest.format.fields import MAX_TEXT, U64
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
 from attest.format.runs import Run
@@ -36,6 +37,7 @@ RUN = Run(H, Label.TRAINING, Precision.BF16, 1, None)
 USAGE = UsageBody(60, H, 2, BLOCK, (1, 2), (RUN,), bytes(16), ((1, bytes(16), bytes(16)), (2, bytes(16), bytes(16))))
 METER = MeterBody(Quantity.REGISTER, 1_000, -3_600, 5, (Channel("dc1", 3, 0), Channel("n1", 2, 1)), BLOCK)
 KEYS = KeysBody((Enrol("n1", Role.HOST, -19, H, b"p"), Rotate(-9, H, b"p"), Revoke(H, 9), Void(b"d")))
+CUSTODY = CustodyBody("put", "ines", (CustodyObject("manifest", H, H + H, 912),), (("n", -1), ("by", "mail")))
 ALL: dict[Kind, Body] = {
     Kind.GENESIS: GenesisBody(b"d"),
     Kind.INVENTORY: InventoryBody(BLOCK, 8),
@@ -45,6 +47,7 @@ ALL: dict[Kind, Body] = {
     Kind.EVENT: EventBody(b"d"),
     Kind.HEAD: HeadBody(b"note"),
     Kind.CLOSE: CloseBody(),
+    Kind.CUSTODY: CUSTODY,
 }
 
 
@@ -70,7 +73,8 @@ def test_detached_bodies() -> None:
 
 def test_the_numbers_of_the_words() -> None:
     assert {k.name: int(k) for k in Kind} == {
-        "GENESIS": 1, "INVENTORY": 2, "KEYS": 3, "USAGE": 4, "METER": 5, "EVENT": 6, "HEAD": 7, "CLOSE": 10
+        "GENESIS": 1, "INVENTORY": 2, "KEYS": 3, "USAGE": 4, "METER": 5, "EVENT": 6, "HEAD": 7, "CLOSE": 10,
+        "CUSTODY": 11,
     }  # fmt: skip
     assert [int(s) for s in State] == list(range(6))
     assert [int(label) for label in Label] == list(range(6))
@@ -133,6 +137,25 @@ LIMITS: list[tuple[Kind, tuple[Any, ...], Any, Any]] = [
     (Kind.METER, (5, 0, 0), "ß" * MAX_TEXT, "ß" * (MAX_TEXT + 1)),
     (Kind.METER, (5,), [[f"f{i}", 0, 0] for i in range(1_024)], [[f"f{i}", 0, 0] for i in range(1_025)]),
     (Kind.HEAD, (1,), bytes(key_acts.MAX_DOCUMENT), bytes(key_acts.MAX_DOCUMENT + 1)),
+    (Kind.CUSTODY, (1,), "put", "burn"),
+    (Kind.CUSTODY, (2,), "a", ""),
+    (Kind.CUSTODY, (2,), "a" * MAX_TEXT, "a" * (MAX_TEXT + 1)),
+    (Kind.CUSTODY, (3,), [], None),
+    (Kind.CUSTODY, (3,), [["o", H, H + H, 1]] * custody.MAX_OBJECTS, [["o", H, H + H, 1]] * (custody.MAX_OBJECTS + 1)),
+    (Kind.CUSTODY, (3, 0, 0), "r" * MAX_TEXT, "r" * (MAX_TEXT + 1)),
+    (Kind.CUSTODY, (3, 0, 1), H, H + b"h"),
+    (Kind.CUSTODY, (3, 0, 2), H + H, H),
+    (Kind.CUSTODY, (3, 0, 3), 0, -1),
+    (Kind.CUSTODY, (3, 0, 3), custody.MAX_OBJECT, custody.MAX_OBJECT + 1),
+    (Kind.CUSTODY, (4,), {f"{n}": n for n in range(64)}, {f"{n}": n for n in range(65)}),
+    (Kind.CUSTODY, (4,), {"n" * MAX_TEXT: 1}, {"n" * (MAX_TEXT + 1): 1}),
+    (Kind.CUSTODY, (4,), {"n": 1}, {1: 1}),
+    (Kind.CUSTODY, (4, "n"), "d" * custody.MAX_DETAIL, "d" * (custody.MAX_DETAIL + 1)),
+    (Kind.CUSTODY, (4, "n"), (1 << 63) - 1, 1 << 63),
+    (Kind.CUSTODY, (4, "n"), -(1 << 63), -(1 << 63) - 1),
+    (Kind.CUSTODY, (4, "n"), 1, True),
+    (Kind.CUSTODY, (4, "n"), "one line", "two\nlines"),
+    (Kind.CUSTODY, (4, "n"), "known", None),
 ]
 
 
@@ -167,6 +190,9 @@ RULES: list[tuple[str, Kind, Callable[[], dict[int, Any]], str]] = [
     ("an enrolment as long as a rotation", Kind.KEYS, lambda: changed(Kind.KEYS, 1, 1, 0, 1), "statement/array"),
     ("an act of one", Kind.KEYS, lambda: changed(Kind.KEYS, 1, 0, [1]), "statement/array"),
     ("an act that is a map", Kind.KEYS, lambda: changed(Kind.KEYS, 1, 0, {}), "statement/array"),
+    ("an unknown action", Kind.CUSTODY, lambda: changed(Kind.CUSTODY, 1, "burn"), "unsupported/action"),
+    ("details in an array", Kind.CUSTODY, lambda: changed(Kind.CUSTODY, 4, []), "statement/keys"),
+    ("a detail within a detail", Kind.CUSTODY, lambda: changed(Kind.CUSTODY, 4, "n", {}), "statement/text"),
     ("a key too many", Kind.CLOSE, lambda: {1: 0}, "statement/keys"),
     ("a key too few", Kind.INVENTORY, lambda: {1: list(BLOCK)}, "statement/keys"),
     ("keys in another order", Kind.INVENTORY, lambda: {2: 8, 1: list(BLOCK)}, "statement/keys"),

@@ -14,6 +14,7 @@ from attest.errors import EvidenceError, MalformedError, UnsupportedError
 from attest.format.bodies import CloseBody, InventoryBody, MeterBody, UsageBody, block_of
 from attest.format.cbor import MAX_DEPTH, decode, encode
 from attest.format.cose import Sign1, format_sign1, parse_sign1
+from attest.format.custody import CustodyBody
 from attest.format.statement import (
     MAX_STATEMENT,
     Statement,
@@ -27,13 +28,17 @@ from attest.format.vocabulary import Kind
 from attest.sign.seeded import seeded_key
 from attest.sign.statements import header_for, sign_statement
 from tests.format.values import altered, statements
-from tests.schemas.example import world
+from tests.schemas.example import custody_entry, world
 
 SIGNER = seeded_key("a source")
 HEADER = header_for(SIGNER, "https://acme.example", "https://acme.example/n1")
 H = b"h" * 32
 CLOSE = Statement(Kind.CLOSE, H, 1, H, 10, 20, None, CloseBody())
-ENTRIES = world().entries
+ENTRIES = (*world().entries, custody_entry())
+CUSTODY = format_payload(
+    CLOSE._replace(kind=Kind.CUSTODY, body=CustodyBody("hold", "ines", (), (("aaa", 1), ("zz", 2))))
+)
+ZZ, AAA = b"\x62zz\x02", b"\x63aaa\x01"  # its details
 PAYLOADS = [parse_sign1(entry).payload or b"" for entry in ENTRIES]
 
 
@@ -157,7 +162,7 @@ FAULTS = [
     ("version true", b"\xa9\x00\xf5" + format_payload(CLOSE)[3:], "statement/keys"),
     ("another version", b"\xa9\x00\x02" + format_payload(CLOSE)[3:], "unsupported/version"),
     ("another version that means something else", encode({0: 7, "kind": "close"}), "unsupported/version"),
-    ("an unknown kind", b"\xa9\x00\x01\x01\x0b" + format_payload(CLOSE)[5:], "unsupported/kind"),
+    ("an unknown kind", b"\xa9\x00\x01\x01\x0c" + format_payload(CLOSE)[5:], "unsupported/kind"),
     ("the reserved evidence", b"\xa9\x00\x01\x01\x08" + format_payload(CLOSE)[5:], "unsupported/kind"),
     ("the reserved evidence", b"\xa9\x00\x01\x01\x08" + format_payload(CLOSE)[5:], "unsupported/kind"),
     ("the reserved roll-up", b"\xa9\x00\x01\x01\x09" + format_payload(CLOSE)[5:], "unsupported/kind"),
@@ -176,6 +181,8 @@ FAULTS = [
     ("a power of two", b"\xc5\x82\x1a\x3b\x9a\xca\x00\x01", "cbor/load"),
     ("a shared value", b"\xd8\x1c\x81\xd8\x1d\x00", "cbor/load"),
     ("undefined", b"\xf7", "statement/keys"),
+    ("details in another order", CUSTODY.replace(ZZ + AAA, AAA + ZZ), "statement/not-canonical"),
+    ("a detail twice", CUSTODY.replace(b"\xa2" + ZZ, b"\xa3\x62zz\x01" + ZZ), "statement/not-canonical"),
     ("a text that is not UTF-8", b"\x62\xc3\x28", "cbor/load"),
 ]  # fmt: skip
 
@@ -262,6 +269,13 @@ def test_nesting_is_bounded() -> None:
     found = refused(parse_payload, b"\x81" * (MAX_DEPTH + 2) + b"\x00")
     assert found is not None
     assert found.code == "cbor/load"
+
+
+def test_details_are_written_in_the_order_of_their_encodings() -> None:
+    assert b"\xa2" + ZZ + AAA in CUSTODY
+    body = parse_payload(CUSTODY).body
+    assert isinstance(body, CustodyBody)
+    assert body.details == (("zz", 2), ("aaa", 1))
 
 
 def test_block_of_the_kinds_that_have_one() -> None:

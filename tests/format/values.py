@@ -2,8 +2,9 @@
 
 from hypothesis import strategies as st
 
-from attest.format import act, bodies, key_acts, roster, vocabulary
+from attest.format import act, bodies, custody, key_acts, roster, vocabulary
 from attest.format.bodies import Body
+from attest.format.cbor import encode
 from attest.format.fields import HIDDEN, MAX_SEQ, MAX_TEXT, U64
 from attest.format.runs import MAX_DECLARED, Run
 from attest.format.statement import MAX_TIME, Anchor, Statement
@@ -60,6 +61,14 @@ meters = st.builds(
     st.lists(channels, min_size=1, max_size=3, unique_by=lambda c: c.feed).map(tuple),
     blocks,
 )
+objects = st.builds(custody.CustodyObject, lines, hashes, st.binary(min_size=64, max_size=64), st.integers(0, MAX_SEQ))
+
+
+def encoded(pair: tuple[str, str | int]) -> bytes:
+    """The order of details."""
+    return encode(pair[0])
+
+
 BODIES: dict[Kind, st.SearchStrategy[Body]] = {
     Kind.GENESIS: st.builds(bodies.GenesisBody, proofs),
     Kind.INVENTORY: st.builds(bodies.InventoryBody, blocks, st.integers(0, bodies.MAX_INTERVALS)),
@@ -69,6 +78,13 @@ BODIES: dict[Kind, st.SearchStrategy[Body]] = {
     Kind.EVENT: st.builds(bodies.EventBody, proofs),
     Kind.HEAD: st.builds(bodies.HeadBody, proofs),
     Kind.CLOSE: st.just(bodies.CloseBody()),
+    Kind.CUSTODY: st.builds(
+        custody.CustodyBody,
+        st.sampled_from(sorted(custody.ACTIONS)),
+        lines,
+        st.lists(objects, max_size=3).map(tuple),
+        st.dictionaries(lines, lines | i64, max_size=3).map(lambda d: tuple(sorted(d.items(), key=encoded))),
+    ),
 }
 anchors = st.builds(Anchor, st.integers(1, MAX_SEQ), hashes, hashes)
 

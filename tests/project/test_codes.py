@@ -16,7 +16,11 @@ PACKAGE = Path(__file__).resolve().parents[2] / "attest"
 CODE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*/[a-z]+(?:-[a-z0-9]+)*")
 
 # Strings that look like a code and are something else: media types and paths.
-NOT_CODES = {"text/plain", "application/json", "application/octet-stream", "tile/entries", "blocks/sha256"}
+NOT_CODES = {
+    "text/plain", "application/json", "application/octet-stream", "tile/entries", "blocks/sha256",
+    "application/timestamp-query", "application/timestamp-reply", "application/pkix-crl", "application/x-pkcs7-crl",
+    "application/ocsp-request", "application/ocsp-response",
+}  # fmt: skip
 
 
 def literals(path: Path) -> set[str]:

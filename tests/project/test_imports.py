@@ -26,7 +26,8 @@ SHELL = {
     "inventory": {"store", "collect"},
     "record": {"store", "sign", "collect", "inventory"},
     "site": {"store", "sign", "record", "inventory"},
-    "cli": {"store", "sign", "collect", "inventory", "record", "site", "report", "simulate"},
+    "archive": {"store", "sign", "collect", "report"},
+    "cli": {"archive", "store", "sign", "collect", "inventory", "record", "site", "report", "simulate"},
     "__main__": {"cli"},
 }
 

@@ -9,10 +9,12 @@
     6  close        host seq 1        the host's agent ends
 
 The head of size 7, cosigned a minute after the hour, is the bundle's checkpoint.
+
+Beside it stands one entry of another log: what a regulator's archive says of the copy that was delivered to it.
 """
 
 from functools import cache
-from hashlib import sha256
+from hashlib import sha256, sha512
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -25,6 +27,7 @@ from attest.format.act import CONTENT_TYPE, GenesisAct, VoidAct, format_act, pos
 from attest.format.block import Binding, commit, format_meter, format_usage
 from attest.format.bodies import Body, Channel, CloseBody, GenesisBody, HeadBody, InventoryBody, MeterBody, UsageBody
 from attest.format.checkpoint import Checkpoint, format_checkpoint
+from attest.format.custody import CustodyBody, CustodyObject
 from attest.format.event import CONTENT_TYPE as EVENT_TYPE
 from attest.format.event import TFLOP, Allowance, Deed, EventAct, Place, format_event
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate, Void
@@ -57,6 +60,8 @@ INTERVAL: Final = 600
 HOLDERS: Final = ("Ada", "Ben")
 WITNESSES: Final = ("north", "south", "east")
 MODEL: Final = "NVIDIA H100 SXM5 80GB"
+ARCHIVE: Final = "https://archive.example"
+ARCHIVE_OFFICE: Final = "https://archive.example/office"
 _KINDS: Final = {
     GenesisBody: Kind.GENESIS,
     InventoryBody: Kind.INVENTORY,
@@ -191,6 +196,18 @@ def enrolment(log: bytes) -> Enrol:
     public = new.public_key()
     alg = int(public.alg)
     return Enrol(HOST, Role.HOST, alg, public.raw, new.sign(possession(log, HOST, Role.HOST, alg, public.raw)))
+
+
+def custody_entry() -> bytes:
+    """The office of an archive says who delivered a copy of the log, and under which manifest it is kept."""
+    manifest = b"the example's manifest"
+    kept = CustodyObject("manifest", sha256(manifest).digest(), sha512(manifest).digest(), len(manifest))
+    details = (("origin", ORIGIN), ("delivery", sha256(manifest).hexdigest()), ("size", 7))
+    body = CustodyBody("put", "ines@desk-2", (kept,), details)
+    log, prev = (leaf_hash(f"entry {index} of the archive's log".encode()) for index in (0, 6))
+    statement = Statement(Kind.CUSTODY, log, 7, prev, END, END + 86_400, None, body)
+    signer = key(ARCHIVE_OFFICE)
+    return sign_statement(header_for(signer, ARCHIVE, ARCHIVE_OFFICE), statement, signer)
 
 
 def all_acts(log: bytes) -> KeysBody:

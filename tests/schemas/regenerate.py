@@ -12,6 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from attest.archive.policy import default_policy, parse_policy
+from attest.archive.renewal import digests_of
+from attest.archive.renewal_records import format_record
+from attest.archive.renewal_verify import Existed, verify_record
 from attest.format.act import VoidAct, format_act
 from attest.format.block import HEADER_SIZE
 from attest.format.bodies import Body
@@ -22,16 +26,20 @@ from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash, root
 from attest.report.diagnostic import Name, diagnose
 from attest.report.names import DOCUMENT, EVENT, EVENT_ACT, PROTECTED, STATEMENT
+from attest.report.style import utc
 from attest.report.verdict import as_json, as_text
 from attest.sign.verdicts import sign_verdict
 from attest.trust.keys import format_key
 from attest.trust.signed_verdict import MAX_VERDICT, verify_verdict
 from attest.verdict import as_data
+from tests.archive.authority import at, authority_table
+from tests.archive.decades import NORTH, worked
 from tests.schemas.example import (
     HOST,
     METER,
     START,
     all_acts,
+    custody_entry,
     exemption,
     genesis_document,
     key,
@@ -58,6 +66,22 @@ _SIGNED: Final = Name(
         )
     },
 )
+_REVOCATION: Final = {1: Name("revocation lists"), 2: Name("OCSP responses")}
+_STAMP: Final = Name(
+    "stamp", keys={1: Name("token"), 2: Name("certificates"), 3: Name("revocation, then", keys=_REVOCATION)}
+)
+_TIMESTAMP: Final = Name(
+    "timestamp",
+    keys={
+        1: Name("hash"),
+        2: Name("size", unit="leaves"),
+        3: Name("root"),
+        4: Name("revocation of what is renewed", keys=_REVOCATION),
+        5: Name("stamps", each=_STAMP),
+    },
+)
+_LINK: Final = Name("link", keys={0: Name("number"), 1: Name("path"), 2: _TIMESTAMP})
+_RECORD: Final = Name("record", keys={1: Name("version"), 2: Name("chains", each=Name("chain", each=_LINK))})
 _VOID: Final = Name(
     "act", keys={1: Name("act"), 2: Name("log"), 3: Name("number"), 4: Name("entries", each=Name("index, leaf hash"))}
 )
@@ -138,6 +162,33 @@ def judged() -> bytes:
     return sign_verdict(as_json(as_data(world().verdict())).encode(), key("judge"))
 
 
+def evidence_record() -> str:
+    """All evidence of the checkpoint's note."""
+    record = worked([world().note, world().agreement]).record(world().note)
+    return diagnose(decode(format_record(record), max_size=1 << 20), _RECORD)
+
+
+def evidence_shown() -> str:
+    """What it shows in 2040."""
+    note = world().note
+    policy = parse_policy(default_policy() + authority_table(NORTH).encode())
+    found = verify_record(digests_of(note), worked([note, world().agreement]).record(note), policy, at(2035))
+    assert isinstance(found, Existed)
+    return "\n".join(
+        [
+            f"existed since  {utc(found.since)}",
+            f"by             {', '.join(found.authorities)}: chain {found.chain}, link {found.link}",
+            f"shown until    {utc(found.limit.time)}: {found.limit.code}, {found.limit.detail}",
+            f"findings       {len(found.findings) or 'none'}",
+        ]
+    )
+
+
+def evidence_policy() -> str:
+    """The end of a policy: one authority."""
+    return authority_table(NORTH).strip()
+
+
 def void_act() -> str:
     act = VoidAct(world().log, 1, ((4, leaf_hash(world().entries[4])),))
     return diagnose(decode(format_act(act)), _VOID, whole=True)
@@ -171,6 +222,7 @@ EXAMPLES: Final[dict[str, Callable[[], str]]] = {
     "inventory-body": lambda: body(2),
     "head-body": lambda: body(3),
     "meter-body": lambda: body(5),
+    "custody-body": lambda: _body(diagnose(decode(custody_entry()), STATEMENT, whole=True)),
     "acts": acts,
     "keys": keys,
     "usage-block": usage_block,
@@ -179,6 +231,9 @@ EXAMPLES: Final[dict[str, Callable[[], str]]] = {
     "void-act": void_act,
     "signed-verdict": signed_verdict,
     "signed-payload": signed_payload,
+    "evidence-record": evidence_record,
+    "evidence-shown": evidence_shown,
+    "evidence-policy": evidence_policy,
     "trigger-document": lambda: diagnose(decode(trigger_document()), EVENT, whole=True),
     "exemption-act": lambda: diagnose(decode(format_event(exemption())), EVENT_ACT, whole=True),
     "roster": roster,

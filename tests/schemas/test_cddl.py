@@ -18,7 +18,7 @@ from attest.format.roster import parse_roster
 from attest.format.statement import parse_payload, parse_statement
 from attest.format.vocabulary import Kind
 from tests.check.world import ACME, PACT, honest
-from tests.schemas.example import agreement_text, all_acts, genesis_document, void_document, world
+from tests.schemas.example import agreement_text, all_acts, custody_entry, genesis_document, void_document, world
 from tests.schemas.validate import (
     FORMATS,
     SCHEMAS,
@@ -38,7 +38,7 @@ H = b"h" * 32
 
 def entry(kind: Kind) -> bytes:
     """The example's statement of this kind."""
-    return next(e for e in world().entries if parse_statement(e).statement.kind is kind)
+    return next(e for e in (*world().entries, custody_entry()) if parse_statement(e).statement.kind is kind)
 
 
 def payload(kind: Kind) -> dict[int, Any]:
@@ -60,8 +60,11 @@ def test_the_example_is_valid(index: int) -> None:
     require_statement(world().entries[index])
 
 
-def test_the_example_has_every_kind_but_the_one_that_agreements_have() -> None:
-    assert {parse_statement(e).statement.kind for e in world().entries} == set(Kind) - {Kind.EVENT}
+def test_the_examples_have_every_kind_but_the_one_that_agreements_have() -> None:
+    of_lab = {parse_statement(e).statement.kind for e in world().entries}
+    assert of_lab == set(Kind) - {Kind.EVENT, Kind.CUSTODY}
+    require_statement(custody_entry())
+    assert parse_statement(custody_entry()).statement.kind is Kind.CUSTODY
 
 
 def test_everything_of_a_simulated_lab_is_valid() -> None:
@@ -118,7 +121,7 @@ PAYLOADS: dict[str, tuple[Kind, Callable[[Any], None]]] = {
     "another version": (Kind.CLOSE, put(0, 2)),
     "no version": (Kind.CLOSE, drop(0)),
     "version true": (Kind.CLOSE, put(0, True)),
-    "an unknown kind": (Kind.CLOSE, put(1, 11)),
+    "an unknown kind": (Kind.CLOSE, put(1, 12)),
     "a reserved kind": (Kind.CLOSE, put(1, 8)),
     "a kind below zero": (Kind.CLOSE, put(1, -1)),
     "no log": (Kind.CLOSE, put(2, None)),
@@ -181,6 +184,20 @@ PAYLOADS: dict[str, tuple[Kind, Callable[[Any], None]]] = {
     "no readings block": (Kind.METER, put(BODY, 6, None)),
     "an empty note": (Kind.HEAD, put(BODY, 1, b"")),
     "a note of 60,001 bytes": (Kind.HEAD, put(BODY, 1, bytes(60_001))),
+    "an unknown action": (Kind.CUSTODY, put(BODY, 1, "burn")),
+    "an action by number": (Kind.CUSTODY, put(BODY, 1, 1)),
+    "nobody's act": (Kind.CUSTODY, put(BODY, 2, "")),
+    "objects as a map": (Kind.CUSTODY, put(BODY, 3, {})),
+    "an object without a size": (Kind.CUSTODY, drop(BODY, 3, 0, 3)),
+    "an object of one digest": (Kind.CUSTODY, put(BODY, 3, 0, 2, H)),
+    "an object below nothing": (Kind.CUSTODY, put(BODY, 3, 0, 3, -1)),
+    "an object of 2^63 bytes": (Kind.CUSTODY, put(BODY, 3, 0, 3, 1 << 63)),
+    "details as an array": (Kind.CUSTODY, put(BODY, 4, [])),
+    "a detail by number": (Kind.CUSTODY, put(BODY, 4, {1: "mail"})),
+    "a detail that is true": (Kind.CUSTODY, put(BODY, 4, "size", True)),
+    "65 details": (Kind.CUSTODY, put(BODY, 4, {f"{n}": n for n in range(65)})),
+    "an empty detail": (Kind.CUSTODY, put(BODY, 4, "size", "")),
+    "a custody body without details": (Kind.CUSTODY, drop(BODY, 4)),
 }
 
 
@@ -214,6 +231,10 @@ UNSEEN: dict[str, tuple[Kind, Callable[[Any], None], str]] = {
     "257 acts": (Kind.KEYS, put(BODY, 1, [[3, H, 0]] * 257), "statement/array"),
     "1,025 runs": (Kind.USAGE, put(BODY, 6, [[H, 0, 0, 0, None, 0]] * 1_025), "statement/array"),
     "three counters": (Kind.USAGE, put(BODY, 8, [[1, bytes(16), bytes(16)]] * 3), "statement/array"),
+    "257 objects": (Kind.CUSTODY, put(BODY, 3, [["o", H, H + H, 0]] * 257), "statement/array"),
+    "a detail beyond 64 bits": (Kind.CUSTODY, put(BODY, 4, "size", 1 << 63), "statement/integer"),
+    "a detail of 513 characters of name": (Kind.CUSTODY, put(BODY, 4, "n" * 513, 1), "statement/text"),
+    "a detail of two lines": (Kind.CUSTODY, put(BODY, 4, "size", "a\nb"), "statement/text"),
     "1,025 channels": (Kind.METER, put(BODY, 5, [[f"f{i}", 0, 0] for i in range(1_025)]), "statement/array"),
 }
 
@@ -346,19 +367,24 @@ def test_a_document_without_signatures_is_refused_by_the_parser() -> None:
 
 
 def test_cddl_says_the_limits_that_the_code_has() -> None:
-    from attest.format import act, bodies, key_acts, roster, runs
+    from attest.format import act, bodies, custody, key_acts, roster, runs
 
     text = cddl("statement")
     for number in (
         bodies.MAX_BLOCK, bodies.MAX_INTERVALS, bodies.MAX_READINGS, bodies.MAX_STEP, bodies.MAX_INTERVAL,
         bodies.MAX_DEVICES, runs.MAX_DECLARED, bodies.MAX_SPANS * bodies.SPAN_SIZE, key_acts.MAX_DOCUMENT,
-        8 * bodies.MAX_DEVICES, key_acts.MAX_PROOF, key_acts.MAX_KEY,
+        8 * bodies.MAX_DEVICES, key_acts.MAX_PROOF, key_acts.MAX_KEY, custody.MAX_OBJECT, 4 * custody.MAX_DETAIL,
     ):  # fmt: skip
         assert f"..{number}" in text, number
-    for count in (key_acts.MAX_ACTS, runs.MAX_RUNS, bodies.MAX_CHANNELS, act.MAX_VOIDED):
+    counts = (key_acts.MAX_ACTS, runs.MAX_RUNS, bodies.MAX_CHANNELS, act.MAX_VOIDED)
+    for count in (*counts, custody.MAX_OBJECTS, custody.MAX_DETAILS):
         assert f"*{count} " in text, count
     for count in (roster.MAX_FEEDS, roster.MAX_HOSTS, bodies.MAX_DEVICES):
         assert f"*{count} " in cddl("roster"), count
+    assert (
+        set(re.findall(r'"([a-z]+)"', text[text.index("\naction =") : text.index("\ncustody-object")]))
+        == custody.ACTIONS
+    )
 
 
 def test_every_rule_is_used() -> None:
@@ -369,7 +395,7 @@ def test_every_rule_is_used() -> None:
         own = rules(name)[: len(re.findall(r"^[a-z-]+ = ", (SCHEMAS / f"{name}.cddl").read_text("utf-8"), re.M))]
         for rule in own[1:]:
             uses = len(re.findall(rf"(?<![a-z-]){rule}(?![a-z-])", re.sub(r";[^\n]*", "", text)))
-            assert uses > 1 or rule in ("possession", "act"), (name, rule)
+            assert uses > 1 or rule in ("possession", "act", "timestamp-message"), (name, rule)
 
 
 def test_the_watch_sees_what_is_signed(watch: Watch) -> None:

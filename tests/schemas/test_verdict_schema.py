@@ -13,6 +13,7 @@ from attest.check import check
 from attest.report.verdict import as_json
 from attest.terms import JUDGES
 from attest.verdict import Outcome, as_data
+from tests.check.keeping import NOW, keeping, kept
 from tests.check.world import (
     CAP,
     COVERAGE,
@@ -44,6 +45,7 @@ EVERY_TERM = (
     {"kind": "freshness", "max_age": "1 h"},
     {"kind": "witnessing"},
     {"kind": "inventory", "minimum": 17, "maximum": 18},
+    {"kind": "custody", "max_silence": "1 h"},
     *WINDING_DOWN,
 )
 
@@ -55,6 +57,7 @@ def verdicts() -> Iterator[tuple[str, Any]]:
     yield "holds", judge(good.bundle())
     yield "every term", judge(good.bundle(), under(*EVERY_TERM))
     yield "breached", judge(honest((TRAINING,)).bundle(), under({**CAP, "limit": "1e18 FLOP"}))
+    yield "an archive", judge(kept().bundle(), keeping(), at=NOW)
     yield "nothing pinned", judge(good.bundle(), trust=None)
     yield "no bundle", judge([])
     yield "before the phase", judge(good.bundle(), at=START - DAY)

@@ -51,6 +51,7 @@ FORMATS = {
     "agreement": ("agreement", "common"),
     "signed-verdict": ("signed-verdict", "common"),
     "event": ("event", "common"),
+    "archive-evidence": ("archive-evidence",),
 }
 
 
@@ -77,7 +78,17 @@ def require(rule: str, data: bytes) -> None:
     schema(rule).validate_cbor(data)
 
 
-KINDS = {1: "genesis", 2: "inventory", 3: "keys", 4: "usage", 5: "meter", 6: "event", 7: "head", 10: "close"}
+KINDS = {
+    1: "genesis",
+    2: "inventory",
+    3: "keys",
+    4: "usage",
+    5: "meter",
+    6: "event",
+    7: "head",
+    10: "close",
+    11: "custody",
+}
 
 
 def require_payload(data: bytes) -> None:

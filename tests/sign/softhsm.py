@@ -4,10 +4,8 @@ Nothing is installed and no root is needed: apt keeps its lists in the cache fol
 says why, and what needs a token is skipped with that reason.
 """
 
-import fcntl
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import CDLL
@@ -19,16 +17,12 @@ from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from attest.trust.keys import Alg
+from tests.debian import UnavailableError, run, unpacked
 
 PACKAGES = ("softhsm2", "libsofthsm2", "libsqlite3-0")
 PLACES = ("usr/lib/softhsm", "usr/lib/*/softhsm", "usr/lib64/softhsm", "usr/local/lib/softhsm")
-PATIENCE = 120  # seconds that a command may take
 PIN = "314159"
 NAMES = ("lab", "other")  # of the tokens that there are
-
-
-class UnavailableError(Exception):
-    """There is no SoftHSM and none can be had; says why."""
 
 
 class SoftHsm(NamedTuple):
@@ -43,11 +37,7 @@ def find(cache: Path) -> SoftHsm:
     """SoftHSM, loadable here. Raises UnavailableError."""
     found = _installed(Path("/"), os.environ)
     if found is None:
-        root = cache / "root"
-        with (cache / "lock").open("w") as lock:  # several processes may run the tests
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not root.is_dir():
-                _unpack(cache, root)
+        root = unpacked(cache, PACKAGES)
         libraries = ":".join(str(path) for path in root.glob("usr/lib/*-linux-gnu"))
         found = _installed(root, {**os.environ, "LD_LIBRARY_PATH": libraries})
     if found is None:
@@ -63,40 +53,6 @@ def _installed(root: Path, environment: Mapping[str, str]) -> SoftHsm | None:
     modules = [found for place in PLACES for found in sorted(root.glob(f"{place}/libsofthsm2.so"))]
     util = shutil.which("softhsm2-util", path=os.pathsep.join(str(root / p) for p in ("usr/bin", "usr/local/bin")))
     return SoftHsm(modules[0], Path(util), environment) if modules and util else None
-
-
-def _unpack(cache: Path, root: Path) -> None:
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise UnavailableError("SoftHSM is not installed, and without apt-get its packages cannot be had")
-    for place in ("state/lists/partial", "cache/archives/partial", "debs"):
-        (cache / place).mkdir(parents=True, exist_ok=True)
-    own = (
-        "-qq",
-        "-o",
-        f"Dir::State={cache}/state",
-        "-o",
-        "Dir::State::status=/dev/null",
-        "-o",
-        f"Dir::Cache={cache}/cache",
-    )
-    _run(["apt-get", *own, "update"], cache)
-    _run(["apt-get", *own, "download", *PACKAGES], cache / "debs")
-    half = cache / "half"
-    for package in (cache / "debs").glob("*.deb"):
-        _run(["dpkg-deb", "-x", str(package), str(half)], cache)
-    half.rename(root)  # a set-up that was cut short is begun again
-
-
-def _run(command: list[str], folder: Path, environment: Mapping[str, str] = os.environ) -> None:
-    try:
-        done = subprocess.run(
-            command, check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE
-        )
-    except subprocess.TimeoutExpired:
-        raise UnavailableError(f"{command[0]} took longer than {PATIENCE} s") from None
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise UnavailableError(f"{command[0]} {command[-1]} failed: {''.join(said)}")
 
 
 class Tokens:
@@ -116,7 +72,7 @@ class Tokens:
         environment = {**found.environment, "SOFTHSM2_CONF": str(conf)}
         for name in NAMES:
             words = f"--init-token --free --label {name} --pin {PIN} --so-pin 27182818"
-            _run([str(found.util), "--module", str(found.module), *words.split()], folder, environment)
+            run([str(found.util), "--module", str(found.module), *words.split()], folder, environment)
 
     def uri(self, path: str, pin: str | None = None, module: str | None = None) -> str:
         """The URI of a key, `token=lab;object=n1`, through this module and with the right PIN where none is given."""

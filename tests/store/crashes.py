@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,9 +39,15 @@ class Told(dict[str, int]):
 class Fault:
     """Does something before change number `when` of the disk, and from then on if it raises again."""
 
-    def __init__(self, patch: pytest.MonkeyPatch, when: int, act: Callable[[str, Any], None]) -> None:
+    def __init__(
+        self,
+        patch: pytest.MonkeyPatch,
+        when: int,
+        act: Callable[[str, Any], None],
+        changes: Sequence[str] = CHANGES,
+    ) -> None:
         self.at, self.when, self.act = 0, when, act
-        for name in CHANGES:
+        for name in changes:
             patch.setattr(disk, name, self.wrap(name, getattr(disk, name)))
 
     def wrap(self, name: str, change: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,14 +106,14 @@ class Volatile:
     unsynced bytes lost, kept or cut short, unsynced names of each directory kept up to any one of them.
     """
 
-    def __init__(self, patch: pytest.MonkeyPatch, root: Path, when: int) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, root: Path, when: int, changes: Sequence[str] = CHANGES) -> None:
         self.root, self.when, self.at = root, when, 0
         self.kept: dict[int, bytes] = {}  # inode -> synced bytes
         self.names: dict[Path, dict[str, Any]] = {}  # directory -> synced names: inode, or None for a directory
         self.changes: dict[Path, list[tuple[str, Any]]] = {}  # directory -> unsynced (name, inode | None | "gone")
         self.bytes: dict[int, bytes] = {}  # inode -> what is in it now
         self.gone: list[BinaryIO] = []  # held open, so that no new file gets the number of one that may come back
-        for name in CHANGES:
+        for name in changes:
             patch.setattr(disk, name, self.wrap(name, getattr(disk, name)))
 
     def wrap(self, name: str, change: Callable[..., Any]) -> Callable[..., Any]:
@@ -165,6 +171,9 @@ class Volatile:
             self.gone.append(target.open("rb"))
         self.note(source, "gone")
         self.note(target, inode)
+
+    def link(self, source: Path, target: Path) -> None:
+        self.note(target, source.stat().st_ino)
 
     def unlink(self, path: Path) -> None:
         self.gone.append(path.open("rb"))

@@ -3,21 +3,21 @@
 from collections.abc import Iterator
 from typing import Final
 
-from attest.agreement.kinds import AssuranceShare, Coverage, Gap, ScaleCap, Timeliness
+from attest.agreement.kinds import AssuranceShare, Coverage, Custody, Gap, ScaleCap, Timeliness
 from attest.agreement.lint.hole import Hole, Text
 from attest.agreement.units import DURATION, TRAFFIC
 from attest.format.block import MAX_PER_SECOND
 from attest.format.vocabulary import Column
 
 HEADS_S: Final = 3_600  # heads become entries of a log once an hour (schemas/log.md)
-DUTIES: Final = (Coverage, Gap, Timeliness, AssuranceShare)
+DUTIES: Final = (Coverage, Gap, Timeliness, AssuranceShare, Custody)
 
 
 def holes(text: Text) -> Iterator[Hole]:
     """Of the whole agreement."""
     agreement = text.agreement
     lag, grace = agreement.max_lag_s, agreement.grace_s
-    if lag < HEADS_S:
+    if lag < HEADS_S and agreement.policy.required:
         what = f"max_lag is {DURATION.format(lag)}, and a log keeps one cosigned head an hour: nothing would be timely"
         yield Hole(text.line("max_lag"), "lint/lag-short", what, "max_lag of 1 h or more")
     seen: set[int] = set()
@@ -52,6 +52,10 @@ def holes(text: Text) -> Iterator[Hole]:
                 f" {allowed} is allowed"
             )
             yield Hole(bound.line, "lint/fabric-short", what, "a larger fabric, or a longer window for it")
+        length = bound.phase.end - bound.phase.start
+        if isinstance(term, Custody) and term.max_silence_s is not None and term.max_silence_s >= length:
+            what = f"{bound.name}: max_silence is as long as the phase, {DURATION.format(length)}: one entry is enough"
+            yield Hole(bound.line, "lint/silence-long", what, f"max_silence far below {DURATION.format(length)}")
         if isinstance(term, Timeliness) and term.max_lag_s < min(HEADS_S, lag):
             what = (
                 f"{bound.name}: max_lag is {DURATION.format(term.max_lag_s)}, and a log keeps one cosigned head an hour"

@@ -57,7 +57,7 @@ class SiteTable:
 
 def holes(text: Text) -> Iterator[Hole]:
     """Of pins and caps."""
-    if not text.agreement.pins:
+    if not text.agreement.pins and any(site.name not in text.archives for _, site, _ in text.sites()):
         what = "no model is pinned: the program's defaults bound some, and any other leaves every term unproven"
         yield Hole(1, "lint/no-pin", what, "a [[pin]] for every model, with the figures that were agreed")
     yield from _tight_pins(text)
@@ -97,11 +97,11 @@ def _proving(sites: Sequence[Equipment], level: int, longest: Span, limit: int) 
 
 
 def tables(agreement: Agreement) -> list[SiteTable]:
-    """One for each site."""
-    found = []
+    """One for each site where there may be accelerators."""
+    found, archives = [], Text(agreement).archives
     model = max(pins(agreement), key=lambda pin: pin.peak_flop_per_s).model
     for party in agreement.parties:
-        for site in party.sites:
+        for site in (site for site in party.sites if site.name not in archives):
             equipment = _equipment(agreement, party, site)
             shown = () if equipment is None else tuple(rows(equipment, Span.of_days(TABLE_DAYS)))
             found.append(SiteTable(party.name, site.name, 0 if equipment is None else equipment.devices, model, shown))

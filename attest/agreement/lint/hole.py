@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
-from attest.agreement.kinds import Term
+from attest.agreement.kinds import Custody, Freshness, Term, Witnessing
 from attest.agreement.model import Agreement, Meter, Party, Phase, Site
 from attest.format.toml_lines import Path, key_lines
 
@@ -59,6 +60,15 @@ class Text:
         for i, party in enumerate(self.agreement.parties):
             for j, meter in enumerate(party.meters):
                 yield party, meter, self.line("party", i, "meter", j)
+
+    @cached_property
+    def archives(self) -> frozenset[str]:
+        """Sites that only keep something: all that is asked of them is custody, and witnesses of it. Nobody was told
+        of an accelerator there."""
+        bound = [(site, bound.term) for bound in self.terms() for site in bound.sites]
+        others = {site.name for site, term in bound if not isinstance(term, Custody | Freshness | Witnessing)}
+        keeping = {site.name for site, term in bound if isinstance(term, Custody) and site.devices is None}
+        return frozenset(keeping - others)
 
     def phases(self) -> Iterator[tuple[Phase, int]]:
         """Each phase with its line."""

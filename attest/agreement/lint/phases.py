@@ -72,7 +72,8 @@ def _uncapped(text: Text, phase: Phase, line: int) -> Iterator[Hole]:
 
 
 def _without(text: Text, phase: Phase, line: int, have: set[str], code: str, what: str, do: str) -> Iterator[Hole]:
-    missing: list[Site] = [site for _, site, _ in text.sites() if site.name not in have]
+    asked = have | text.archives
+    missing: list[Site] = [site for _, site, _ in text.sites() if site.name not in asked]
     if missing:
         yield Hole(line, code, f"{phase.name}: {what.format(named(missing))}", do)
 

@@ -15,6 +15,10 @@ from attest.trust.quorum import Policy
 def holes(text: Text) -> Iterator[Hole]:
     """Of each party's quorum, its affiliated witnesses struck out."""
     policy, line = text.agreement.policy, text.line("witnesses", "policy")
+    if not policy.required:
+        what = "no witness is asked for: whoever has the keys of a log can show two histories of it, of any age"
+        yield Hole(line, "lint/no-witness", what, "witnesses of several operators, and a quorum of them")
+        return
     operators: dict[str, list[str]] = {}
     for witness in policy.witnesses:
         operators.setdefault(witness.vkey.name.partition("/")[0], []).append(witness.name)

@@ -1,0 +1,175 @@
+"""The custody log of an archive: who did what to which object, in attest's own format, signed by the archive's keys.
+
+    with custody.session() as session:
+        n = session.record("hold", "carol", {"manifest": address}, {"delivery": id, "case": "2026/117"})
+
+A session holds the index's lock. It first takes in what somebody who died had written to the store and not yet to the
+index, and ends by sealing a checkpoint over what was added. Entry `n` is statement `n` of the one source, the archive's
+office, so that its place in the log and in the chain are one number.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from attest.archive.address import Address
+from attest.archive.index import Index
+from attest.archive.objects import Objects
+from attest.archive.projection import edge_before, project
+from attest.archive.stored import read_whole
+from attest.archive.tables import ENTRIES
+from attest.errors import ArchiveError, MissingError
+from attest.format.act import CONTENT_TYPE, GenesisAct, format_act
+from attest.format.bodies import Body, GenesisBody
+from attest.format.checkpoint import Checkpoint, format_checkpoint
+from attest.format.custody import CustodyBody, CustodyObject
+from attest.format.statement import Statement, parse_statement
+from attest.format.vocabulary import Kind
+from attest.sign.documents import sign_document
+from attest.sign.notes import sign_note
+from attest.sign.signer import Signer
+from attest.sign.statements import header_for, sign_statement
+
+ENTRIES_AT: Final = "custody/entries/"
+CHECKPOINTS_AT: Final = "custody/checkpoints/"
+
+
+class Keys(NamedTuple):
+    """Who signs for an archive: its office the entries, its log the checkpoints."""
+
+    office: Signer
+    log: Signer
+
+
+class Named(NamedTuple):
+    """Who an archive is: its log's origin, the URIs of the archive and of its office."""
+
+    origin: str
+    iss: str
+    office: str
+
+
+class Custody:
+    """The custody log. `keys` is None for who may only look."""
+
+    def __init__(self, index: Index, objects: Objects, named: Named, keys: Keys | None) -> None:
+        self.index, self.objects, self.named, self.keys = index, objects, named, keys
+
+    def found(self, root: Signer, at: int) -> None:
+        """Begins the log with its genesis, which the root key signs, unless the same office has begun it.
+
+        Raises ArchiveError `archive/exists`.
+        """
+        keys = self._keys()
+        public = keys.office.public_key()
+        named = self.named
+        act = GenesisAct(named.origin, named.iss, named.office, int(public.alg), public.raw, None)
+        document = sign_document(format_act(act), CONTENT_TYPE, [root])
+        with self.session() as session:
+            first = self.objects.named(numbered(ENTRIES_AT, 0))
+            if first is None:
+                session.append(GenesisBody(document), at)
+            elif parse_statement(first).header.kid != public.thumbprint:
+                raise ArchiveError("archive/exists", f"{self.objects.name} holds another archive already")
+
+    @contextmanager
+    def session(self) -> Iterator["Session"]:
+        """Alone, until its end."""
+        keys = self._keys()
+        with self.index.locked() as connection:
+            session = Session(self, connection, keys)
+            yield session
+            session.seal()
+
+    def read(self, address: Address) -> bytes | None:
+        """A small object as a whole, None if the store does not have it any more."""
+        try:
+            return read_whole(self.objects, address)
+        except MissingError:
+            return None
+
+    def object_of(self, n: int, role: str) -> Address | None:
+        """The object that entry `n` names in a role. Raises MissingError where the store has lost the entry."""
+        name = numbered(ENTRIES_AT, n)
+        entry = self.objects.named(name)
+        if entry is None:
+            raise MissingError("archive/missing", f"{self.objects.name}/{name} is gone", hint="attest archive fixity")
+        body = parse_statement(entry).statement.body
+        found = body.objects if isinstance(body, CustodyBody) else ()
+        return next((Address(o.sha256, o.sha512, o.size) for o in found if o.role == role), None)
+
+    def catch_up(self, connection: Connection) -> int:
+        """Takes entries of the store into the index that it does not have; how many there are then."""
+        last = connection.execute(select(ENTRIES.c.n).order_by(ENTRIES.c.n.desc()).limit(1)).scalar_one_or_none()
+        n = 0 if last is None else last + 1
+        while (entry := self.objects.named(numbered(ENTRIES_AT, n))) is not None:
+            project(connection, n, entry, self.read)
+            n += 1
+        return n
+
+    def _keys(self) -> Keys:
+        if self.keys is None:
+            detail = f"this needs the keys of {self.named.origin}"
+            raise ArchiveError("archive/read-only", detail, hint="work where the archive's keys are")
+        return self.keys
+
+
+class Session:
+    """The custody log while it is locked; `size` is the number of its entries."""
+
+    def __init__(self, custody: Custody, connection: Connection, keys: Keys) -> None:
+        self._custody, self.connection, self._keys = custody, connection, keys
+        self.size = custody.catch_up(connection)
+
+    def record(
+        self,
+        action: str,
+        actor: str,
+        objects: Mapping[str, Address],
+        details: Mapping[str, str | int],
+        at: int,
+    ) -> int:
+        """Appends an entry: what was done by whom to which objects, by role, at a time. Returns its number."""
+        named = tuple(CustodyObject(role, *address) for role, address in sorted(objects.items()))
+        return self.append(CustodyBody(action, actor, named, tuple(sorted(details.items()))), at)
+
+    def append(self, body: Body, at: int) -> int:
+        """Signs the next statement and stores it; it is in the log once the session has ended."""
+        custody, n = self._custody, self.size
+        log, prev, start = self._place()
+        kind = Kind.GENESIS if isinstance(body, GenesisBody) else Kind.CUSTODY
+        end = max(at, start) if n else at
+        statement = Statement(kind, log, n, prev, start if n else at, end, None, body)
+        header = header_for(self._keys.office, custody.named.iss, custody.named.office)
+        entry = sign_statement(header, statement, self._keys.office)
+        custody.objects.put_named(numbered(ENTRIES_AT, n), entry)
+        project(self.connection, n, entry, custody.read)
+        self.size = n + 1
+        return n
+
+    def seal(self) -> None:
+        """A checkpoint over all entries, unless there is one."""
+        name = numbered(CHECKPOINTS_AT, self.size)
+        if not self.size or self._custody.objects.named(name) is not None:
+            return
+        origin = self._custody.named.origin
+        root = edge_before(self.connection, self.size).root()
+        text = format_checkpoint(Checkpoint(origin, self.size, root))
+        self._custody.objects.put_named(name, sign_note(text, origin, [self._keys.log]))
+
+    def _place(self) -> tuple[bytes | None, bytes | None, int]:
+        """The log's id, the leaf before, and until when that reaches."""
+        if not self.size:
+            return None, None, 0
+        columns = select(ENTRIES.c.leaf, ENTRIES.c.time)
+        first = self.connection.execute(columns.where(ENTRIES.c.n == 0)).one()
+        last = self.connection.execute(columns.where(ENTRIES.c.n == self.size - 1)).one()
+        return bytes.fromhex(first.leaf), bytes.fromhex(last.leaf), last.time
+
+
+def numbered(folder: str, n: int) -> str:
+    """The name of entry or checkpoint `n`: twelve digits in groups of three."""
+    digits = f"{n:012d}"
+    return folder + "/".join(digits[at : at + 3] for at in range(0, 12, 3))

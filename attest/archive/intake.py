@@ -1,0 +1,98 @@
+"""From files to objects: a bundle's folder becomes a `Copy`, with what it shares with an earlier copy stored once.
+
+Everything is read twice, once to know its address and once to store it; what changed in between is refused by the store
+(`archive/changed`). Files that those who write a log keep beside it are no part of a copy and stay where they are.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Final
+
+from attest.archive.address import Address, Digests, address_of
+from attest.archive.manifest import MAX_FILES, Copy, File, require_path
+from attest.archive.objects import Objects
+from attest.errors import MissingError
+from attest.store.directory import beside
+from attest.store.inside import Inside
+
+SHARED: Final = 4_096  # bytes: a smaller file is stored whole, however it begins
+_WIDTH: Final = re.compile(r"\.p/[1-9]\d{0,2}$")
+_HINT: Final = "name a folder that holds a copy of a log"
+
+
+class Intake:
+    """Files as they are stored; `objects` and `size` count what was new."""
+
+    def __init__(self, store: Objects) -> None:
+        self._store = store
+        self.objects, self.size = 0, 0
+
+    def document(self, data: bytes) -> Address:
+        """Something small that is at hand."""
+        address = address_of(data)
+        self._put(address, lambda: [data])
+        return address
+
+    def parts(self, file: File, pieces: Callable[[], Iterable[bytes]]) -> None:
+        """A file that is listed already, from its bytes as a whole."""
+        begin = 0
+        for part in file.objects:
+            self._put(part, partial(_between, pieces, begin, begin + part.size))
+            begin += part.size
+
+    def copy(self, source: Inside, name: str, earlier: Copy | None = None) -> Copy:
+        """All files of a folder. Raises MissingError for one that cannot be read or that holds nothing."""
+        known = {} if earlier is None else {_place(file.path): file for file in earlier.files}
+        files = [self._file(source, path, known) for path in source.walk() if not beside(path)]
+        if not files:
+            raise MissingError("bundle/missing", f"{source.path} holds no files", hint=_HINT)
+        if len(files) > MAX_FILES:
+            raise MissingError("archive/files", f"{source.path} holds {len(files):,} files, at most {MAX_FILES:,}")
+        return Copy(name, tuple(files))
+
+    def _file(self, source: Inside, path: str, known: Mapping[str, File]) -> File:
+        require_path(path)
+        before = known.get(_place(path))
+        whole, begins, rest = _addresses(source.pieces(path), before.whole.size if before else 0)
+        if before is not None and whole == before.whole:
+            return File(path, whole, before.parts)
+        if before is not None and begins == before.whole and before.whole.size >= SHARED:
+            self._put(rest, lambda: _between(lambda: source.pieces(path), before.whole.size, whole.size))
+            return File(path, whole, (*before.objects, rest))
+        self._put(whole, lambda: source.pieces(path))
+        return File(path, whole)
+
+    def _put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> None:
+        if not self._store.has(address):
+            self.objects += 1
+            self.size += address.size
+        self._store.put(address, pieces)
+
+
+def _place(path: str) -> str:
+    """What a file is of: a partial tile and what it grows into are one."""
+    return _WIDTH.sub("", path)
+
+
+def _addresses(pieces: Iterable[bytes], cut: int) -> tuple[Address, Address, Address]:
+    """The addresses of the whole, of its first `cut` bytes and of what follows them."""
+    whole, begins, rest = Digests(), Digests(), Digests()
+    done = 0
+    for piece in pieces:
+        whole.update(piece)
+        here = max(0, min(cut - done, len(piece)))
+        begins.update(piece[:here])
+        rest.update(piece[here:])
+        done += len(piece)
+    return whole.address(), begins.address(), rest.address()
+
+
+def _between(pieces: Callable[[], Iterable[bytes]], begin: int, end: int) -> Iterator[bytes]:
+    """The bytes from one place to another."""
+    done = 0
+    for piece in pieces():
+        here = piece[max(0, begin - done) : max(0, end - done)]
+        if here:
+            yield here
+        done += len(piece)

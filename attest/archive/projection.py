@@ -1,0 +1,166 @@
+"""From the custody log to the index: one function, entry by entry, for who appends and for `reindex` alike.
+
+It never deletes a row, so that who may append on a PostgreSQL needs no right to delete. What an entry names and the
+store does not have any more is left out, and found by `fixity`; the entry itself is kept.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from attest.archive.address import Address
+from attest.archive.manifest import Manifest, parse_manifest
+from attest.archive.tables import COPIES, DELIVERIES, ENTRIES, HOLDS, LOGS, OBJECTS, PARTIES
+from attest.errors import MalformedError
+from attest.format.custody import CustodyBody
+from attest.format.statement import parse_statement
+from attest.log.merkle import EMPTY_RANGE, HASH_SIZE, CompactRange, leaf_hash
+
+BATCH: Final = 500  # rows of one insert
+
+Read = Callable[[Address], bytes | None]
+Named = Mapping[str, Address]
+Details = Mapping[str, Any]
+
+
+def project(connection: Connection, n: int, entry: bytes, read: Read) -> None:
+    """Entry `n` becomes rows; `read` gives an object's bytes, None where the store has it no longer.
+
+    Raises what `parse_statement` raises.
+    """
+    statement = parse_statement(entry).statement
+    body = statement.body
+    leaf = leaf_hash(entry)
+    edge = edge_before(connection, n).append(leaf)
+    row = {"n": n, "leaf": leaf.hex(), "edge": b"".join(edge.hashes).hex(), "time": statement.end}
+    if not isinstance(body, CustodyBody):  # the genesis, keys
+        row |= {"action": type(body).__name__.removesuffix("Body").lower(), "actor": "", "details": "{}"}
+        connection.execute(ENTRIES.insert(), row)
+        return
+    details: Mapping[str, Any] = dict(body.details)
+    named = {o.role: Address(o.sha256, o.sha512, o.size) for o in body.objects}
+    delivery = named["manifest"].sha256.hex() if "manifest" in named else None
+    said = json.dumps(details, sort_keys=True, ensure_ascii=False)
+    row |= {"action": body.action, "actor": body.actor, "delivery": delivery, "details": said}
+    connection.execute(ENTRIES.insert(), row)
+    _use(connection, named.values(), 1)  # what an entry names is kept for good
+    if delivery is not None and body.action in _RULES:
+        _RULES[body.action](connection, n, statement.end, delivery, named, details, read)
+
+
+def edge_before(connection: Connection, n: int) -> CompactRange:
+    """The tree over the first n entries, which are in the index."""
+    if not n:
+        return EMPTY_RANGE
+    edge = bytes.fromhex(connection.execute(select(ENTRIES.c.edge).where(ENTRIES.c.n == n - 1)).scalar_one())
+    return CompactRange(0, n, tuple(edge[at : at + HASH_SIZE] for at in range(0, len(edge), HASH_SIZE)))
+
+
+def _put(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+    address = named["manifest"]
+    found = c.execute(select(DELIVERIES.c.expired_n).where(DELIVERIES.c.id == delivery)).one_or_none()
+    if found is not None and found.expired_n is None:
+        return
+    manifest = _manifest(read(address))
+    if found is None:
+        row = {"id": delivery, "sha512": address.sha512.hex(), "size": address.size, "put_n": n, "received": time}
+        c.execute(DELIVERIES.insert(), row)
+        if manifest is not None:
+            c.execute(COPIES.insert(), [{"delivery": delivery, "name": copy.name} for copy in manifest.copies])
+    else:
+        c.execute(update(DELIVERIES).where(DELIVERIES.c.id == delivery).values(expired_n=None))
+    if manifest is not None:
+        _use(c, manifest.objects(), 1)
+
+
+def _standing(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+    copy = (COPIES.c.delivery == delivery) & (COPIES.c.name == details["name"])
+    known = {key: details.get(key) for key in ("origin", "size", "root", "standing")}
+    c.execute(update(COPIES).where(copy).values(**known))
+    if details["standing"] == "current":
+        head = {key: details[key] for key in ("origin", "size", "root", "name")} | {"delivery": delivery}
+        rows = [head | {"vkey": vkey} for vkey in str(details["keys"]).split(" ")]
+        kept = ("size", "root", "name", "delivery")
+        _upsert(c, LOGS, rows, ["origin", "vkey"], lambda new: {key: new[key] for key in kept})
+
+
+def _verdict(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+    data = read(named["verdict"]) if "verdict" in named else None  # unjudged, or lost
+    verdict = {} if data is None else json.loads(data)
+    parties = verdict.get("parties", [])
+    terms = [term for party in parties for term in party["terms"]]
+    begin = min((_seconds(term["from"]) for term in terms), default=None)
+    end = max((_seconds(term["until"]) for term in terms), default=None)
+    values = {"verdict_n": n, "outcome": details["outcome"], "begin": begin, "end": end}
+    c.execute(update(DELIVERIES).where(DELIVERIES.c.id == delivery).values(**values))
+    rows = [{"delivery": delivery, "party": p["iss"], "outcome": p["outcome"]} for p in parties]
+    _upsert(c, PARTIES, rows, ["delivery", "party"], lambda new: {"outcome": new["outcome"]})
+
+
+def _hold(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+    row = {"delivery": delivery, "case": details["case"], "since_n": n, "released_n": None}
+    _upsert(c, HOLDS, [row], ["delivery", "case"], lambda new: {"since_n": new["since_n"], "released_n": None})
+
+
+def _release(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+    hold = (HOLDS.c.delivery == delivery) & (HOLDS.c.case == details["case"])
+    c.execute(update(HOLDS).where(hold).values(released_n=n))
+
+
+def _retain(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+    shorter = func.coalesce(DELIVERIES.c.retained, 0) < details["until"]
+    c.execute(update(DELIVERIES).where((DELIVERIES.c.id == delivery) & shorter).values(retained=details["until"]))
+
+
+def _expire(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+    gone = (DELIVERIES.c.id == delivery) & DELIVERIES.c.expired_n.is_(None)
+    if c.execute(update(DELIVERIES).where(gone).values(expired_n=n)).rowcount:
+        manifest = _manifest(read(named["manifest"]))
+        if manifest is not None:
+            _use(c, manifest.objects(), -1)
+
+
+_RULES: Final = {
+    "put": _put,
+    "import": _put,
+    "standing": _standing,
+    "verdict": _verdict,
+    "hold": _hold,
+    "release": _release,
+    "retain": _retain,
+    "expire": _expire,
+}
+
+
+def _use(c: Connection, addresses: Iterable[Address], change: int) -> None:
+    rows = [{"sha256": a.sha256.hex(), "sha512": a.sha512.hex(), "size": a.size, "uses": change} for a in addresses]
+    _upsert(c, OBJECTS, rows, ["sha256", "sha512", "size"], lambda new: {"uses": OBJECTS.c.uses + new["uses"]})
+
+
+def _upsert(
+    c: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    keys: Sequence[str],
+    change: Callable[[Any], Details],
+) -> None:
+    """Inserts rows, and where one with these keys is there, makes the change that its new values ask for."""
+    insert = postgresql.insert if c.dialect.name == "postgresql" else sqlite.insert
+    for begin in range(0, len(rows), BATCH):
+        statement = insert(table).values(list(rows[begin : begin + BATCH]))
+        c.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=change(statement.excluded)))
+
+
+def _manifest(data: bytes | None) -> Manifest | None:
+    try:
+        return None if data is None else parse_manifest(data)
+    except MalformedError:  # a store that changed it; `fixity` says so
+        return None
+
+
+def _seconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())

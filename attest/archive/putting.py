@@ -1,0 +1,189 @@
+"""Taking a delivery in: stored first, recorded, compared with what is known of its logs, and only then judged.
+
+Whatever ends the process, what was recorded is stored. The same delivery put again stores nothing and is judged anew.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
+
+from sqlalchemy import Connection
+
+from attest import __version__
+from attest.archive import deliveries
+from attest.archive.address import Address, address_of
+from attest.archive.custody import Session
+from attest.archive.forks import format_fork
+from attest.archive.intake import Intake
+from attest.archive.judging import Judged, agreement_of, judge
+from attest.archive.manifest import Copy, Document, Manifest, format_manifest
+from attest.archive.place import Archive
+from attest.archive.standing import Standing, standing_of
+from attest.archive.stored import StoredBundle
+from attest.check import Map
+from attest.errors import EvidenceError, MissingError
+from attest.format.checkpoint import parse_checkpoint
+from attest.format.note import MAX_NOTE, parse_note
+from attest.log.tiles import CHECKPOINT
+from attest.report.style import utc
+from attest.store.inside import Inside
+
+MAX_DETAIL = 512  # characters of a text in the custody log
+
+
+class Paper(NamedTuple):
+    """A file beside the bundles: agreement, event or trust."""
+
+    role: str
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of a delivery: its id, what was new in it, how each copy stands, and the verdict."""
+
+    id: str
+    objects: int
+    size: int
+    standings: tuple[tuple[str, Standing], ...]
+    judged: Judged | None = None
+
+    def with_verdict(self, judged: Judged) -> Self:
+        """The same, judged."""
+        return replace(self, judged=judged)
+
+
+def put(
+    archive: Archive,
+    bundles: Sequence[Inside],
+    papers: Sequence[Paper],
+    *,
+    actor: str,
+    clock: Callable[[], int],
+    at: int | None = None,
+    map_: Map = map,
+) -> Received:
+    """Takes a delivery in and judges it, at the time `at` or as of now. Raises MissingError for what cannot be read."""
+    received, manifest = receive(archive, bundles, papers, actor=actor, clock=clock)
+    time = clock() if at is None else at
+    judged = record_verdict(archive, received.id, manifest, time, "put", actor=actor, clock=clock, map_=map_)
+    return received.with_verdict(judged)
+
+
+def receive(
+    archive: Archive, bundles: Sequence[Inside], papers: Sequence[Paper], *, actor: str, clock: Callable[[], int]
+) -> tuple[Received, Manifest]:
+    """Stores a delivery and records it, unjudged."""
+    while True:
+        with archive.index.reading() as connection:
+            epoch = deliveries.last_expiry(connection)
+            earlier = [_earlier(connection, archive, bundle) for bundle in bundles]
+        intake = Intake(archive.objects)
+        named = zip(_names(bundles), bundles, earlier, strict=True)
+        copies = tuple(intake.copy(bundle, name, before) for name, bundle, before in named)
+        documents = tuple(Document(paper.role, paper.name, intake.document(paper.data)) for paper in papers)
+        manifest = Manifest(copies, documents)
+        intake.document(format_manifest(manifest))
+        try:
+            return record(archive, manifest, intake, "put", {}, actor=actor, clock=clock, epoch=epoch), manifest
+        except Expired:
+            continue  # what was stored already, and so not stored again, may have been removed since
+
+
+class Expired(Exception):
+    """Something was removed from the archive meanwhile."""
+
+
+def record(
+    archive: Archive,
+    manifest: Manifest,
+    intake: Intake,
+    action: str,
+    details: Mapping[str, str | int],
+    *,
+    actor: str,
+    clock: Callable[[], int],
+    epoch: int | None = None,
+) -> Received:
+    """Records a delivery whose objects and manifest are stored, and how its copies stand.
+
+    Raises Expired if anything was removed after the entry `epoch`.
+    """
+    address = address_of(format_manifest(manifest))
+    id_ = address.sha256.hex()
+    with archive.custody.session() as session:
+        if epoch is not None and deliveries.last_expiry(session.connection) != epoch:
+            raise Expired
+        said = {"delivery": id_, "objects": intake.objects, "bytes": intake.size, **details}
+        session.record(action, actor, {"manifest": address}, said, clock())
+        standings = _compare(archive, session, address, manifest, actor, clock)
+    return Received(id_, intake.objects, intake.size, standings)
+
+
+def record_verdict(
+    archive: Archive,
+    id_: str,
+    manifest: Manifest,
+    at: int,
+    cause: str,
+    *,
+    actor: str,
+    clock: Callable[[], int],
+    map_: Map = map,
+) -> Judged:
+    """Judges a delivery, stores the verdict and records it."""
+    judged = judge(archive.objects, manifest, at, map_)
+    address = address_of(format_manifest(manifest))
+    objects = {"manifest": address}
+    details = {"delivery": id_, "outcome": judged.outcome, "at": utc(at), "verifier": __version__, "cause": cause}
+    if judged.verdict is not None:
+        objects["verdict"] = Intake(archive.objects).document(judged.verdict)
+    if judged.why is not None:
+        details |= {"code": judged.why.code, "detail": str(judged.why)[:MAX_DETAIL]}
+    with archive.custody.session() as session:
+        session.record("verdict", actor, objects, details, clock())
+    return judged
+
+
+def _compare(
+    archive: Archive, session: Session, address: Address, manifest: Manifest, actor: str, clock: Callable[[], int]
+) -> tuple[tuple[str, Standing], ...]:
+    def earlier(delivery: str, name: str) -> StoredBundle | None:
+        copy = deliveries.copy_of(session.connection, archive.objects, delivery, name)
+        return None if copy is None else StoredBundle(archive.objects, copy)
+
+    agreement = agreement_of(archive.objects, manifest)
+    found = []
+    for copy in manifest.copies:
+        standing = standing_of(session.connection, StoredBundle(archive.objects, copy), agreement, earlier)
+        said = {"delivery": address.sha256.hex(), "name": copy.name, **standing.details()}
+        session.record("standing", actor, {"manifest": address}, said, clock())
+        if standing.fork is not None and standing.head is not None:
+            proof = Intake(archive.objects).document(format_fork(standing.fork))
+            against = {"origin": standing.head.origin, "against": standing.against or ""}
+            said = {"delivery": address.sha256.hex(), **against}
+            session.record("fork", actor, {"manifest": address, "proof": proof}, said, clock())
+        found.append((copy.name, standing))
+    return tuple(found)
+
+
+def _earlier(connection: Connection, archive: Archive, bundle: Inside) -> Copy | None:
+    """The newest copy of what says to be the same log, to share objects with; nothing is believed for it."""
+    try:
+        note = b"".join(bundle.pieces(CHECKPOINT))[: MAX_NOTE + 1]
+        origin = parse_checkpoint(parse_note(note).text).origin
+    except (EvidenceError, MissingError):
+        return None
+    return deliveries.newest_copy(connection, archive.objects, origin)
+
+
+def _names(bundles: Sequence[Inside]) -> list[str]:
+    """The folders' names, made different where two have one."""
+    names: list[str] = []
+    for bundle in bundles:
+        name, number = bundle.name, 2
+        while name in names:
+            name, number = f"{bundle.name}-{number}", number + 1
+        names.append(name)
+    return names

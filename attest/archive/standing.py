@@ -1,0 +1,99 @@
+"""How a delivered copy stands to what the archive was shown of its log before (schemas/archive.md, "Standing").
+
+Only a head that a key of the log signed is compared, and only with what the same key signed: whoever writes an
+agreement with keys of his own for somebody else's log changes nothing in what is remembered of it.
+"""
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from attest.agreement import Agreement
+from attest.archive.forks import Fork, prove_fork
+from attest.archive.stored import StoredBundle
+from attest.archive.tables import LOGS
+from attest.errors import EvidenceError, MissingError
+from attest.format.checkpoint import Checkpoint, parse_checkpoint
+from attest.format.note import Vkey, format_vkey, parse_note
+from attest.log.checkpoint import open_checkpoint
+from attest.log.tiles import tile_hashes
+from attest.trust.notes import find_signature
+
+CURRENT, OLDER, FORKED, UNSIGNED, UNSHOWN = "current", "older", "forked", "unsigned", "unshown"
+
+Earlier = Callable[[str, str], StoredBundle | None]
+
+
+class Standing(NamedTuple):
+    """The word for it; what can be told of the head; digests of the keys that signed it; the delivery that it is not
+    current against; the proof of a fork."""
+
+    word: str
+    head: Checkpoint | None = None
+    keys: tuple[str, ...] = ()
+    against: str | None = None
+    fork: Fork | None = None
+
+    def details(self) -> Mapping[str, str | int]:
+        """As the custody log says it."""
+        found: dict[str, str | int] = {"standing": self.word}
+        if self.head is not None:
+            found |= {"origin": self.head.origin, "size": self.head.size, "root": self.head.root.hex()}
+        if self.keys:
+            found["keys"] = " ".join(self.keys)
+        if self.against is not None:
+            found["against"] = self.against
+        return found
+
+
+def standing_of(
+    connection: Connection, bundle: StoredBundle, agreement: Agreement | None, earlier: Earlier
+) -> Standing:
+    """`earlier` opens a copy by its delivery and name, None where the store has it no longer."""
+    try:
+        note = bundle.checkpoint()
+        head = parse_checkpoint(parse_note(note).text)
+    except (EvidenceError, MissingError):
+        return Standing(UNSIGNED)
+    named = None if agreement is None else agreement.site(head.origin)
+    if named is None:
+        return Standing(UNSIGNED, head)
+    try:
+        _, parsed = open_checkpoint(note, head.origin, named[1].log_keys)
+    except EvidenceError:
+        return Standing(UNSIGNED, head)
+    if not head.size:
+        return Standing(UNSHOWN, head)
+    keys = tuple(key_digest(vkey) for vkey in named[1].log_keys if find_signature(parsed, vkey))
+    of_log = (LOGS.c.origin == head.origin) & LOGS.c.vkey.in_(keys)
+    worst = Standing(CURRENT, head, keys)
+    for row in connection.execute(select(LOGS.c.delivery, LOGS.c.name).where(of_log).distinct()).all():
+        old = earlier(row.delivery, row.name)
+        found = worst if old is None else _against(head, note, bundle, old)._replace(keys=keys)
+        if found.word != CURRENT:
+            worst = found._replace(against=row.delivery)
+        if found.word == FORKED:
+            break
+    return worst
+
+
+def key_digest(vkey: Vkey) -> str:
+    """A short name for a log's key that nobody can make another key have."""
+    return sha256(format_vkey(vkey).encode()).hexdigest()[:32]
+
+
+def _against(head: Checkpoint, note: bytes, bundle: StoredBundle, old: StoredBundle) -> Standing:
+    try:
+        before_note = old.checkpoint()
+        before = parse_checkpoint(parse_note(before_note).text)
+        older = head.size < before.size
+        smaller, larger = ((head, note), (before, before_note))[:: 1 if older else -1]
+        tree = old if older else bundle
+        fork = prove_fork(smaller, larger, tile_hashes(tree.hash_tile, larger[0].size))
+    except (EvidenceError, MissingError):
+        return Standing(UNSHOWN, head)  # the copy of the larger tree is not whole
+    if fork is not None:
+        return Standing(FORKED, head, fork=fork)
+    return Standing(OLDER if older else CURRENT, head)

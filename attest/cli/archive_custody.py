@@ -1,0 +1,60 @@
+"""`attest archive custody|reindex`: the archive's own record, and the index that is made of it."""
+
+import json
+from pathlib import Path
+
+import click
+
+from attest.archive import deliveries
+from attest.archive.entries import described, entries_of
+from attest.archive.export import write_custody
+from attest.archive.place import Archive
+from attest.archive.premis import premis
+from attest.archive.reindex import reindex as make_anew
+from attest.cli.archive import ARCHIVE
+from attest.cli.params import write
+from attest.cli.verb import Verb
+from attest.report.style import count
+
+
+@click.command(cls=Verb, example="attest archive custody regulator -o custody")
+@ARCHIVE
+@click.argument("ref", required=False, metavar="[ID]")
+@click.option("-o", "--output", metavar="PATH", help="The whole custody log as a log's folder, or the PREMIS file.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "premis"]), default="text", help="How it is shown."
+)
+def custody(directory: Path, ref: str | None, output: str | None, form: str) -> None:
+    """Show who did what to a delivery, from its arrival on; without an ID, to the whole archive.
+
+    With -o the custody log is written as a log that `attest check` verifies under the archive's custody.agreement and
+    custody.trust.toml.
+    """
+    opened = Archive.open(directory, keys=False)
+    opened.index.require_current()
+    if output is not None and form != "premis":
+        if ref is not None:
+            raise click.UsageError("the custody log is written whole: leave out the ID", click.get_current_context())
+        size = write_custody(opened, Path(output))
+        click.echo(f"{output} is the custody log: {count(size, 'entry', 'entries')}")
+        return
+    with opened.index.reading() as connection:
+        row = None if ref is None else deliveries.find(connection, ref)
+        rows = entries_of(connection, None if row is None else row.id)
+        if form == "premis":
+            write(output or "-", premis(opened, connection, row, rows))
+            return
+    if form == "json":
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for entry in rows:
+        click.echo(described(entry))
+
+
+@click.command(cls=Verb, example="attest archive reindex regulator")
+@ARCHIVE
+def reindex(directory: Path) -> None:
+    """Make the index anew from the store alone: from the custody log and the manifests that it names."""
+    opened = Archive.open(directory, keys=False)
+    entries = make_anew(opened)
+    click.echo(f"{opened.index.name} is made of {count(entries, 'entry', 'entries')}")

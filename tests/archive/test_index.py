@@ -1,0 +1,94 @@
+"""The index: its form, its lock, its roles, and what it says when it cannot be used."""
+
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, text
+
+from attest.archive import deliveries
+from attest.archive.index import Index
+from attest.archive.place import Archive, write_config
+from attest.archive.tables import METADATA
+from attest.errors import ArchiveError
+from tests.archive.conftest import Deliverer
+
+PAGE = Path(__file__).resolve().parents[2] / "schemas" / "archive.md"
+
+
+def test_migrations_make_the_tables_that_the_program_knows(archive: Archive) -> None:
+    with archive.index.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    archive.index.require_current()
+
+
+def test_an_index_of_another_form_is_not_used(archive: Archive) -> None:
+    with archive.index.locked() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ArchiveError, match="archive/schema"):
+        archive.index.require_current()
+
+
+@pytest.mark.parametrize("url", ["mysql://db/archive", "not a url", "sqlite+nothing:///x"])
+def test_what_is_no_index(url: str) -> None:
+    with pytest.raises(ArchiveError, match="archive/index"):
+        Index(url)
+
+
+def test_a_database_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="archive/index"):
+        Index(f"postgresql://nobody@/none?host={tmp_path}").migrate()
+    with pytest.raises(ArchiveError, match="archive/index"):
+        Index(f"sqlite:///{tmp_path}/no/folder/index.sqlite").migrate()
+
+
+def test_a_password_is_not_told() -> None:
+    assert "secret" not in Index("postgresql://carol:secret@db/archive").name
+
+
+def test_a_session_that_fails_leaves_no_row(deliverer: Deliverer) -> None:
+    archive = deliverer.archive
+    with pytest.raises(RuntimeError), archive.custody.session() as session:
+        before = session.size
+        session.record("probe", "somebody", {}, {}, 1_900_000_000)
+        raise RuntimeError
+    # The entry had reached the store, so that it is true: the next session takes it in.
+    with archive.custody.session() as session:
+        assert session.size == before + 1
+
+
+def as_user(archive: Archive, url: str, user: str) -> Archive:
+    """The same archive for somebody else."""
+    write_config(archive.path, archive.named, archive.objects.name, url.replace("postgres@", f"{user}@"))
+    return Archive.open(archive.path)
+
+
+@pytest.mark.parametrize("archive", ["moto"], indirect=True, ids=["PostgreSQL"])
+def test_a_reader_does_not_write_and_an_archivist_does_not_delete(deliverer: Deliverer, database: str) -> None:
+    first = deliverer.put("early")
+    (grants,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    engine = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(text(grants))
+        connection.execute(text("CREATE USER rita IN ROLE attest_reader"))
+        connection.execute(text("CREATE USER arno IN ROLE attest_archivist"))
+    engine.dispose()
+    reader = as_user(deliverer.archive, database, "rita")
+    with reader.index.reading() as connection:
+        assert [row["id"] for row in deliveries.listed(connection)] == [first.id]
+    with pytest.raises(ArchiveError, match="permission denied"):
+        deliverer._replace(archive=reader).put("late")
+    archivist = as_user(deliverer.archive, database, "arno")
+    deliverer._replace(archive=archivist).put("late")
+    tables = [*(table.name for table in METADATA.sorted_tables), "alembic_version"]
+    refused = r"permission denied|must be owner"
+    for archive, act, table in product((reader, archivist), ("DELETE FROM", "TRUNCATE", "DROP TABLE"), tables):
+        with pytest.raises(ArchiveError, match=refused), archive.index.locked() as connection:
+            connection.execute(text(f"{act} {table}"))
+    with pytest.raises(ArchiveError, match="permission denied"), reader.index.locked() as connection:
+        connection.execute(text("UPDATE deliveries SET outcome = 'holds'"))
+    reader.index.close()
+    archivist.index.close()

@@ -1,0 +1,200 @@
+"""Fixity, holds, retention, expiry, recheck and what a crash leaves."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from attest.archive import deliveries, retention
+from attest.archive.export import write_custody, write_out
+from attest.archive.fixity import fixity
+from attest.archive.objects import Found
+from attest.archive.recheck import everything, recheck
+from attest.archive.reindex import dump, reindex
+from attest.errors import ArchiveError, MissingError
+from tests.archive.conftest import Deliverer
+from tests.archive.papers import NOW
+from tests.archive.vandal import flip, spoil, vandal_of
+
+CLOCK: Callable[[], int] = lambda: NOW  # noqa: E731
+
+
+def kinds(deliverer: Deliverer) -> list[str]:
+    return [flaw.kind for flaw in fixity(deliverer.archive).flaws]
+
+
+def objects(deliverer: Deliverer) -> list[Found]:
+    return list(deliverer.archive.objects.walk())
+
+
+def largest(deliverer: Deliverer) -> str:
+    return max(objects(deliverer), key=lambda found: found.size).path
+
+
+def test_what_is_whole_has_no_flaw(deliverer: Deliverer) -> None:
+    deliverer.put("early", "late")
+    found = fixity(deliverer.archive)
+    assert found.flaws == () and found.objects == len(objects(deliverer))
+    assert found.size == sum(each.size for each in objects(deliverer))
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_flipped_bit_a_cut_and_a_loss_are_found(deliverer: Deliverer, number: int) -> None:
+    deliverer.put("late")
+    archive, path = deliverer.archive, objects(deliverer)[number].path
+    vandal = vandal_of(archive)
+    kept = vandal.read(path)
+    spoil(archive, path, flip)
+    assert kinds(deliverer) == ["changed"]
+    spoil(archive, path, lambda data: data.append(0))
+    assert kinds(deliverer) == ["changed"]
+    vandal.lose(path)
+    assert kinds(deliverer) == ["missing"]
+    vandal.write(path, kept)
+    assert kinds(deliverer) == []
+
+
+def test_what_nobody_put_is_untracked(deliverer: Deliverer) -> None:
+    deliverer.put("late")
+    vandal_of(deliverer.archive).write(f"{largest(deliverer)[:-1]}x", b"stray")
+    assert kinds(deliverer) == ["untracked"]
+
+
+def test_the_custody_log_itself_is_looked_at(deliverer: Deliverer) -> None:
+    deliverer.put("late")
+    entry = "custody/entries/000/000/000/002"
+    spoil(deliverer.archive, entry, flip)
+    assert kinds(deliverer) == ["changed"]
+    vandal_of(deliverer.archive).lose(entry)
+    assert "missing" in kinds(deliverer)
+
+
+def test_a_sample_finds_every_loss(deliverer: Deliverer) -> None:
+    deliverer.put("late")
+    vandal_of(deliverer.archive).lose(objects(deliverer)[0].path)
+    found = fixity(deliverer.archive, share=0.01)
+    assert [flaw.kind for flaw in found.flaws] == ["missing"] and found.objects < len(objects(deliverer))
+
+
+def test_a_hold_stands_until_each_case_is_released(deliverer: Deliverer) -> None:
+    id_ = deliverer.put("late").id
+    archive = deliverer.archive
+    retention.retain(archive, id_, NOW - 1, actor="a", clock=CLOCK)
+    retention.hold(archive, id_, "one", actor="a", clock=CLOCK)
+    retention.hold(archive, id_, "two", actor="a", clock=CLOCK)
+    retention.release(archive, id_, "one", actor="a", clock=CLOCK)
+    assert retention.expire(archive, actor="a", clock=CLOCK) == []
+    with pytest.raises(ArchiveError, match="archive/no-hold"):
+        retention.release(archive, id_, "one", actor="a", clock=CLOCK)
+    retention.release(archive, id_, "two", actor="a", clock=CLOCK)
+    assert [gone.id for gone in retention.expire(archive, actor="a", clock=CLOCK)] == [id_]
+    with pytest.raises(ArchiveError, match="archive/expired"):
+        retention.hold(archive, id_, "three", actor="a", clock=CLOCK)
+
+
+def test_what_the_store_locks_is_not_expired(deliverer: Deliverer) -> None:
+    id_ = deliverer.put("late").id
+    archive = deliverer.archive
+    with archive.index.reading() as connection:
+        manifest = deliveries.manifest_of(archive.objects, deliveries.find(connection, id_))
+    retention.retain(archive, id_, NOW - 1, actor="a", clock=CLOCK)
+    locks = archive.objects.hold(min(manifest.objects()), True)
+    (found,) = retention.expirable(archive, NOW)
+    assert bool(found.locked) == locks
+    assert retention.expire(archive, actor="a", clock=CLOCK) == [found]
+    with archive.index.reading() as connection:
+        assert [row["expired"] for row in deliveries.listed(connection, expired=True)] == [not locks]
+    assert kinds(deliverer) == []
+
+
+def test_a_retention_is_only_extended(deliverer: Deliverer) -> None:
+    id_ = deliverer.put("late").id
+    retention.retain(deliverer.archive, id_, NOW + 10, actor="a", clock=CLOCK)
+    with pytest.raises(ArchiveError, match="archive/retained"):
+        retention.retain(deliverer.archive, id_, NOW + 9, actor="a", clock=CLOCK)
+    retention.retain(deliverer.archive, id_, NOW + 11, actor="a", clock=CLOCK)
+    assert retention.expirable(deliverer.archive, NOW + 10) == []
+
+
+def test_what_nobody_retained_never_expires(deliverer: Deliverer) -> None:
+    deliverer.put("late")
+    assert retention.expirable(deliverer.archive, NOW + 10**10) == []
+
+
+def test_what_expires_leaves_a_certificate_and_what_others_need(deliverer: Deliverer) -> None:
+    early, late = deliverer.put("early").id, deliverer.put("late").id
+    archive, before = deliverer.archive, len(objects(deliverer))
+    retention.retain(archive, early, NOW - 1, actor="a", clock=CLOCK)
+    (gone,) = retention.expire(archive, actor="a", clock=CLOCK)
+    assert gone.objects > 0 and len(objects(deliverer)) == before - gone.objects + 1
+    assert kinds(deliverer) == []
+    assert [moved.moved for moved in recheck(archive, [late], actor="a", clock=CLOCK)] == [False]
+    address = archive.custody.object_of(max(row[0] for row in dump(archive.index)["entries"]) - 1, "certificate")
+    assert address is not None
+    certificate = json.loads(archive.custody.read(address) or b"")
+    assert certificate["delivery"] == early and len(certificate["objects"]) == gone.objects
+    same = dump(archive.index)
+    reindex(archive)
+    assert dump(archive.index) == same
+    again = deliverer.put("early")
+    assert again.objects == gone.objects and kinds(deliverer) == []
+
+
+def test_an_expiry_that_died_before_it_removed_is_finished_by_the_next(
+    deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = deliverer.put("late").id
+    archive = deliverer.archive
+    retention.retain(archive, id_, NOW - 1, actor="a", clock=CLOCK)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(archive.objects, "remove", _dies)
+        retention.expire(archive, actor="a", clock=CLOCK)
+    assert retention.expire(archive, actor="a", clock=CLOCK) == []
+    assert kinds(deliverer) == []
+    with archive.index.reading() as connection:
+        assert [row["expired"] for row in deliveries.listed(connection, expired=True)] == [True]
+
+
+def _dies(_: object) -> None:
+    raise RuntimeError("killed")
+
+
+def test_recheck_says_what_moved_and_why(deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliverer.put("late")
+    (same,) = recheck(deliverer.archive, everything(deliverer.archive), actor="a", clock=CLOCK)
+    assert not same.moved
+    spoil(deliverer.archive, largest(deliverer), flip)
+    (moved,) = recheck(deliverer.archive, everything(deliverer.archive), actor="a", clock=CLOCK)
+    assert moved.moved and moved.before == "holds" and moved.now != "holds"
+    assert any("outcome" in reason for reason in moved.reasons)
+
+
+def test_get_gives_back_what_was_delivered(deliverer: Deliverer, tmp_path: Path, copies: Path) -> None:
+    deliverer.put("early")
+    id_ = deliverer.put("late").id
+    with deliverer.archive.index.reading() as connection:
+        manifest = deliveries.manifest_of(deliverer.archive.objects, deliveries.find(connection, id_))
+    write_out(deliverer.archive, manifest, tmp_path / "out")
+    given = {p.relative_to(copies / "late"): p.read_bytes() for p in (copies / "late").rglob("*") if p.is_file()}
+    bundle = tmp_path / "out" / "bundles" / "late"
+    assert {p.relative_to(bundle): p.read_bytes() for p in bundle.rglob("*") if p.is_file()} == given
+    with pytest.raises(ArchiveError, match="archive/exists"):
+        write_out(deliverer.archive, manifest, tmp_path / "out")
+
+
+def test_get_does_not_give_what_a_store_has_changed(deliverer: Deliverer, tmp_path: Path) -> None:
+    id_ = deliverer.put("late").id
+    with deliverer.archive.index.reading() as connection:
+        manifest = deliveries.manifest_of(deliverer.archive.objects, deliveries.find(connection, id_))
+    spoil(deliverer.archive, largest(deliverer), flip)
+    with pytest.raises(MissingError, match="archive/changed"):
+        write_out(deliverer.archive, manifest, tmp_path / "out")
+
+
+def test_the_custody_log_is_a_log(deliverer: Deliverer, tmp_path: Path) -> None:
+    for name in ("early", "late", "other"):
+        deliverer.put(name)
+    size = write_custody(deliverer.archive, tmp_path / "custody")
+    assert size == len(dump(deliverer.archive.index)["entries"])
+    assert (tmp_path / "custody" / "checkpoint").read_bytes().split(b"\n")[1] == b"%d" % size

@@ -1,0 +1,156 @@
+"""Deliveries: stored first, compared with what is known, judged, and the same again from the store alone."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from attest.archive import deliveries
+from attest.archive.entries import entries_of
+from attest.archive.forks import Fork, parse_fork, verify_fork
+from attest.archive.reindex import dump, reindex
+from attest.archive.tables import LOGS
+from attest.errors import EvidenceError, MissingError
+from attest.store.inside import Inside
+from attest.trust.notes import log_vkey
+from tests.archive.conftest import Deliverer
+from tests.archive.papers import pact
+from tests.check.world import ACME
+
+
+def standing(deliverer: Deliverer, name: str) -> str:
+    ((_, found),) = deliverer.put(name).standings
+    return found.word
+
+
+def size_of_objects(deliverer: Deliverer) -> int:
+    return sum(found.size for found in deliverer.archive.objects.walk())
+
+
+def remembered(deliverer: Deliverer) -> list[int]:
+    with deliverer.archive.index.reading() as connection:
+        return list(connection.execute(select(LOGS.c.size)).scalars())
+
+
+def test_a_delivery_is_judged_and_recorded(deliverer: Deliverer) -> None:
+    received = deliverer.put("late")
+    assert received.judged is not None and received.judged.outcome == "holds"
+    with deliverer.archive.index.reading() as connection:
+        (row,) = deliverers = deliveries.listed(connection)
+        actions = [entry["action"] for entry in entries_of(connection, received.id)]
+    assert len(deliverers) == 1 and row["outcome"] == "holds" and row["parties"] == {ACME.iss: "holds"}
+    assert actions == ["put", "standing", "verdict"]
+
+
+def test_put_again_it_is_not_stored_again(deliverer: Deliverer) -> None:
+    first = deliverer.put("late")
+    before = size_of_objects(deliverer)
+    again = deliverer.put("late")
+    assert (again.id, again.objects, again.size) == (first.id, 0, 0)
+    assert size_of_objects(deliverer) == before
+
+
+def test_a_log_that_grows_is_stored_once(deliverer: Deliverer, copies: Path) -> None:
+    deliverer.put("early")
+    before = size_of_objects(deliverer)
+    grown = deliverer.put("late")
+    (late,) = (copies / "late" / "blocks").rglob("*.p/*")
+    (early,) = (copies / "early" / "blocks").rglob("*.p/*")
+    assert late.stat().st_size > early.stat().st_size > 4_096
+    # The pack's rest and small files; not the pack again.
+    assert size_of_objects(deliverer) - before < late.stat().st_size
+    with deliverer.archive.index.reading() as connection:
+        manifest = deliveries.manifest_of(deliverer.archive.objects, deliveries.find(connection, grown.id))
+    parts = {file.path: len(file.parts) for file in manifest.copies[0].files}
+    assert parts[str(late.relative_to(copies / "late"))] == 2
+    assert grown.judged is not None and grown.judged.outcome == "holds"
+
+
+def test_newer_older_and_forked_copies(deliverer: Deliverer) -> None:
+    assert standing(deliverer, "early") == "current"
+    assert standing(deliverer, "late") == "current"
+    newest = remembered(deliverer)
+    assert standing(deliverer, "early") == "older"
+    assert standing(deliverer, "other") == "forked"
+    assert remembered(deliverer) == newest
+
+
+def test_a_fork_leaves_a_proof_for_anybody(deliverer: Deliverer) -> None:
+    first, second = deliverer.put("late"), deliverer.put("other")
+    with deliverer.archive.index.reading() as connection:
+        entry = next(e for e in entries_of(connection, second.id) if e["action"] == "fork")
+    assert entry["details"]["against"] == first.id
+    address = deliverer.archive.custody.object_of(entry["entry"], "proof")
+    assert address is not None
+    fork = parse_fork(deliverer.archive.custody.read(address) or b"")
+    keys = (log_vkey(ACME.origin, ACME.key("log").public_key()),)
+    before, after = verify_fork(fork, ACME.origin, keys)
+    assert before.size < after.size
+    with pytest.raises(EvidenceError):
+        verify_fork(Fork(fork.smaller, fork.smaller, before.root, ()), ACME.origin, keys)
+    with pytest.raises(EvidenceError):
+        verify_fork(fork._replace(path=fork.path[1:]), ACME.origin, keys)
+    with pytest.raises(EvidenceError):
+        verify_fork(fork, ACME.origin, (log_vkey(ACME.origin, ACME.key("office").public_key()),))
+
+
+def test_a_stranger_s_agreement_changes_nothing_that_is_remembered(deliverer: Deliverer, copies: Path) -> None:
+    """A rival signs a longer log of the same name with keys of its own, under an agreement of its own."""
+    deliverer.put("early")
+    before = remembered(deliverer)
+    shutil.copytree(copies / "late", copies.parent / "rival", dirs_exist_ok=True)
+    note = copies.parent / "rival" / "checkpoint"
+    note.write_bytes(note.read_bytes().replace(b"\n\xe2\x80\x94 " + ACME.origin.encode(), b"\n\xe2\x80\x94 rival"))
+    ((_, found),) = Deliverer(deliverer.archive, copies.parent).put("rival").standings
+    assert found.word == "unsigned" and remembered(deliverer) == before
+
+
+def test_broken_evidence_is_kept_and_marked(deliverer: Deliverer, tmp_path: Path, copies: Path) -> None:
+    broken = shutil.copytree(copies / "late", tmp_path / "broken")
+    (tile,) = (broken / "tile" / "entries").rglob("*.p/*")
+    tile.write_bytes(b"\0" * tile.stat().st_size)
+    received = Deliverer(deliverer.archive, tmp_path).put("broken")
+    assert received.judged is not None and received.judged.outcome == "invalid"
+    empty = tmp_path / "nearly"
+    (empty / "tile").mkdir(parents=True)
+    (empty / "tile" / "junk").write_bytes(b"junk")
+    received = Deliverer(deliverer.archive, tmp_path).put("nearly")
+    assert received.judged is not None and received.judged.verdict is not None
+    assert json.loads(received.judged.verdict)["exit_code"] == 6
+
+
+def test_an_agreement_that_nobody_can_read_leaves_it_unjudged(deliverer: Deliverer) -> None:
+    papers = [pact()[0]._replace(data=b"not an agreement")]
+    received = deliverer.put("late", papers=papers)
+    assert received.judged is not None
+    assert (received.judged.outcome, received.judged.verdict) == ("unjudged", None)
+    with deliverer.archive.index.reading() as connection:
+        assert deliveries.listed(connection, outcome="unjudged")[0]["id"] == received.id
+
+
+def test_nothing_is_no_delivery(deliverer: Deliverer, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(MissingError, match="bundle/missing"):
+        Deliverer(deliverer.archive, tmp_path).put("nothing")
+    with pytest.raises(MissingError):
+        Inside(tmp_path / "absent", "")
+
+
+def test_a_link_out_of_the_bundle_is_refused(deliverer: Deliverer, tmp_path: Path, copies: Path) -> None:
+    linked = shutil.copytree(copies / "late", tmp_path / "linked")
+    (tmp_path / "secret").write_text("a secret")
+    (linked / "extra").symlink_to(tmp_path / "secret")
+    with pytest.raises(MissingError, match="bundle/link"):
+        Deliverer(deliverer.archive, tmp_path).put("linked")
+    with deliverer.archive.index.reading() as connection:
+        assert deliveries.listed(connection) == []
+
+
+def test_the_index_is_the_same_when_it_is_made_anew(deliverer: Deliverer) -> None:
+    for name in ("early", "late", "other", "early"):
+        deliverer.put(name)
+    before = dump(deliverer.archive.index)
+    assert reindex(deliverer.archive) == len(before["entries"])
+    assert dump(deliverer.archive.index) == before
