@@ -1,4 +1,4 @@
-"""The bytes of timestamps and evidence records: deterministic CBOR (schemas/archive-evidence.md; decision 0022).
+"""The bytes of timestamps and evidence records: deterministic CBOR (schemas/archive-evidence.md; decision 0024).
 
     timestamp   {1: hash, 2: size, 3: root, 4: about, 5: [stamp, ...]}     a tree, and what authorities signed over it
     stamp       {1: token, 2: [certificate, ...], 3: revocation}           RFC 3161, DER, with what was fetched then
