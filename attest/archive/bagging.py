@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, select
 from attest import __version__
 from attest.archive import deliveries
 from attest.archive.address import Address, address_of
+from attest.archive.bag import PAYLOAD
 from attest.archive.bag_read import Bag, open_bag
 from attest.archive.bag_write import Item, write_bag
 from attest.archive.export import files_of, pieces
@@ -27,7 +28,7 @@ from attest.archive.wheel import own_wheel, specification
 from attest.errors import MalformedError
 from attest.report.style import utc
 
-_MANIFEST: Final = "data/manifest"
+_MANIFEST: Final = f"{PAYLOAD}manifest"
 
 
 def write_delivery(archive: Archive, row: Row[Any], target: Path) -> int:
@@ -63,9 +64,9 @@ def take_bag(
         manifest = parse_manifest(bag.read(_MANIFEST, MAX_MANIFEST))
         intake = Intake(archive.objects)
         for name, file in files_of(manifest):
-            if bag.files.get(f"data/{name}") != file.whole:
+            if bag.files.get(f"{PAYLOAD}{name}") != file.whole:
                 raise MalformedError("archive/bag", f"{path} has no {name} as its manifest lists it")
-            intake.parts(file, lambda name=name: bag.pieces(f"data/{name}"))  # type: ignore[misc]
+            intake.parts(file, lambda name=name: bag.pieces(f"{PAYLOAD}{name}"))  # type: ignore[misc]
         intake.document(format_manifest(manifest))
         received = record(archive, manifest, intake, "import", {"bag": path.name[:256]}, actor=actor, clock=clock)
     time = clock() if at is None else at
