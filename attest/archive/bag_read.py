@@ -76,19 +76,24 @@ class Bag:
     _places: Mapping[str, str]  # where a file lies, if not under the name that it is listed by
 
     def pieces(self, path: str) -> Iterator[bytes]:
-        """A file's bytes as they are now: the caller compares the whole with its address."""
+        """A file's bytes as they are now: the caller compares the whole with its address.
+
+        Raises MalformedError `bag/missing` at once for what is not of the payload, whoever gave the name.
+        """
+        if path not in self.files:
+            raise MalformedError("bag/missing", f"{path[:200]!r} is not in the bag's payload")
         return self._source.pieces(self._places.get(path, path))
 
     def read(self, path: str, limit: int) -> bytes:
         """A whole payload file of at most `limit` bytes, as it was verified.
 
-        Raises MalformedError `bag/changed`, UnsupportedError `bag/limit`.
+        Raises MalformedError `bag/missing`, `bag/changed`, UnsupportedError `bag/limit`.
         """
-        address = self.files[path]
+        pieces, address = self.pieces(path), self.files[path]
         if address.size > limit:
             raise UnsupportedError("bag/limit", f"{path[:200]!r} has {address.size:,} bytes, at most {limit:,}")
         digests, found = Digests(), []
-        for piece in self.pieces(path):
+        for piece in pieces:
             digests.update(piece)
             found.append(piece)
         if digests.address() != address:

@@ -20,6 +20,7 @@ Pread = Callable[[int, int], bytes]
 
 _OCTAL: Final = re.compile(rb" *([0-7]*)[ \0]*")
 _RECORD: Final = re.compile(rb"([1-9]\d{0,4}) ([^=]+)=", re.DOTALL)
+_USED: Final = (b"path", b"size")
 _END: Final = bytes(BLOCK)
 
 
@@ -47,8 +48,8 @@ def members(pread: Pread, length: int) -> Iterator[Member]:
             said |= _records(kind, pread(size, begin), begin)
             continue
         name = said.get(b"path", _name(block)).decode("utf-8", "surrogateescape")
-        if kind not in b"\x0005" or any(key.startswith(b"GNU.sparse") for key in said):
-            raise _damage(f"{name[:200]!r} is neither a file nor a directory, or has holes", begin - BLOCK)
+        if kind not in b"\x0005":
+            raise _damage(f"{name[:200]!r} is neither a file nor a directory", begin - BLOCK)
         yield Member(name.rstrip("/") + "/" * (kind == b"5"), begin, size if kind != b"5" else 0)
         said = {}
     while at < length:  # another program might read on there
@@ -76,7 +77,7 @@ def _name(block: bytes) -> bytes:
 
 
 def _records(kind: bytes, data: bytes, at: int) -> dict[bytes, bytes]:
-    """What a header says of the next one: by pax, a length, a key, = and a value, each with a line's end."""
+    """What a header says of the next one's path and size: by pax, a length, a key, = and a value, and a line's end."""
     if kind == b"L":
         return {b"path": data.split(b"\0")[0]}
     found, begin = dict[bytes, bytes](), 0
@@ -85,10 +86,11 @@ def _records(kind: bytes, data: bytes, at: int) -> dict[bytes, bytes]:
         end = begin + int(record[1]) if record else 0
         if record is None or not record.end() < end <= len(data) or data[end - 1 : end] != b"\n":
             raise _damage("is no record of pax", at + begin)
-        found[record[2]] = data[record.end() : end - 1]
+        if record[2].startswith(b"GNU.sparse") or (kind == b"g" and record[2] in _USED):
+            raise _damage("is a member with holes, or one name or size for all members", at + begin)
+        if record[2] in _USED:  # and of whatever else there is, nothing is kept
+            found[record[2]] = data[record.end() : end - 1]
         begin = end
-    if kind == b"g" and not found.keys().isdisjoint((b"path", b"size")):
-        raise _damage("gives every member one name or size", at)
     return found
 
 

@@ -405,6 +405,16 @@ def test_a_file_that_grows_while_it_is_read_ends(folder: Path) -> None:
         assert list(pieces) == [b"\0"]
 
 
+@pytest.mark.parametrize("path", ["../outside", "data/../../outside", "data/none", "data", "bagit.txt", ""])
+def test_nothing_but_the_payload_is_given(path: str, folder: Path, tmp_path: Path) -> None:
+    """A name may come out of a file of the bag, and lead anywhere."""
+    (tmp_path / "outside").write_bytes(b"secret")
+    with open_bag(folder) as bag:
+        for give in (lambda: bag.read(path, 100), lambda: bag.pieces(path)):
+            with pytest.raises(MalformedError, match="bag/missing"):
+                give()
+
+
 def test_what_is_read_at_once_is_bounded(folder: Path) -> None:
     with open_bag(folder) as bag, pytest.raises(UnsupportedError, match="bag/limit"):
         bag.read("data/agreement", 13)

@@ -133,6 +133,11 @@ def record(text: bytes) -> bytes:
     return b"%d %s\n" % (len(text) + 4, text)
 
 
+def said(records: bytes, kind: bytes = tarfile.XHDTYPE) -> Change:
+    """A member after what a header says of it, or of all."""
+    return raw(header("x", kind, records) + header("delivery/y", b"0"))
+
+
 def sized(field: bytes) -> bytes:
     """A member whose size field is this, with the right sum."""
     block = bytearray(header("delivery/x", tarfile.REGTYPE))
@@ -160,19 +165,20 @@ IN_TAR: list[tuple[str, Change, str]] = [
     ("a pipe", entry("delivery/x", b"", type=tarfile.FIFOTYPE), "bag/member"),
     ("GNU's holes", entry("delivery/x", type=tarfile.GNUTYPE_SPARSE), "bag/member"),
     ("pax's holes", entry("delivery/x", pax_headers={"GNU.sparse.size": "99999999999"}), "bag/member"),
-    ("a name for all", raw(header("g", tarfile.XGLTYPE, record(b"path=delivery/x"))), "bag/member"),
-    ("a size for all", raw(header("g", tarfile.XGLTYPE, record(b"size=4"))), "bag/member"),
+    ("a name for all", said(record(b"path=delivery/x"), tarfile.XGLTYPE), "bag/member"),
+    ("a size for all", said(record(b"size=4"), tarfile.XGLTYPE), "bag/member"),
     (
         "holes for all",
-        raw(header("g", tarfile.XGLTYPE, record(b"GNU.sparse.size=4")) + header("delivery/x", b"0")),
+        said(record(b"GNU.sparse.size=4"), tarfile.XGLTYPE),
         "bag/member",
     ),
-    ("a record too long", raw(header("x", tarfile.XHDTYPE, b"99 path=x\n")), "bag/member"),
-    ("a record too short", raw(header("x", tarfile.XHDTYPE, b"5 path=x\n")), "bag/member"),
-    ("a record without a line's end", raw(header("x", tarfile.XHDTYPE, b"10 path=xy")), "bag/member"),
+    ("a record too long", said(b"99 path=x\n"), "bag/member"),
+    ("a record too short", said(b"5 path=x\n"), "bag/member"),
+    ("a record that ends in its key", said(b"4 a\n" + record(b"path=delivery/x")), "bag/member"),
+    ("a record without a line's end", said(b"19 path=delivery/yy"), "bag/member"),
     (
         "a size that is no number",
-        raw(header("x", tarfile.XHDTYPE, record(b"size=-")) + header("y", b"0")),
+        said(record(b"size=-")),
         "bag/member",
     ),
     ("a size that is negative", raw(sized(b"\xff" * 12)), "bag/member"),
@@ -183,10 +189,10 @@ IN_TAR: list[tuple[str, Change, str]] = [
     ("no header", raw(b"x" * 512), "bag/member"),
     ("something after the end", raw(bytes(1_024) + header("delivery/x", b"0")), "bag/member"),
     ("an unlisted file", entry("delivery/data/x"), "bag/unlisted"),
-    ("a NUL", raw(header("x", tarfile.XHDTYPE, record(b"path=delivery/a\0b")) + header("y", b"0")), "bag/member"),
+    ("a NUL", said(record(b"path=delivery/a\0b")), "bag/member"),
     (
         "not UTF-8",
-        raw(header("x", tarfile.XHDTYPE, record(b"path=delivery/\xff\xff")) + header("y", b"0")),
+        said(record(b"path=delivery/\xff\xff")),
         "bag/member",
     ),
 ]
