@@ -238,7 +238,7 @@ class FolderObjects:
     @contextmanager
     def _incoming(self, pieces: Iterable[bytes]) -> Iterator[Path]:
         """A new file with these bytes, locked, and gone at the end unless it was renamed or removed."""
-        folder = self._root / INCOMING
+        folder = self.place(f"{INCOMING}/*").parent
         with suppress(FileExistsError):
             disk.make_directory(folder)
         if not self._swept:

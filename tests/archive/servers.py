@@ -7,7 +7,6 @@ lets a retention of mode COMPLIANCE be shortened, and looks at nobody's keys.
 import hashlib
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -75,20 +74,16 @@ def moto(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def process(command: Sequence[str], said: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """A program that runs until the end; what it says goes to a file."""
+    """A program that runs until the end, or until whoever runs the tests is killed; what it says goes to a file."""
+    until = 'trap : INT; "$@" & read -r _; kill $!; wait $!'
     with said.open("wb") as file:
         running = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+            ["sh", "-c", until, "sh", *command], env=environment, stdin=subprocess.PIPE, stdout=file, stderr=file
         )
     try:
         yield
     finally:
-        running.send_signal(signal.SIGTERM)
-        try:
-            running.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            running.wait()
+        running.communicate(timeout=PATIENCE)
 
 
 def answers(server: Server, said: Path, patience: float) -> None:

@@ -254,6 +254,15 @@ def test_links_are_not_followed(root: Path, tmp_path: Path, up: int) -> None:
     assert (tmp_path / "other" / address.path).is_file()
 
 
+def test_nothing_is_written_behind_a_link(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "file").touch()
+    (root / INCOMING).symlink_to(tmp_path / "beside")
+    with pytest.raises(ArchiveError, match="archive/link"):
+        put(FolderObjects(root), b"data")
+    assert [path.name for path in (tmp_path / "beside").iterdir()] == ["file"]
+
+
 def test_a_walk_shows_a_link_and_does_not_enter_it(root: Path, tmp_path: Path) -> None:
     store = FolderObjects(root)
     address = put(store, b"data")
