@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attest.archive.renewal_tree import HASHES
-from attest.archive.stamp_certificates import Certificate, load_certificate
+from attest.archive.stamp_certificates import Certificate, load_certificate, when
 from attest.errors import MalformedError, TrustError
 from attest.format.toml_table import MAX_POLICY, Table, parse_toml, require_unique
 from attest.trust.keys import Alg
@@ -111,7 +111,7 @@ class Policy:
         if alg not in self.believed_at(time):
             kind, bits = _ALGS[alg]
             weak = min(self.key_limit(kind, bits), self.hash_limit("sha256"))
-            detail = f"{alg.name} over SHA-256 is weak from {weak} on, and this is shown to exist only since {time}"
+            detail = f"{alg.name} over SHA-256 is weak from {when(weak)} on, this is known to exist since {when(time)}"
             raise TrustError("renewal/signature-weak", detail, hint="older evidence of it, renewed in time, is needed")
 
 

@@ -19,7 +19,7 @@ From these `assemble` makes the record of one object, which proves it without th
     >>> tree = renew("sha256", objects=[digest("sha256", word) for word in (b"a", b"b", b"c")])
     >>> kept = [Kept(unstamped(tree), tree)]
     >>> record = assemble(lambda name: digest(name, b"b"), kept)
-    >>> len(record.chains), len(record.chains[0][0].path)
+    >>> len(record.chains), len(record.chains[0][0].path) // 32
     (1, 2)
 """
 
@@ -110,11 +110,10 @@ def require_covered(of: Digest, record: Record | None, kept: Kept) -> Record:
 
 def _extended(record: Record | None, of: Digest, kept: Kept) -> Record | None:
     """A record and one link more; None if the tree does not cover it."""
-    leaf = next_leaf(record, of, kept.tree.hash)
-    if leaf not in kept.tree:
+    number = kept.tree.index(next_leaf(record, of, kept.tree.hash))
+    if number is None:
         return None
-    number, path = kept.tree.path(leaf)
-    link = Link(number, path, kept.timestamp)
+    link = Link(number, kept.tree.path(number), kept.timestamp)
     if record is None:
         return Record(((link,),))
     if record.last.hash == kept.tree.hash:
@@ -128,7 +127,8 @@ def unrenewed(name: str, history: Sequence[Kept]) -> list[Timestamp]:
     for number, kept in enumerate(history):
         if kept.timestamp.hash == name:
             leaf = timestamp_leaf(name, timestamp_digest(name, kept.timestamp))
-            if not any(later.tree.hash == name and leaf in later.tree for later in history[number + 1 :]):
+            after = [later.tree for later in history[number + 1 :] if later.tree.hash == name]
+            if all(tree.index(leaf) is None for tree in after):
                 found.append(kept.timestamp)
     return found
 

@@ -3,7 +3,7 @@
     timestamp   {1: hash, 2: size, 3: root, 4: about, 5: [stamp, ...]}     a tree, and what authorities signed over it
     stamp       {1: token, 2: [certificate, ...], 3: revocation}           RFC 3161, DER, with what was fetched then
     revocation  {1: [CRL, ...], 2: [OCSP response, ...]}                   DER
-    record      {1: 1, 2: [chain, ...]}   chain  [link, ...]   link  [number, [hash, ...], timestamp]
+    record      {1: 1, 2: [chain, ...]}   chain  [link, ...]   link  [number, path, timestamp]
 
 What authorities sign is `Timestamp.message`, so it can be made before they are asked. A chain has one hash, and each
 of its links but the first covers the one before it; the first of a later chain covers the object again, with its new
@@ -70,10 +70,10 @@ class Timestamp(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A leaf's number in a timestamp's tree, and the hashes that lead from it to the root, the lowest first."""
+    """A leaf's number in a timestamp's tree, and the hashes from it to the root one after the other, lowest first."""
 
     number: int
-    path: tuple[bytes, ...]
+    path: bytes
     timestamp: Timestamp
 
 
@@ -160,7 +160,9 @@ def _read_link(value: Any, path: str) -> Link:
         _bad("a link is a number, a path and a timestamp", path)
     number, hashes, timestamp = value
     found = _read_timestamp(timestamp, path)
-    return Link(_uint(number, found.size - 1, path), tuple(_hashes(hashes, len(found.root), path)), found)
+    if type(hashes) is not bytes or len(hashes) > MAX_PATH * len(found.root) or len(hashes) % len(found.root):
+        _bad(f"its path is not of 0 to {MAX_PATH} {found.hash} hashes", path)
+    return Link(_uint(number, found.size - 1, path), hashes, found)
 
 
 def _read_timestamp(value: Any, path: str) -> Timestamp:
@@ -183,13 +185,6 @@ def _read_stamp(value: Any, path: str) -> Stamp:
 def _read_revocation(value: Any, path: str) -> Revocation:
     crls, ocsps = _map(value, 2, path)
     return Revocation(_strings(crls, MAX_REVOCATION, path), _strings(ocsps, MAX_REVOCATION, path))
-
-
-def _hashes(value: Any, size: int, path: str) -> tuple[bytes, ...]:
-    found = _strings(value, MAX_PATH, path)
-    if any(len(one) != size for one in found):
-        _bad(f"a hash on its path has not {size} bytes", path)
-    return found
 
 
 def _strings(value: Any, most: int, path: str) -> tuple[bytes, ...]:

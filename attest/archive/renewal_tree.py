@@ -8,20 +8,20 @@ object that is hashed again with a new hash (kind 2, its digest and that of all 
 
     >>> tree = Tree.of("sha512", [object_leaf("sha512", digest("sha512", word)) for word in (b"a", b"b", b"c")])
     >>> leaf = object_leaf("sha512", digest("sha512", b"b"))
-    >>> index, path = tree.path(leaf)
-    >>> root_from("sha512", leaf, index, len(tree), path) == tree.root
+    >>> number = tree.index(leaf)
+    >>> root_from("sha512", leaf, number, len(tree), tree.path(number)) == tree.root
     True
 """
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final, Self
 
-from attest.errors import MissingError, TreeError, UnsupportedError
+from attest.errors import TreeError, UnsupportedError
 
 HASHES: Final[dict[str, Callable[..., Any]]] = {
     "sha256": hashlib.sha256,
@@ -82,24 +82,20 @@ class Tree:
         """The root's hash."""
         return self._levels[-1]
 
-    def __contains__(self, leaf: bytes) -> bool:
-        return self._find(leaf) is not None
+    def index(self, leaf: bytes) -> int | None:
+        """A leaf's number, None if it is not there."""
+        size = self._size
+        number = bisect_left(range(len(self)), leaf, key=lambda at: self.leaves[at * size : (at + 1) * size])
+        return number if self.leaves[number * size : (number + 1) * size] == leaf else None
 
-    def path(self, leaf: bytes) -> tuple[int, tuple[bytes, ...]]:
-        """A leaf's number, and the hashes that lead from it to the root, the lowest first.
-
-        Raises MissingError `renewal/omitted` for a leaf that is not there.
-        """
-        index = self._find(leaf)
-        if index is None:
-            raise MissingError("renewal/omitted", f"the tree of {len(self)} leaves has no leaf {leaf.hex()}")
-        size, at, path = self._size, index, []
+    def path(self, number: int) -> bytes:
+        """The hashes that lead from a leaf to the root, one after the other, the lowest first."""
+        size, at, path = self._size, number, bytearray()
         for level in self._levels[:-1]:
             sibling = (at ^ 1) * size
-            if sibling < len(level):
-                path.append(level[sibling : sibling + size])
+            path += level[sibling : sibling + size]
             at >>= 1
-        return index, tuple(path)
+        return bytes(path)
 
     @cached_property
     def _levels(self) -> list[bytes]:
@@ -122,25 +118,20 @@ class Tree:
         size: int = HASHES[self.hash]().digest_size
         return size
 
-    def _find(self, leaf: bytes) -> int | None:
-        size = self._size
-        index = bisect_left(range(len(self)), leaf, key=lambda at: self.leaves[at * size : (at + 1) * size])
-        return index if self.leaves[index * size : (index + 1) * size] == leaf else None
 
-
-def root_from(name: str, leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """The root that a path leads to from leaf number `index` of `size` (RFC 9162 section 2.1.3.2).
+def root_from(name: str, leaf: bytes, number: int, size: int, path: bytes) -> bytes:
+    """The root that a path leads to from leaf `number` of `size` (RFC 9162 section 2.1.3.2).
 
     Raises TreeError `renewal/path`.
     """
-    if not 0 <= index < size:
-        raise TreeError("renewal/path", f"leaf {index} is not in a tree of {size}")
-    at, last, found = index, size - 1, leaf
-    for sibling in path:
-        if len(sibling) != len(leaf):
-            raise TreeError("renewal/path", f"a hash of {len(sibling)} bytes on a path of {name}")
+    width = len(leaf)
+    if not 0 <= number < size or len(path) % width:
+        raise TreeError("renewal/path", f"leaf {number} of {size}, with a path of {len(path)} bytes of {name}")
+    at, last, found = number, size - 1, leaf
+    for start in range(0, len(path), width):
+        sibling = path[start : start + width]
         if last == 0:
-            raise TreeError("renewal/path", f"{len(path)} hashes are too many for leaf {index} of {size}")
+            raise TreeError("renewal/path", f"{len(path) // width} hashes are too many for leaf {number} of {size}")
         if at & 1 or at == last:
             found = digest(name, b"\1" + sibling + found)
             while at and not at & 1:
@@ -149,5 +140,5 @@ def root_from(name: str, leaf: bytes, index: int, size: int, path: Sequence[byte
             found = digest(name, b"\1" + found + sibling)
         at, last = at >> 1, last >> 1
     if last:
-        raise TreeError("renewal/path", f"{len(path)} hashes are too few for leaf {index} of {size}")
+        raise TreeError("renewal/path", f"{len(path) // width} hashes are too few for leaf {number} of {size}")
     return found

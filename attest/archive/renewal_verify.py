@@ -25,6 +25,7 @@ from attest.archive.policy import Policy
 from attest.archive.renewal import Digest, next_leaf
 from attest.archive.renewal_records import NOTHING_KNOWN, Record, Revocation, Timestamp
 from attest.archive.renewal_tree import root_from
+from attest.archive.stamp_certificates import when
 from attest.archive.stamp_verify import Limit, Vouched, vouch
 from attest.errors import EvidenceError, TreeError
 
@@ -152,10 +153,13 @@ def _counting(
         elif time <= cover.time:
             good.append(vouched)
         elif cover.made:
-            detail = f"chain {place[0]}, link {place[1]}: {authority} stamped it at {time}, its renewal at {cover.time}"
+            where = f"chain {place[0]}, link {place[1]}"
+            detail = f"{where}: {authority} stamped it at {when(time)}, and its renewal says {when(cover.time)}"
             raise EvidenceError("stamp/order", detail, hint="one of the authorities lies about the time")
         else:
-            findings.append(Finding("stamp/future", *place, authority, f"made at {time}, after {cover.time}"))
+            findings.append(
+                Finding("stamp/future", *place, authority, f"made at {when(time)}, after {when(cover.time)}")
+            )
     return good, findings
 
 

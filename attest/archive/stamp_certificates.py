@@ -23,10 +23,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from attest.errors import MalformedError, TrustError
+from attest.report.style import utc
 
 MAX_CERTIFICATE: Final = 1 << 16  # bytes
 MAX_PATH: Final = 6  # certificates, the root included
+MAX_NAME: Final = 200  # characters of a name in an error
 MAX_ISSUERS: Final = 64  # that are tried for one path: refuse to verify forever
+
+END_OF_CALENDAR: Final = 253_402_300_800  # Unix s: the year 10000
 
 _T = TypeVar("_T", bound=x509.ExtensionType)
 _PLAIN: Final = {
@@ -60,8 +64,8 @@ class Certificate:
 
     @property
     def name(self) -> str:
-        """Its subject."""
-        return self.parsed.subject.rfc4514_string()
+        """Its subject, as it may be written on a screen."""
+        return ascii(self.parsed.subject.rfc4514_string())[1:-1][:MAX_NAME]
 
     def extension(self, kind: type[_T]) -> x509.Extension[_T] | None:
         """An extension, None if it has none of this kind."""
@@ -120,6 +124,11 @@ def key_kind(key: object) -> tuple[str, int]:
     return next((name for kind, name in _PLAIN.items() if isinstance(key, kind)), "unknown"), 0
 
 
+def when(time: int) -> str:
+    """Unix seconds as an error says them."""
+    return utc(time) if 0 <= time < END_OF_CALENDAR else "no time of this calendar"
+
+
 def require_timestamping(certificate: Certificate) -> None:
     """Return None if this may make timestamps, and nothing else. Raises TrustError `stamp/certificate`."""
     usage = certificate.extension(x509.ExtendedKeyUsage)
@@ -158,8 +167,8 @@ def require_valid(path: Sequence[Certificate], time: int) -> None:
     """Return None if each was valid at a time, Unix s. Raises TrustError `stamp/path`."""
     for certificate in path:
         if not certificate.since <= time <= certificate.until:
-            detail = f"{certificate.name} is valid from {certificate.since} to {certificate.until}, not at {time}"
-            raise TrustError("stamp/path", detail)
+            valid = f"{when(certificate.since)} to {when(certificate.until)}"
+            raise TrustError("stamp/path", f"{certificate.name} is valid from {valid}, not at {when(time)}")
         critical = {e.oid for e in certificate.parsed.extensions if e.critical} - _UNDERSTOOD
         if critical:
             named = ", ".join(sorted(oid.dotted_string for oid in critical))

@@ -27,6 +27,7 @@ from attest.archive.stamp_certificates import Certificate, load_certificate
 from attest.errors import EvidenceError
 
 MAX_REPLIES: Final = 16  # single replies that are read of one OCSP response
+WITHOUT_END: Final = 86_400  # seconds for which what names no end is current
 _RETIRED: Final = {
     x509.ReasonFlags.unspecified,
     x509.ReasonFlags.affiliation_changed,
@@ -41,14 +42,14 @@ _T = TypeVar("_T", bound=x509.ExtensionType)
 
 
 class Status(NamedTuple):
-    """What one source says: current in [since, until) (Unix s; until None: says nothing of later).
+    """What one source says: current in [since, until), Unix s.
 
     `hash` ("" where the algorithm brings its own) and `key` say how it is signed; `revoked` is when (Unix s), None if
     it is not; `retired`: for a harmless reason.
     """
 
     since: int
-    until: int | None
+    until: int
     hash: str
     key: tuple[str, int]
     revoked: int | None
@@ -56,7 +57,7 @@ class Status(NamedTuple):
 
     def speaks_of(self, time: int) -> bool:
         """Does it say how things stand at a time, Unix s, or later?"""
-        return self.since >= time or (self.until is not None and self.until > time)
+        return self.since >= time or self.until > time
 
 
 def statuses(certificate: Certificate, issuer: Certificate, evidence: Revocation) -> Iterator[Status]:
@@ -77,7 +78,7 @@ def _of_list(certificate: Certificate, issuer: Certificate, data: bytes) -> Iter
         signed = crl.signature_hash_algorithm
         entry = crl.get_revoked_certificate_by_serial_number(certificate.parsed.serial_number)
         revoked, retired = (None, False) if entry is None else _entry(entry)
-        since, until = int(crl.last_update_utc.timestamp()), _seconds(crl.next_update_utc)
+        since, until = _current(crl.last_update_utc, crl.next_update_utc)
     except _UNREADABLE:
         return
     if issuer.since <= since <= issuer.until:
@@ -143,9 +144,10 @@ def _single(single: ocsp.OCSPSingleResponse, name: str, signer: Certificate) -> 
     """What a single reply says; None if it knows nothing."""
     if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
         return None
-    since, until = int(single.this_update_utc.timestamp()), _seconds(single.next_update_utc)
+    since, until = _current(single.this_update_utc, single.next_update_utc)
+    revoked = single.revocation_time_utc
     retired = single.revocation_reason in _RETIRED
-    return Status(since, until, name, signer.key, _seconds(single.revocation_time_utc), retired)
+    return Status(since, until, name, signer.key, None if revoked is None else int(revoked.timestamp()), retired)
 
 
 def _responder(response: ocsp.OCSPResponse, issuer: Certificate, name: str) -> Certificate:
@@ -175,5 +177,7 @@ def _extension(extensions: x509.Extensions, kind: type[_T]) -> _T | None:
         return None
 
 
-def _seconds(time: datetime | None) -> int | None:
-    return None if time is None else int(time.timestamp())
+def _current(this: datetime, following: datetime | None) -> tuple[int, int]:
+    """From when until when it is current, Unix s."""
+    since = int(this.timestamp())
+    return since, since + WITHOUT_END if following is None else int(following.timestamp())

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from attest.archive.policy import Authority, Policy
+from attest.archive.policy import FOREVER, Authority, Policy
 from attest.archive.renewal_records import NOTHING_KNOWN, Revocation, Stamp
 from attest.archive.renewal_tree import digest
 from attest.archive.stamp_certificates import (
@@ -29,6 +29,7 @@ from attest.archive.stamp_certificates import (
     readable,
     require_timestamping,
     require_valid,
+    when,
 )
 from attest.archive.stamp_revocation import Status, statuses
 from attest.archive.stamp_token import Token, parse_token, signer_of, verify_token
@@ -112,7 +113,8 @@ def accept(stamp: Stamp, message: bytes, policy: Policy) -> Accepted:
 
 def _require_believed(authority: Authority, time: int) -> None:
     if not authority.since <= time < authority.until:
-        detail = f"{authority.name} is believed from {authority.since} until {authority.until}, not at {time}"
+        until = f" until {when(authority.until)}" if authority.until < FOREVER else ""
+        detail = f"{authority.name} is believed from {when(authority.since)}{until}, not at {when(time)}"
         raise TrustError("stamp/untrusted", detail)
 
 
@@ -151,11 +153,11 @@ def _revocations(certificate: Certificate, said: Sequence[Status], token: Token)
         if not status.retired:
             yield Limit(status.revoked, "stamp/revoked", f"the certificate of {certificate.name} was revoked")
         elif token.time >= status.revoked:
-            detail = f"the certificate of {certificate.name} was retired at {status.revoked}, before {token.time}"
-            raise TrustError("stamp/revoked", detail)
+            retired = f"the certificate of {certificate.name} was retired at {when(status.revoked)}"
+            raise TrustError("stamp/revoked", f"{retired}, and stamped this at {when(token.time)}")
 
 
 def _require_checked(certificate: Certificate, said: Sequence[Status], time: int) -> None:
     if not any(status.speaks_of(time) for status in said):
-        detail = f"nothing shows whether the certificate of {certificate.name} was revoked at {time}"
+        detail = f"nothing shows whether the certificate of {certificate.name} was revoked at {when(time)}"
         raise TrustError("stamp/unchecked", detail, hint="the revocation list or OCSP reply of then is needed")

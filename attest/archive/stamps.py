@@ -27,7 +27,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from attest.archive.policy import Policy
 from attest.archive.renewal_records import NOTHING_KNOWN, Revocation, Stamp, Timestamp
-from attest.archive.stamp_certificates import Certificate
+from attest.archive.stamp_certificates import Certificate, when
 from attest.archive.stamp_der import SEQUENCE, item
 from attest.archive.stamp_revocation import statuses
 from attest.archive.stamp_verify import Accepted, accept, vouch
@@ -93,17 +93,19 @@ def ask(fetcher: Fetcher, url: str, message: bytes, policy: Policy, at: int) -> 
     if accepted.token.nonce != request.nonce:
         raise ArchiveError("stamp/reply", f"{endpoint}: the reply is to another request: its nonce differs")
     if abs(accepted.token.time - at) > MAX_DRIFT:
-        detail = f"{endpoint}: it says {accepted.token.time}, our clock {at}, and they may differ by {MAX_DRIFT} s"
+        detail = (
+            f"{endpoint}: it says {when(accepted.token.time)}, our clock {when(at)}: they may differ by {MAX_DRIFT} s"
+        )
         raise ArchiveError(
             "stamp/clock", detail, hint="set this machine's clock; if it is right, ask another authority"
         )
     fetch = _Fetch(fetcher)
     stamp = Stamp(token, tuple(c.der for c in accepted.path), NOTHING_KNOWN)
     if accepted.authority.revocation:
-        stamp = stamp._replace(revocation=_joined(fetch.about(pair) for pair in _pairs(accepted)))
+        stamp = stamp._replace(revocation=_joined(fetch.about(pair, accepted.token.time) for pair in _pairs(accepted)))
     limit = vouch(stamp, message, policy).limit
     if limit.time <= max(at, accepted.token.latest):
-        raise ArchiveError("stamp/ended", f"{endpoint}: {limit.detail} from {limit.time} on")
+        raise ArchiveError("stamp/ended", f"{endpoint}: {limit.detail} from {when(limit.time)} on")
     return stamp
 
 
@@ -126,7 +128,7 @@ def known_about(fetcher: Fetcher, timestamps: Iterable[Timestamp], policy: Polic
                 if at > pair[0].until:
                     continue
                 try:
-                    found.append(fetch.about(pair))
+                    found.append(fetch.about(pair, at))
                 except (ArchiveError, CollectError) as error:
                     failures.append(error)
     return Known(_joined(found), tuple(failures))
@@ -139,8 +141,8 @@ class _Fetch:
         self._fetcher = fetcher
         self._found: dict[tuple[str, bytes], bytes] = {}
 
-    def about(self, pair: tuple[Certificate, Certificate]) -> Revocation:
-        """What is known of a certificate, from the first source that says anything.
+    def about(self, pair: tuple[Certificate, Certificate], time: int) -> Revocation:
+        """What is known of a certificate, from the first source that speaks of a time, Unix s.
 
         Raises CollectError, and ArchiveError `stamp/unchecked` where there is none.
         """
@@ -153,9 +155,9 @@ class _Fetch:
                 failure = failure or error
                 continue
             revocation = Revocation(ocsps=(data,)) if query else Revocation(crls=(data,))
-            if next(statuses(certificate, issuer, revocation), None) is not None:
+            if any(status.speaks_of(time) for status in statuses(certificate, issuer, revocation)):
                 return revocation
-        detail = f"{certificate.name} names no revocation list and no responder that says anything of it"
+        detail = f"{certificate.name} names no revocation list and no responder that says how it stands at {when(time)}"
         raise failure or ArchiveError("stamp/unchecked", detail)
 
     def _get(self, url: str, query: bytes) -> bytes:

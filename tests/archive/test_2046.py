@@ -227,6 +227,20 @@ def test_an_archive_that_hides_the_revocation_shows_nothing_by_that_stamp() -> N
     assert existed(VERDICT, archive.record(VERDICT)).since == Y36
 
 
+def test_what_a_renewal_that_does_not_count_knew_of_a_theft_is_not_forgotten() -> None:
+    """One renewal tells of a theft and counts for nobody; the next, half a year later, hides it."""
+    archive = honest([VERDICT], years=1)
+    theft = [Revoked(S26.serial, at(2028))]
+    stranger = Operator(Authority("Stranger", at(2020), at(2050)), at(2026), at(2038))
+    archive.again(at(2032), stranger, about=lists(at(2032), SOUTH, revoked=theft))
+    archive.again(at(2032, 6), N31, S31, about=lists(at(2032, 6), NORTH, SOUTH))
+    record = archive.record(VERDICT)
+    found = existed(VERDICT, record, policy_of(1), at(2033))
+    assert (found.since, found.authorities) == (Y26, ("North",))
+    assert codes(found.findings) == ["stamp/path", "renewal/late", "stamp/revoked"]
+    assert existed(VERDICT, record, policy_of(2), at(2033)).since == at(2032, 6)
+
+
 def test_the_lists_that_a_renewal_kept_cannot_be_exchanged() -> None:
     record = honest([VERDICT], revoked=[STOLEN]).record(VERDICT)
     (link,) = record.chains[1]
@@ -518,13 +532,13 @@ def test_a_backdated_token_by_an_authority_that_is_trusted_only_later(forged: by
 def test_a_path_that_says_more_or_less(record: Record) -> None:
     link = record.chains[0][0]
 
-    def with_path(number: int, path: tuple[bytes, ...]) -> Record:
+    def with_path(number: int, path: bytes) -> Record:
         return Record(((Link(number, path, link.timestamp), *record.chains[0][1:]), *record.chains[1:]))
 
     cases: list[tuple[Callable[[], Record], str]] = [
-        (lambda: with_path(link.number, link.path[:-1]), "renewal/path"),
-        (lambda: with_path(link.number, (*link.path, bytes(32))), "renewal/path"),
-        (lambda: with_path(link.number, (bytes(31), *link.path[1:])), "renewal/path"),
+        (lambda: with_path(link.number, link.path[:-32]), "renewal/path"),
+        (lambda: with_path(link.number, link.path + bytes(32)), "renewal/path"),
+        (lambda: with_path(link.number, link.path[1:]), "renewal/path"),
         (lambda: with_path(link.timestamp.size, link.path), "renewal/path"),
         (lambda: with_path(link.number ^ 1, link.path), "renewal/object"),
     ]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +31,8 @@ from attest.errors import ArchiveError, EvidenceError, MalformedError, MissingEr
 from attest.format.cbor import decode, encode
 from attest.log import merkle
 from tests.archive.authority import at
-from tests.archive.decades import N26, N31, N36, NORTH, S26, S31, SOUTH, Archive, honest, lists, policy_of
+from tests.archive.decades import N26, N31, N36, NORTH, S26, S31, S36, SOUTH, Archive, honest, lists, policy_of
+from tests.project.test_codes import NOT_CODES, PACKAGE, literals
 from tests.schemas.validate import ValidationError, require
 
 SIZES = [*range(1, 18), 31, 32, 33, 63, 64, 65, 100]
@@ -49,13 +51,13 @@ def test_with_sha_256_it_is_the_tree_of_the_logs(size: int) -> None:
     tree = tree_of("sha256", size)
     leaves = [tree.leaves[at : at + 32] for at in range(0, len(tree.leaves), 32)]
     assert tree.root == merkle.root(leaves)
-    hashes = {(0, index): leaf for index, leaf in enumerate(leaves)}
-    for index, leaf in enumerate(leaves):
-        number, path = tree.path(leaf)
-        assert number == index
-        level = merkle.root_from_inclusion(leaf, index, size, path)
-        assert level == tree.root == root_from("sha256", leaf, index, size, path)
-    assert len(hashes) == len(tree) == size
+    assert len(leaves) == len(tree) == size
+    for number, leaf in enumerate(leaves):
+        assert tree.index(leaf) == number
+        path = tree.path(number)
+        hashes = [path[at : at + 32] for at in range(0, len(path), 32)]
+        assert merkle.root_from_inclusion(leaf, number, size, hashes) == tree.root
+        assert root_from("sha256", leaf, number, size, path) == tree.root
 
 
 @pytest.mark.parametrize(("name", "size"), list(product(HASHES, SIZES)))
@@ -63,12 +65,13 @@ def test_every_leaf_leads_to_the_root_and_to_no_other_place(name: str, size: int
     tree = tree_of(name, size)
     for word in WORDS[:size]:
         leaf = object_leaf(name, digest(name, word))
-        number, path = tree.path(leaf)
+        number = tree.index(leaf)
+        assert number is not None
+        path = tree.path(number)
         assert root_from(name, leaf, number, size, path) == tree.root
-        wrong = [(number, path[:-1]), (number, (*path, leaf)), (number, (b"", *path))] if path else [(number, (leaf,))]
-        for index, other in wrong:
+        for other in (path + leaf, path + b"\0", *((path[:-1], path[len(leaf) :]) if path else ())):
             with pytest.raises(TreeError) as caught:
-                root_from(name, leaf, index, size, other)
+                root_from(name, leaf, number, size, other)
             assert caught.value.code == "renewal/path"
         if size > 1:
             assert root_from(name, object_leaf(name, b"another"), number, size, path) != tree.root
@@ -90,10 +93,9 @@ def test_leaves_that_are_no_rising_row(leaves: bytes) -> None:
     assert caught.value.code == "renewal/tree"
 
 
-def test_a_leaf_that_is_not_there() -> None:
-    with pytest.raises(MissingError) as caught:
-        tree_of("sha256", 9).path(bytes(32))
-    assert caught.value.code == "renewal/omitted"
+@pytest.mark.parametrize("leaf", [bytes(32), b"\xff" * 32, b""])
+def test_a_leaf_that_is_not_there(leaf: bytes) -> None:
+    assert tree_of("sha256", 9).index(leaf) is None
 
 
 def test_a_hash_that_is_not_known() -> None:
@@ -165,6 +167,14 @@ def test_when_a_timestamp_must_be_renewed_and_why() -> None:
     assert stands_until(second, policy_of(), at(2031)) is None  # made in March
 
 
+def test_a_weak_hash_ends_a_timestamp_whose_stamps_stand() -> None:
+    timestamp = Archive([b"a"]).first(at(2036), N36, S36)
+    limit = stands_until(timestamp, policy_of(), at(2040) - 1)
+    assert limit is not None
+    assert limit[:2] == (at(2040), "renewal/hash-weak")
+    assert stands_until(timestamp, policy_of(), at(2040)) is None
+
+
 def test_a_quorum_stands_as_long_as_enough_of_it_do() -> None:
     timestamp = Archive([b"a"]).first(at(2030, 6), N26, S31)
     both, one = (stands_until(timestamp, policy_of(quorum), at(2031)) for quorum in (2, 1))
@@ -225,7 +235,7 @@ WRONG: dict[str, Any] = {
     "a key more": set_at(3, 0),
     "no chain": set_at(2, []),
     "a chain without a link": set_at(2, 0, []),
-    "a link of two": set_at(2, 0, 0, [0, []]),
+    "a link of two": set_at(2, 0, 0, [0, b""]),
     "a number below zero": set_at(2, 0, 0, 0, -1),
     "a hash of no name": set_at(2, 0, 0, 2, 1, "md5"),
     "no size": set_at(2, 0, 0, 2, 2, 0),
@@ -237,13 +247,14 @@ WRONG: dict[str, Any] = {
     "a token as text": set_at(2, 0, 0, 2, 5, 0, 1, "token"),
     "certificates as one": set_at(2, 0, 0, 2, 5, 0, 2, b""),
     "a stamp without revocation": set_at(2, 0, 0, 2, 5, 0, 3, None),
-    "a path of more hashes than any tree": set_at(2, 0, 0, 1, [bytes(32)] * (MAX_PATH + 1)),
-    "a hash on the path of another size": set_at(2, 0, 0, 1, 0, bytes(8)),
+    "a path of several strings": set_at(2, 0, 0, 1, [bytes(32)]),
+    "a path of more hashes than any tree": set_at(2, 0, 0, 1, bytes(64 * (MAX_PATH + 1))),
 }
 UNSEEN: dict[str, Any] = {
     "a number beyond the tree": set_at(2, 0, 0, 0, 3),
     "a root of another size": set_at(2, 0, 0, 2, 3, bytes(48)),
-    "a hash on the path of another hash's size": set_at(2, 0, 0, 1, 0, bytes(64)),
+    "a path of no whole number of hashes": set_at(2, 0, 0, 1, bytes(33)),
+    "a path of more hashes than any tree of its hash": set_at(2, 0, 0, 1, bytes(32 * (MAX_PATH + 1))),
     "more chains than are read": lambda value: value[2].extend(value[2] * MAX_CHAINS),
     "more links than are read": lambda value: value[2][0].extend(value[2][0] * MAX_LINKS),
 }
@@ -301,6 +312,18 @@ def test_a_changed_record_shows_nothing_more(data: st.DataObject) -> None:
 
 
 _RECORD = honest([b"a", b"b", b"c"]).record(b"b")
+
+
+HERE = Path(__file__).parent
+MODULES = [p for kind in ("policy", "renewal*", "stamp*") for p in (PACKAGE / "archive").glob(f"{kind}.py")]
+
+
+def test_every_code_of_evidence_has_a_test() -> None:
+    raised = set().union(*map(literals, MODULES)) - NOT_CODES
+    tested = set().union(*(literals(HERE / name) for name in ("test_2046.py", "test_policy.py", "test_renewal.py")))
+    tested |= set().union(*map(literals, HERE.glob("test_stamp*.py")))
+    assert len(MODULES) == 12
+    assert raised - tested == set()
 
 
 def test_verifying_needs_the_base_install_alone() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from attest.archive.policy import Policy, default_policy, parse_policy
 from attest.archive.renewal_records import Revocation, Stamp
 from attest.archive.stamp_certificates import load_certificate
-from attest.archive.stamp_revocation import Status, statuses
+from attest.archive.stamp_revocation import WITHOUT_END, Status, statuses
 from attest.archive.stamp_verify import Vouched, vouch
 from attest.errors import EvidenceError
 from tests.archive.authority import (
@@ -216,10 +216,15 @@ def test_what_is_not_critical_does_not_matter() -> None:
     assert said(listed(x509.CRLNumber(7), False))
 
 
-def test_a_list_without_an_end_says_nothing_of_later() -> None:
-    status = Status(100, None, "sha256", ("ecdsa", 256), None, False)
-    assert status.speaks_of(100)
-    assert not status.speaks_of(101)
+def test_a_reply_without_an_end_is_current_for_a_day() -> None:
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        OPERATOR.certificate, NORTH.root, hashes.SHA1(), ocsp.OCSPCertStatus.GOOD, moment(TIME), None, None, None
+    )
+    response = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, NORTH.root).sign(NORTH.key, HASHES["sha256"])
+    (status,) = said(Revocation((), (response.public_bytes(Encoding.DER),)))
+    assert status[:2] == (TIME, TIME + WITHOUT_END)
+    assert status.speaks_of(TIME + WITHOUT_END - 1)
+    assert not status.speaks_of(TIME + WITHOUT_END)
 
 
 def test_a_list_made_after_the_end_of_its_issuer_says_nothing() -> None:
@@ -242,9 +247,15 @@ def test_a_list_that_is_signed_with_a_weak_hash_says_nothing() -> None:
     assert caught.value.code == "stamp/unchecked"
 
 
-def delegated(signer: str, *usages: x509.ObjectIdentifier, by: Authority = NORTH, until: int = at(2033)) -> Revocation:
+def delegated(
+    signer: str,
+    *usages: x509.ObjectIdentifier,
+    by: Authority = NORTH,
+    until: int = at(2033),
+    alg: str = "p256",
+) -> Revocation:
     """A reply of a responder that somebody certified."""
-    key = private_key(signer, "p256")
+    key = private_key(signer, alg)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, signer)])
     builder = by.builder(subject, key.public_key(), 12, at(2026), until).add_extension(
         usage(digital_signature=True), True
@@ -280,6 +291,20 @@ def test_a_responder_that_the_issuer_certified() -> None:
 )
 def test_a_responder_that_the_issuer_did_not_certify(evidence: Revocation) -> None:
     assert said(evidence) == []
+
+
+def test_a_responder_with_a_weak_key_says_nothing() -> None:
+    text = default_policy().decode().replace("2031-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+    strict = parse_policy((text + authority_table(NORTH)).encode())
+    assert judged(delegated("strong", ExtendedKeyUsageOID.OCSP_SIGNING), None, strict).time == TIME
+    weak = delegated("weak", ExtendedKeyUsageOID.OCSP_SIGNING, alg="rsa")  # 2,048 bits
+    assert refused(weak, None, strict) == "stamp/unchecked"
+    assert judged(weak).time == TIME
+
+
+def test_a_list_of_another_name_with_the_same_key_says_nothing() -> None:
+    builder = x509.CertificateRevocationListBuilder(STRANGER.subject, moment(TIME), moment(TIME + DAY))
+    assert said(Revocation((NORTH.signed(builder).public_bytes(Encoding.DER),))) == []
 
 
 def test_a_reply_about_another_certificate_or_of_unknown_ones() -> None:

@@ -1,6 +1,7 @@
 """Tokens with one fault each, and certificates that may not make any."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,12 +13,13 @@ from hypothesis import strategies as st
 
 from attest.archive.policy import Policy, default_policy, parse_policy
 from attest.archive.renewal_records import Revocation, Stamp
-from attest.archive.stamp_certificates import MAX_CERTIFICATE, MAX_ISSUERS, load_certificate, paths
+from attest.archive.stamp_certificates import MAX_CERTIFICATE, MAX_ISSUERS, MAX_NAME, load_certificate, paths
 from attest.archive.stamp_der import item, oid
 from attest.archive.stamp_token import MAX_ACCURACY, MAX_CERTIFICATES, MAX_TOKEN, parse_token
 from attest.archive.stamp_verify import Vouched, vouch
 from attest.errors import EvidenceError, MalformedError
 from tests.archive.authority import (
+    SIGNATURE_OIDS,
     Authority,
     Imprint,
     Operator,
@@ -348,6 +350,21 @@ def test_each_of_its_hashes_ends_it(root_hash: str, hash_: str, imprint: str) ->
     assert judged(data, by).limit[:2] == (at(2029), "stamp/weak")
 
 
+@pytest.mark.parametrize(("content", "attributes"), [("sha256", "sha512"), ("sha512", "sha256")])
+def test_the_hash_of_the_content_and_that_of_the_signature_end_it_each(content: str, attributes: str) -> None:
+    class Mixed(Operator):
+        def sign(self, message: bytes) -> bytes:
+            return replace(OPERATOR, hash=attributes).sign(message)
+
+    root = Authority("Long", at(2020), at(2050), "p384", "sha512")
+    operator = Mixed(root, at(2026), at(2033), "p256", content)
+    object.__setattr__(operator, "key", OPERATOR.key)
+    text = default_policy().decode().replace('"sha256"\n', '"sha256"\nweak_from = 2029-01-01T00:00:00Z\n')
+    by = parse_policy((text + authority_table(root, revocation="false")).encode())
+    mixed = token(operator, signature_algorithm=algorithm(SIGNATURE_OIDS["p256", attributes]))
+    assert judged(mixed, by).limit[:2] == (at(2029), "stamp/weak")
+
+
 def test_a_hash_that_the_policy_does_not_list_ends_it_at_once() -> None:
     lines = default_policy().decode().replace('[[hash]]\nname = "sha256"', '[[hash]]\nname = "sha384"', 1)
     text = lines.replace(
@@ -398,6 +415,20 @@ def test_integers_and_lengths_have_one_form(data: str) -> None:
 @pytest.mark.parametrize(("data", "number"), [("020100", 0), ("020200ff", 255), ("0202ff7f", -129), ("020180", -128)])
 def test_integers(data: str, number: int) -> None:
     assert item(bytes.fromhex(data)).integer() == number
+
+
+def test_names_in_errors_are_written_out_and_short() -> None:
+    loud = Authority("\x1b[2J" + "N" * 40, at(2020), at(2050))
+    name = load_certificate(Operator(loud, at(2026), at(2033)).der).name
+    assert name.startswith(r"CN=\x1b[2JNNN")
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "N" * 64)] * 9)
+    builder = NORTH.builder(subject, OPERATOR.key.public_key(), 9, at(2026), at(2033))
+    assert len(load_certificate(NORTH.signed(builder).public_bytes(Encoding.DER)).name) == MAX_NAME
+
+
+def test_a_time_beyond_the_calendar_is_refused_without_a_crash() -> None:
+    far = token(gen_time=b"99991231235959.9Z", accuracy=tlv(0x30, integer(MAX_ACCURACY)))
+    assert refused(far) == "stamp/path"
 
 
 def test_a_certificate_too_large_to_be_one() -> None:

@@ -1,6 +1,7 @@
 """Asking authorities over HTTP: real replies, and whatever else may come back."""
 
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from attest.archive.renewal_records import Stamp, Timestamp
 from attest.archive.renewal_tree import digest
 from attest.archive.stamp_token import parse_token
 from attest.archive.stamp_verify import vouch
-from attest.archive.stamps import MAX_DRIFT, ask, ask_each, known_about
+from attest.archive.stamps import MAX_DRIFT, MAX_REPLY, ask, ask_each, known_about
 from attest.collect.fetch import Fetcher
 from attest.errors import AttestError, CollectError
 from tests.archive.authority import (
@@ -49,7 +50,7 @@ def other() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def fetcher() -> Iterator[Fetcher]:
-    with Fetcher(seconds=5, limit=1 << 20) as one:
+    with Fetcher(seconds=5, limit=MAX_REPLY) as one:
         yield one
 
 
@@ -123,6 +124,15 @@ def test_the_list_of_another_authority_says_nothing(server: Server, fetcher: Fet
     server.pages["/crl"] = lambda _: Page("application/pkix-crl", stranger.crl(NOW - 60))
     server.pages["/ocsp"] = lambda _: Page("application/ocsp-response", b"\x30\x03\x0a\x01\x06")  # unauthorized
     assert code_of(fetcher, url, policy_of(operator)) == "stamp/unchecked"
+
+
+def test_a_list_of_last_month_says_nothing_of_today(server: Server, fetcher: Fetcher) -> None:
+    operator = operator_at(server)
+    url = server.stamping(operator, NOW)
+    server.pages["/crl"] = lambda _: Page("application/pkix-crl", operator.authority.crl(NOW - 30 * DAY))
+    assert len(ask(fetcher, url, MESSAGE, policy_of(operator), NOW).revocation.ocsps) == 1
+    del server.pages["/ocsp"]
+    assert code_of(fetcher, url, policy_of(operator)) == "collect/status"
 
 
 def test_a_list_that_cannot_be_had_is_said_with_its_address(server: Server, fetcher: Fetcher) -> None:
@@ -216,7 +226,7 @@ def test_html_in_place_of_a_reply(server: Server, fetcher: Fetcher) -> None:
 
 
 def test_a_reply_without_end(server: Server, fetcher: Fetcher) -> None:
-    server.pages["/tsr"] = lambda _: Page("application/timestamp-reply", bytes((1 << 20) + 1))
+    server.pages["/tsr"] = lambda _: Page("application/timestamp-reply", bytes(MAX_REPLY + 1))
     assert code_of(fetcher, f"{server.url}/tsr", policy_of(operator_at(server))) == "collect/size"
 
 
@@ -225,6 +235,13 @@ def test_nobody_at_the_address(fetcher: Fetcher) -> None:
         url = f"{gone.url}/tsr"
         policy = policy_of(operator_at(gone))
     assert code_of(fetcher, url, policy) == "collect/connect"
+
+
+def test_asking_needs_the_extra(server: Server, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = operator_at(server)
+    monkeypatch.setitem(sys.modules, "rfc3161_client", None)
+    assert code_of(fetcher, server.stamping(operator, NOW), policy_of(operator)) == "stamp/extra"
+    assert server.asked == []
 
 
 # several of them ------------------------------------------------------------------------------------------------------

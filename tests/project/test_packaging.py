@@ -46,7 +46,7 @@ def test_every_locked_package_has_hashes_and_no_address() -> None:
     assert "://" not in LOCK
 
 
-@pytest.mark.parametrize("name", ["report/codes.toml", "compute/accelerators.csv", "py.typed"])
+@pytest.mark.parametrize("name", ["report/codes.toml", "compute/accelerators.csv", "archive/policy.toml", "py.typed"])
 def test_package_data_is_installed(name: str) -> None:
     assert files("attest").joinpath(name).is_file()
 
