@@ -19,7 +19,7 @@ CODE = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*/[a-z]+(?:-[a-z0-9]+)*")
 NOT_CODES = {
     "text/plain", "application/json", "application/octet-stream", "tile/entries", "blocks/sha256",
     "application/timestamp-query", "application/timestamp-reply", "application/pkix-crl", "application/x-pkcs7-crl",
-    "application/ocsp-request", "application/ocsp-response",
+    "application/ocsp-request", "application/ocsp-response", "data/manifest",
 }  # fmt: skip
 
 
