@@ -103,6 +103,9 @@ def _custody(archive: Archive, connection: Connection) -> tuple[int, Sequence[Fl
             flaws.append(Flaw(MISSING, name, "an entry of the custody log"))
         elif leaf_hash(entry).hex() != leaf:
             flaws.append(Flaw(CHANGED, name, "an entry of the custody log"))
+    for found in archive.objects.walk("custody/"):
+        if len(found.versions) > 1:
+            flaws.append(Flaw(CHANGED, found.path, f"was written over: {len(found.versions)} versions"))
     if archive.objects.named(numbered(CHECKPOINTS_AT, n + 1)) is None:
         flaws.append(Flaw(MISSING, numbered(CHECKPOINTS_AT, n + 1), "the head over the whole custody log"))
     return n + 1, flaws

@@ -92,9 +92,9 @@ def parse_manifest(data: bytes) -> Manifest:
 
 
 def require_path(path: str) -> str:
-    """A path below a bundle, as it is. Raises MalformedError for one that leads elsewhere."""
+    """A path below a bundle, as it is. Raises MalformedError for one that leads elsewhere on any system."""
     text(path, "path")
-    if any(segment in ("", ".", "..") for segment in path.split("/")):
+    if "\\" in path or any(segment in ("", ".", "..") for segment in path.split("/")):
         raise MalformedError("archive/path", f"{path!r} is no path below a bundle")
     return path
 

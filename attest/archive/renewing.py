@@ -137,7 +137,7 @@ def _uncovered(
 
 def _due(timestamp: Timestamp, policy: Policy, now: int, within: int) -> bool:
     limit = stands_until(timestamp, policy, now)
-    return limit is not None and limit.time <= now + within
+    return limit is None or limit.time <= now + within  # one that has ended is stamped from now on, too
 
 
 def _things(archive: Archive, connection: Connection) -> Iterator[Covered]:

@@ -86,7 +86,7 @@ def test_a_manifest_that_lists_other_files_than_the_bag_has(other: Archive, tmp_
         take_bag(other, tmp_path / "bag", actor="b", clock=CLOCK)
 
 
-@pytest.mark.parametrize("name", ["../out", "/etc", "..", "a/b", "", "a\nb"])
+@pytest.mark.parametrize("name", ["../out", "/etc", "..", "a/b", "", "a\nb", "..\\out"])
 def test_no_name_in_a_manifest_leads_elsewhere(name: str) -> None:
     whole = address_of(b"x")
     for manifest in (

@@ -105,6 +105,17 @@ def test_what_was_never_renewed_says_so(archive: Archive, copies: Path) -> None:
 
 
 @pytest.mark.parametrize("archive", [""], indirect=True, ids=["folder"])
+def test_what_was_renewed_too_late_is_shown_from_then_on(archive: Archive, copies: Path) -> None:
+    objects = delivered(archive, copies / "early", STAMPED[0])
+    renewed(archive, STAMPED[0], "sha512", N26, S26)
+    (late,) = renewed(archive, STAMPED[2], "sha512", N36, S36)
+    assert late.renewed == 1
+    for found in evidence(archive, objects, policy_of(), at(2041)):
+        assert isinstance(found, Existed) and found.since == STAMPED[2]
+        assert "renewal/late" in {finding.code for finding in found.findings}
+
+
+@pytest.mark.parametrize("archive", [""], indirect=True, ids=["folder"])
 def test_a_weak_or_unknown_hash_stamps_nothing(archive: Archive) -> None:
     for name in ("md5", "sha256"):
         with pytest.raises(ArchiveError, match="renewal/hash"):
