@@ -88,6 +88,7 @@ class LogWriter:
                 raise LogError("log/not-a-log", f"{path} holds neither a checkpoint nor a journal", hint=hint)
             if not read_only:
                 stack.callback(os.close, handover.lock(path))
+                disk.sync_directory(path)  # whoever was killed may not have come to this, and it is acted upon
             # The journal first: a writer that works beside a reader moves records from it to the tree.
             journal = self._open_journal()
             if journal:
