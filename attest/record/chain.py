@@ -158,9 +158,7 @@ def outbox_of(log: LogWriter, source: Source) -> Outbox:
     """The outbox of a source that signs on this machine, in the log's directory. Raises LogError."""
     path = box_path(log.path, source.sub)
     with disk.failures(path.parent):
-        if not path.parent.is_dir():
-            disk.make_directory(path.parent)
-        disk.sync_directory(log.path)
+        disk.keep_directory(path.parent)
     return Outbox(path)
 
 

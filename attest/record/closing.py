@@ -13,7 +13,6 @@ that the chain has spoken for, which are too late for any statement and are drop
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import chain, dropwhile, takewhile
@@ -37,7 +36,7 @@ from attest.record.frames import believed, disbelieved, scrapes
 from attest.record.run_names import RunNames
 from attest.record.spool import Frame, Spool
 from attest.record.target import salt
-from attest.store import disk
+from attest.store import jsonl
 from attest.store.outbox import Outbox
 from attest.store.writer import LogWriter
 
@@ -151,7 +150,8 @@ def close_windows(
         raise
     uids = {roster.digest: roster.uids for roster in rosters}
     held = [list(why.of(draft, uids[_body(draft).roster])) for draft in drafts]
-    _keep(state.causes, _lines(held, target.chain.seq))
+    if lines := "".join(_lines(held, target.chain.seq)):
+        jsonl.add(state.causes, lines)
     target.append_once(drafts, state.box)
     spool.drop(window.kept_from(end))
     undeclared = tuple(sorted(reading.undeclared))
@@ -210,20 +210,6 @@ def _lines(held: Sequence[Sequence[Cause]], seq: int) -> Iterator[str]:
     for number, causes in enumerate(held):
         for cause in causes:
             yield json.dumps(cause.as_dict(seq + number)) + "\n"
-
-
-def _keep(path: Path, lines: Iterator[str]) -> None:
-    """Add lines to a file that lasts."""
-    data = "".join(lines).encode()
-    if not data:
-        return
-    with disk.failures(path):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        try:
-            disk.write(file, data)
-            disk.sync(file)
-        finally:
-            os.close(file)
 
 
 def _seconds(held: Sequence[Sequence[Cause]]) -> dict[str, int]:

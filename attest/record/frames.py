@@ -1,25 +1,31 @@
 """What the spool's frames say: samples of collectors, and notes of what befell the recorder.
 
-    {"time_ms": 1794182400000, "collector": "dcgm", "scrapes": [["n1", "GPU-5b4e", "", "NVIDIA H100 SXM5 80GB",
-     1794182400000, {"energy": 5551899580, "clock": 1980}, 0, []]], "readings": [], "refused": []}
-    {"time_ms": 1794182460000, "collector": "dcgm", "scrapes": [], "readings": [],
-     "refused": [["", "collect/timeout", "no end in 5 s"]]}
-    {"time_ms": 1794182520000, "note": "clock-step", "numbers": {"ms": -3600000}}
+    {"time_ms": 1794182400000, "steady": [86400000, "f3b1c2d4-..."], "collector": "dcgm", "scrapes": [["n1",
+     "GPU-5b4e", "", "NVIDIA H100 SXM5 80GB", 1794182400000, {"energy": 5551899580, "clock": 1980}, 0, []]],
+     "readings": [], "refused": []}
+    {"time_ms": 1794182460000, "steady": [86460000, "f3b1c2d4-..."], "collector": "dcgm", "scrapes": [],
+     "readings": [], "refused": [["", "collect/timeout", "no end in 5 s"]]}
+    {"time_ms": 1794178920000, "steady": [86520000, "f3b1c2d4-..."], "note": "clock-step", "numbers": {"ms": -3600000}}
+
+`steady` is where the steady clock stood at that time, and in which run of the machine (attest.record.clock). A note
+that is about frames of a later time has the last of that as `needed_ms`.
 
 >>> from attest.collect.collector import Refusal
->>> frame = of_sample("dcgm", 1_794_182_400_000, Sample(refusals=(
+>>> frame = of_sample("dcgm", Moment(1_794_182_400_000, 86_400_000, ""), Sample(refusals=(
 ...     Refusal("dcgm", "http://n1:9400/metrics", "", 1_794_182_400_000, "collect/timeout", "no end in 5 s"),)))
 >>> frame["refused"], list(scrapes([frame]))
 ([['', 'collect/timeout', 'no end in 5 s']], [])
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from itertools import chain
+from typing import Final, NamedTuple
 
 from attest.collect.collector import Sample
 from attest.collect.dcgm import Scrape
 from attest.collect.dcgm_fields import Field
 from attest.collect.exporters import Holder
+from attest.record.clock import Moment
 from attest.record.spool import Frame
 
 MAX_REFUSALS: Final = 64  # of one sample that the spool keeps
@@ -34,10 +40,9 @@ SUSPENDED: Final = "suspended"
 DROPPED: Final = "dropped"
 
 
-def of_sample(collector: str, time_ms: int, sample: Sample) -> Frame:
+def of_sample(collector: str, at: Moment, sample: Sample) -> Frame:
     """What one asking gave, as a frame."""
-    return {
-        "time_ms": time_ms,
+    return _taken(at) | {
         "collector": collector,
         "scrapes": [
             [
@@ -52,43 +57,96 @@ def of_sample(collector: str, time_ms: int, sample: Sample) -> Frame:
     }
 
 
-def started(now_ms: int, last: Frame | None) -> Frame:
+def started(at: Moment, last: Frame | None) -> Frame:
     """The note of a recorder that begins, with what became of the one before it."""
     if last is None:
-        return note(START, now_ms)
+        return note(START, at)
     cause = "record/stopped" if last.get("note") == STOP else "record/died"
-    return note(START, now_ms, after_ms=last["time_ms"], cause=cause)
+    return note(START, at, after_ms=last["time_ms"], cause=cause)
 
 
-def note(what: str, time_ms: int, **numbers: int | str) -> Frame:
+def note(what: str, at: Moment, **numbers: int | str) -> Frame:
     """Something that befell the recorder."""
-    return {"time_ms": time_ms, "note": what, "numbers": numbers}
+    return _taken(at) | {"note": what, "numbers": numbers}
 
 
-def disbelieved(frames: Iterable[Frame]) -> list[range]:
-    """Which frames, by their place, were taken by a clock that had been set ahead and was then set back as far.
+def _taken(at: Moment) -> Frame:
+    return {"time_ms": at.wall_ms, "steady": [at.steady_ms, at.boot]}
 
-    >>> steps = [note(CLOCK_STEP, 90_000_000, ms=86_400_000), {}, {}, note(CLOCK_STEP, 4_200_000, ms=-86_399_000), {}]
-    >>> disbelieved(steps)
-    [range(0, 3)]
+
+def moment_of(frame: Frame) -> Moment:
+    """When a frame was taken; one that says nothing of a steady clock is of no known run."""
+    return Moment(frame["time_ms"], *frame.get("steady", (0, "")))
+
+
+def doubt(frames: Iterable[Frame], hold_ms: int, now: Moment) -> int:
+    """For how many ms more the time of day is not believed, which is not for `hold_ms` after it was set.
+
+    Of a time in which the machine was off nobody knows how long it was: it does not count.
+
+    >>> step = note(CLOCK_STEP, Moment(90_000_000, 1_000, "a"), ms=86_400_000)
+    >>> doubt([step], 3_600_000, Moment(90_060_000, 61_000, "a")), doubt([step], 3_600_000, Moment(90_060_000, 5, "b"))
+    (3540000, 3600000)
     """
-    ahead: list[tuple[int, int]] = []  # place and ms of steps forward that nothing has undone
-    found = []
-    for place, frame in enumerate(frames):
-        step = frame["numbers"]["ms"] if frame.get("note") == CLOCK_STEP else 0
-        if step > 0:
-            ahead.append((place, step))
-        while step < 0 and ahead and step < SAME_MS - ahead[-1][1]:
-            first, ms = ahead.pop()
-            step += ms
-            found.append(range(first, place))
-    return found
+    left, before = 0, Moment(0, 0, "")
+    for frame in frames:
+        at = moment_of(frame)
+        left = hold_ms if frame.get("note") == CLOCK_STEP else left - (before.until(at) or 0)
+        before = at
+    return max(left - (before.until(now) or 0), 0)
 
 
-def believed(frames: Iterable[Frame], without: Sequence[range]) -> Iterator[Frame]:
+def stepped(at: Moment, step_ms: int, frames: Iterable[Frame]) -> Frame:
+    """The note that the clock was set, after these frames. If it was ahead and is set right, since when it was is with
+    it, and the note is needed as long as any frame of that time.
+
+    What undoes a step forward goes as far back, or to before where that led: a machine may have been off in between.
+
+    >>> ahead = stepped(Moment(90_000_000, 0, ""), 86_400_000, [])
+    >>> stepped(Moment(4_200_000, 0, ""), -86_399_000, [ahead])["numbers"]
+    {'ms': -86399000, 'since_ms': 90000000}
+    >>> stepped(Moment(9_200_000, 0, ""), -81_399_000, [ahead])["numbers"]["since_ms"]
+    90000000
+    >>> stepped(Moment(90_600_000, 0, ""), -3_600_000, [ahead])["numbers"]
+    {'ms': -3600000}
+    """
+    ahead: list[tuple[int, int]] = []  # where steps forward led that nothing has undone, and their ms
+    before = (frame for frame in frames if frame.get("note") == CLOCK_STEP)
+    steps = chain(((frame["time_ms"], frame["numbers"]["ms"]) for frame in before), [(at.wall_ms, step_ms)])
+    for time_ms, ms in steps:
+        since = None
+        while ms < 0 and ahead and (ms < SAME_MS - ahead[-1][1] or time_ms < ahead[-1][0]):
+            since, forward = ahead.pop()
+            ms += forward
+        if since is None and ms > 0:
+            ahead.append((time_ms, ms))
+    if since is None:
+        return note(CLOCK_STEP, at, ms=step_ms)
+    return note(CLOCK_STEP, at, ms=step_ms, since_ms=since) | {"needed_ms": at.wall_ms - step_ms}
+
+
+class Undone(NamedTuple):
+    """Frames before this place were taken by a clock that was ahead if their time is in this range of Unix ms."""
+
+    place: int
+    times: range
+
+
+def disbelieved(frames: Iterable[Frame]) -> list[Undone]:
+    """What was taken by a clock that had been set ahead and was then set right, as the notes of that say.
+
+    >>> ahead = stepped(Moment(90_000_000, 0, ""), 86_400_000, [])
+    >>> disbelieved([ahead, {}, {}, stepped(Moment(4_200_000, 0, ""), -86_399_000, [ahead])])
+    [Undone(place=3, times=range(90000000, 90599001))]
+    """
+    notes = ((place, frame) for place, frame in enumerate(frames) if "needed_ms" in frame)
+    return [Undone(place, range(each["numbers"]["since_ms"], each["needed_ms"] + 1)) for place, each in notes]
+
+
+def believed(frames: Iterable[Frame], without: Sequence[Undone]) -> Iterator[Frame]:
     """The frames but for those, of which the notes stay."""
     for place, frame in enumerate(frames):
-        if "note" in frame or not any(place in each for each in without):
+        if "note" in frame or not any(place < each.place and frame["time_ms"] in each.times for each in without):
             yield frame
 
 

@@ -13,14 +13,13 @@ Every file but the list is put whole. Raises LogError.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from attest.errors import LogError
 from attest.record.site import Ack
-from attest.store import disk
+from attest.store import disk, jsonl
 
 
 class Origin(NamedTuple):
@@ -41,11 +40,8 @@ class Kept:
         self.box = path / "box"
         self._receipts, self._rosters = path / "receipts", path / "rosters"
         with disk.failures(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             for folder in (path, self._receipts, self._rosters):
-                if not folder.is_dir():
-                    disk.make_directory(folder)
-                    disk.sync_directory(folder.absolute().parent)
+                disk.keep_directory(folder)
 
     def require_origin(self, origin: Origin) -> None:
         """Raise LogError `remote/other-log` where it is another one than before."""
@@ -80,14 +76,8 @@ class Kept:
     def acknowledge(self, acks: Sequence[Ack]) -> None:
         """Keeps what the site said it has."""
         lines = "".join(f'{{"seq": {a.seq}, "index": {a.index}, "leaf": "{a.leaf.hex()}"}}\n' for a in acks)
-        path = self.path / "acknowledged.jsonl"
-        with disk.failures(path):
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            try:
-                disk.write(file, lines.encode())
-                disk.sync(file)
-            finally:
-                os.close(file)
+        if lines:
+            jsonl.add(self.path / "acknowledged.jsonl", lines)
 
     def receive(self, seq: int, entry: bytes, receipt: bytes) -> None:
         """Keeps an entry and its receipt."""

@@ -13,14 +13,15 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
+from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
 from attest.collect.collector import Sample
 from attest.errors import AttestError, KeyFileError, LogError
 from attest.record.asking import Asking
-from attest.record.clock import Clock, Watch
+from attest.record.clock import Clock, Moment, Watch, moment
 from attest.record.closing import Closed
-from attest.record.frames import CLOCK_STEP, DROPPED, STOP, SUSPENDED, note, of_sample, started
+from attest.record.frames import DROPPED, STOP, SUSPENDED, doubt, moment_of, note, of_sample, started, stepped
 from attest.record.metrics import Metrics
 from attest.record.spool import Frame, Spool
 
@@ -63,7 +64,7 @@ class Recorder:
     ) -> None:
         self.times, self.clock, self.asking = times, clock, asking
         self.spool, self.closer, self.metrics = spool, closer, metrics
-        self._watch = Watch(clock)
+        self._watch = Watch(clock, moment_of(spool.last) if spool.last else None)
         self._held: deque[Frame] = deque()
         self._lost: list[Frame] = []  # the first and the last that were dropped
         self._lost_count, self._lost_why = 0, ""
@@ -81,20 +82,22 @@ class Recorder:
             self._work(pool)
         if self._working is not None:
             self._working.result()
-        self._keep(note(STOP, self.clock.wall_ms()))
+        self._keep(note(STOP, moment(self.clock)))
 
     def once(self) -> None:
         """One sample, and what is due; for cron, whose runs come at the boundaries."""
         self._start()
         self._tick()
         self._close(self.clock.wall_ms(), self._waiting())
-        self._keep(note(STOP, self.clock.wall_ms()))
+        self._keep(note(STOP, moment(self.clock)))
 
     # -- sampling
 
     def _start(self) -> None:
-        self._keep(started(self.clock.wall_ms(), self.spool.last))
-        self._watch.look()
+        """What befell the clock since the last frame comes first: of a time that it leapt over no recorder died."""
+        self._held_until = self.clock.steady_ms() + doubt(self.spool.frames(), HOLD * 1000, moment(self.clock))
+        self._look()
+        self._keep(started(moment(self.clock), self.spool.last))
         if self.spool.damaged:
             _log.warning("spool damaged", extra={"fields": {"bytes": self.spool.damaged}})
 
@@ -109,24 +112,28 @@ class Recorder:
                 return True
         return self.clock.wait(0)
 
-    def _tick(self) -> None:
+    def _look(self) -> int:
+        """Notes that the clock was set, and does not believe it for a while; ms since the look before."""
         step, passed = self._watch.look()
-        now = self.clock.wall_ms()
         if step:
             _log.warning("clock set", extra={"fields": {"ms": step}})
-            self._keep(note(CLOCK_STEP, now, ms=step))
+            self._keep(stepped(moment(self.clock), step, chain(self.spool.frames(), self._held)))
             self._held_until, self._due = self.clock.steady_ms() + HOLD * 1000, 0
+        return passed
+
+    def _tick(self) -> None:
+        passed, at = self._look(), moment(self.clock)
         if passed > 2 * self.times.every * 1000:
             _log.warning("held up", extra={"fields": {"ms": passed}})
-            self._keep(note(SUSPENDED, now, ms=passed))
-        window = now // 1000 // self.times.window
+            self._keep(note(SUSPENDED, at, ms=passed))
+        window = at.wall_ms // 1000 // self.times.window
         if window != self._window and not self._held:
             self._window = window
             self._turn()
-        for name, sample in self.asking.ask(now, self.times.timeout).items():
+        for name, sample in self.asking.ask(at.wall_ms, self.times.timeout).items():
             self._count(name, sample)
-            self._keep(of_sample(name, now, sample))
-        self.metrics.sample_time.set(now / 1000)
+            self._keep(of_sample(name, at, sample))
+        self.metrics.sample_time.set(at.wall_ms / 1000)
         self.metrics.spool.set(self.spool.size)
 
     def _count(self, name: str, sample: Sample) -> None:
@@ -151,7 +158,7 @@ class Recorder:
             while self._held:
                 self.spool.append(self._held[0])
                 self._held.popleft()
-            self._tell_lost(frame["time_ms"])
+            self._tell_lost(moment_of(frame))
         except LogError as error:
             if len(self._held) == 1:
                 _log.error("spool", extra={"fields": {"code": error.code, "detail": error.detail}})
@@ -163,22 +170,22 @@ class Recorder:
         self._lost_count, self._lost_why = self._lost_count + 1, why
         self.metrics.dropped.inc()
 
-    def _tell_lost(self, now_ms: int) -> None:
-        for lost in self._lost_note(now_ms):
+    def _tell_lost(self, at: Moment) -> None:
+        for lost in self._lost_note(at):
             self.spool.append(lost)
             _log.error("dropped", extra={"fields": lost["numbers"]})
             self._lost, self._lost_count = [], 0
 
-    def _lost_note(self, now_ms: int) -> list[Frame]:
+    def _lost_note(self, at: Moment) -> list[Frame]:
         if not self._lost_count:
             return []
         first, last = self._lost[0]["time_ms"], self._lost[-1]["time_ms"]
         told = {"from_ms": first, "until_ms": last + 1, "cause": self._lost_why}
-        return [note(DROPPED, now_ms, count=self._lost_count, **told)]
+        return [note(DROPPED, at, count=self._lost_count, **told)]
 
     def _waiting(self) -> list[Frame]:
         """What is in no spool yet, with what was dropped."""
-        return [*self._held, *self._lost_note(self.clock.wall_ms())]
+        return [*self._held, *self._lost_note(moment(self.clock))]
 
     # -- closing and sealing
 
@@ -194,10 +201,10 @@ class Recorder:
 
     def _next(self, now_ms: int) -> int:
         """When there is something to do next: a window ends, the head is an hour old, the clock is believed again."""
-        window = self.times.window
-        ends = ((now_ms // 1000 // window + 1) * window + self.times.late) * 1000
+        window, late = self.times.window * 1000, int(self.times.late * 1000)
+        ends = ((now_ms - late) // window + 1) * window + late
         held = self._held_until - self.clock.steady_ms()
-        return int(min(ends, now_ms + self.times.seal * 1000, now_ms + held if held > 0 else ends))
+        return min(ends, now_ms + self.times.seal * 1000, now_ms + held if held > 0 else ends)
 
     def _close(self, now_ms: int, waiting: Sequence[Frame]) -> None:
         if self.clock.steady_ms() >= self._held_until:

@@ -5,9 +5,10 @@ A directory of segments, numbered files of frames, each frame whole or not there
     u32 size of the payload, first 12 bytes of its SHA-256    big endian
     payload                                                    JSON, one sample or one note (attest.record.frames)
 
-A frame counts when it is written and synced. A torn end was never accepted: it is cut off when the spool is opened,
-and a write that fails, on a full disk say, is taken back at once. In a segment that others follow a bad frame is
-damage: what stands after it is cut off, counted in `damaged`, and its time is missing like any other.
+A frame counts when it is written and synced. A torn end was never accepted: it is cut off when the spool is opened, and
+what is whole is synced then; a write that fails, on a full disk say, is taken back at once. In a segment that others
+follow a bad frame is damage: what stands after it is cut off, counted in `damaged`, and its time is missing like any
+other.
 
 Segments whose every frame is of a time that statements speak of are dropped whole. The spool has a limit in bytes; what
 does not fit raises LogError `spool/full`, and the caller records what it had to drop.
@@ -47,10 +48,10 @@ class Spool:
         self.damaged = 0
         self.last: Frame | None = None
         self._guard = threading.Lock()  # one thread appends while another closes statements
-        self._newest: dict[int, int] = {}  # by segment the newest time of its frames, Unix ms
+        self._newest: dict[int, int] = {}  # by segment the newest time that its frames are needed for, Unix ms
         self._sizes: dict[int, int] = {}
         with disk.failures(path), contextlib.ExitStack() as stack:
-            path.mkdir(parents=True, exist_ok=True)
+            disk.keep_directory(path)
             stack.callback(os.close, disk.lock(path / "lock"))
             numbers = sorted(int(file.stem) for file in path.glob(f"*{_SUFFIX}") if file.stem.isdigit())
             for number in numbers:
@@ -70,7 +71,8 @@ class Spool:
             return sum(self._sizes.values())
 
     def append(self, frame: Frame) -> None:
-        """Accepts a frame, which has its time as `time_ms`. Raises LogError, and then the spool is as it was."""
+        """Accepts a frame, which has its time as `time_ms`, and the last one that it is needed for as `needed_ms`, if
+        that is later. Raises LogError, and then the spool is as it was."""
         payload = json.dumps(frame, separators=(",", ":"), ensure_ascii=False).encode()
         if len(payload) > MAX_FRAME:
             raise LogError("spool/frame", f"a sample of {len(payload):,} bytes, at most {MAX_FRAME:,}")
@@ -90,7 +92,7 @@ class Spool:
                 raise
         with self._guard:
             self._sizes[self._number] = end + len(data)
-            self._newest[self._number] = max(frame["time_ms"], self._newest.get(self._number, 0))
+            self._newest[self._number] = max(_needed(frame), self._newest.get(self._number, 0))
 
     def turn(self) -> None:
         """Begins a new segment, unless this one is empty. Raises LogError."""
@@ -137,9 +139,9 @@ class Spool:
         data = path.read_bytes()
         found = list(_frames(data))
         whole = _whole(data)
-        if whole < len(data):
-            if not last:
-                self.damaged += len(data) - whole
+        if whole < len(data) and not last:
+            self.damaged += len(data) - whole
+        if whole < len(data) or last:  # a recorder that was killed may not have synced what is acted upon now
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             try:
                 disk.truncate(file, whole)
@@ -150,8 +152,14 @@ class Spool:
             disk.unlink(path)
             return
         self._sizes[number] = whole
-        self._newest[number] = max(frame["time_ms"] for frame in found)
+        self._newest[number] = max(_needed(frame) for frame in found)
         self.last = found[-1]
+
+
+def _needed(frame: Frame) -> int:
+    """The newest time that a frame says something of, Unix ms."""
+    needed: int = max(frame["time_ms"], frame.get("needed_ms", 0))
+    return needed
 
 
 def _digest(payload: bytes) -> bytes:

@@ -20,7 +20,8 @@ def finish(size: int, journal: Journal, pending: Sequence[Record], files: TileFi
     if files.beyond(size) > size + len(positions):
         raise damaged("there are entries beyond the checkpoint and the journal: one of the two is an older copy")
     if journal.records:
-        files.sweep(journal.records[0].position, journal.records[-1].position + 1, size)
+        begin, end = journal.records[0].position, journal.records[-1].position + 1
+        files.sweep(begin, end, size, again=begin < size)
         files.sync()
         if not pending:
             journal.clear()

@@ -25,9 +25,7 @@ def create(path: Path, origin: str) -> None:
     with disk.failures(path):
         if path.exists() and not path.is_dir():
             raise LogError("log/exists", f"{path} is a file", hint="name a new directory")
-        if not path.is_dir():
-            disk.make_directory(path)
-            disk.sync_directory(path.absolute().parent)
+        disk.keep_directory(path)
         _require_empty(path)
         lock = disk.lock(path / LOCK)
         try:

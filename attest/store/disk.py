@@ -109,6 +109,15 @@ def make_directory(path: Path) -> None:
     path.mkdir()
 
 
+def keep_directory(path: Path) -> None:
+    """The directory is there and lasts, whoever made it, and so do those above it that had to be made."""
+    above = path.absolute().parent
+    if not path.is_dir():
+        keep_directory(above)
+        make_directory(path)
+    sync_directory(above)
+
+
 def remove_directory(path: Path) -> None:
     """Removes an empty directory."""
     path.rmdir()

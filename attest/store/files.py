@@ -22,6 +22,7 @@ class TileFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._changed: set[Path] = set()
+        self._lasting: set[Path] = set()  # directories whose names last once `sync` returned
 
     def put(self, path: str, parts: Iterable[bytes]) -> None:
         """Writes a file in one piece, in place of one that may be there."""
@@ -29,6 +30,12 @@ class TileFiles:
         self._make(target.parent)
         disk.replace(self._root / TEMPORARY, target, parts)
         self._changed.add(target.parent)
+        for folder in target.parents:
+            # Also of directories that were there: whoever was killed after making one may not have synced its name.
+            if folder == self._root or folder in self._lasting:
+                break
+            self._changed.add(folder.parent)
+            self._lasting.add(folder)
 
     def put_entries(self, size: int, pack: int, records: Sequence[Record], journal: Journal) -> int:
         """Adds records to a log of `size` leaves: entry bundles and packs of blocks.
@@ -57,11 +64,15 @@ class TileFiles:
             disk.sync_directory(directory)
         self._changed.clear()
 
-    def sweep(self, begin: int, end: int, size: int) -> None:
-        """Removes every tile over leaves [begin, end) that a checkpoint of `size` leaves does not need."""
+    def sweep(self, begin: int, end: int, size: int, *, again: bool = False) -> None:
+        """Removes every tile over leaves [begin, end) that a checkpoint of `size` leaves does not need. If somebody has
+        begun to do so before, and was killed, it is `again` that makes what he did last."""
         for level in (ENTRIES, BLOCKS, *range(MAX_LEVEL + 1)):
             first, last = (tiles.hashes_at(level, leaf) // WIDTH for leaf in (begin, end))
             for index in range(first, last + 1):
+                whole = self._root / tiles.path(Tile(level, index, WIDTH))
+                folders = (whole.parent, Path(f"{whole}.p")) if again else ()
+                self._changed.update(folder for folder in folders if folder.is_dir())
                 for tile in self._present(level, index):
                     if not tiles.is_needed(tile, size):
                         self._remove(self._root / tiles.path(tile))
@@ -93,7 +104,7 @@ class TileFiles:
         if not directory.is_dir():
             self._make(directory.parent)
             disk.make_directory(directory)
-            self._changed.add(directory.parent)
+            self._lasting.discard(directory)
 
     def _remove(self, path: Path) -> None:
         disk.unlink(path)

@@ -7,11 +7,13 @@
                                             of its block (2**64 - 1 for none), entry, block
 
 A frame is accepted when it is written and synced, so only the last one can be torn. A torn frame was never
-accepted: opening cuts it off and says so. A bad frame that others follow is damage, which is refused.
+accepted: opening cuts it off and says so. A bad frame that others follow is damage, which is refused. What opening
+finds whole may have been written by a process that was killed before it synced, and is made to last first.
 """
 
 import hashlib
 import os
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +27,9 @@ _FRAME: Final = struct.Struct(">Q32s")
 _RECORD: Final = struct.Struct(">QHQ")
 _NO_BLOCK: Final = (1 << 64) - 1
 MAX_FRAME: Final = 1 << 40
+SECTOR: Final = 512  # bytes, the least that a disk writes at once
+MAX_SOUGHT: Final = 1 << 32  # bytes that are hashed to find a whole frame after a torn one
+_LENGTH: Final = re.compile(rb"(?=\0{4}(?!\0{4}))")  # of a frame with something in it, below 4 GiB
 
 
 class Record(NamedTuple):
@@ -47,8 +52,9 @@ class Journal:
             self.end = self._begin
             self.records = list(self._scan())
             self.torn = os.fstat(self._file).st_size - self.end
-            if self.torn and not read_only:
-                disk.truncate(self._file, self.end)
+            if not read_only:
+                if self.torn:
+                    disk.truncate(self._file, self.end)
                 disk.sync(self._file)
         except BaseException:
             os.close(self._file)
@@ -117,8 +123,8 @@ class Journal:
             payload = self._pread(start, length)
             if hashlib.sha256(payload).digest() != digest:
                 # A tear leaves the last frame short of bytes or with zeros for them, on some systems all of it.
-                if start + length < size and any(self._pread(self.end, size - self.end)):
-                    self._damaged()
+                if start + length < size:
+                    self._require_torn(self._pread(self.end, size - self.end))
                 return
             yield from self._parse(payload, start)
             self.end = start + length
@@ -132,6 +138,13 @@ class Journal:
             offset += length
             yield Record(position, entry, None if size == _NO_BLOCK else (start + offset, size))
             offset += 0 if size == _NO_BLOCK else size
+
+    def _require_torn(self, rest: bytes) -> None:
+        """Raise LogError `log/journal-damaged` unless this is what is left of one frame without its length."""
+        edge = min(SECTOR - self.end % SECTOR, _FRAME.size)
+        unwritten = any(part and not any(part) for part in (rest[:edge], rest[edge : _FRAME.size]))
+        if any(rest) and (not unwritten or _has_frame(rest)):
+            self._damaged()
 
     def _damaged(self) -> NoReturn:
         hint = "keep the file, restore it from a copy, or remove it and append again what it held"
@@ -147,3 +160,16 @@ class Journal:
             offset += len(part)
             size -= len(part)
         return b"".join(parts)
+
+
+def _has_frame(data: bytes) -> bool:
+    """Whether a whole frame stands anywhere in it, or too much looks like one."""
+    sought = 0
+    for found in _LENGTH.finditer(data, 0, len(data) - _FRAME.size):
+        length, digest = _FRAME.unpack_from(data, found.start())
+        start = found.start() + _FRAME.size
+        if start + length <= len(data):
+            sought += length
+            if sought > MAX_SOUGHT or hashlib.sha256(data[start : start + length]).digest() == digest:
+                return True
+    return False

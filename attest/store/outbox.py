@@ -103,11 +103,9 @@ class Outbox:
         self.path = path
         self.closed = False
         with disk.failures(path), contextlib.ExitStack() as stack:
-            if not path.is_dir():
-                disk.make_directory(path)
+            disk.keep_directory(path)
             stack.callback(os.close, disk.lock(path / LOCK))
             # Whoever was killed before may not have come to this, and what is read here is acted upon.
-            disk.sync_directory(path.absolute().parent)
             disk.sync_directory(path)
             self.last = self._read(LAST)[0][0] if (path / LAST).exists() else None
             self._taken = _seq(self.last)

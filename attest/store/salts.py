@@ -9,8 +9,9 @@ A text, a line each, in the order of their writing; the second word is a sum ove
 
 The file is made once, with a fresh secret, and copied to every host of the party before its first use, so that all of
 them commit alike. It is for its owner alone (mode 0600), one process writes to it at a time, and what is added is on
-the disk before `add` returns: no statement is signed with a commitment that nobody can open. What was only half
-written when the machine stopped is cut off at the end; any other line that is wrong ends the reading: `salts/corrupt`.
+the disk before `add` returns: no statement is signed with a commitment that nobody can open. Of what was only half
+written when the machine stopped a line without its end is cut off, and a line with a hole of zeros counts for nothing:
+what it held is found again from the secret. Any other line that is wrong ends the reading: `salts/corrupt`.
 """
 
 import fcntl
@@ -106,9 +107,13 @@ def open_salts(path: Path, *, read_only: bool = False) -> Iterator[Salts]:
             _lock(path, file)
         data = _read(path, file)
         secret, records, size = _parse(path, data)
-        if size < len(data) and not read_only:
+        if not read_only:
             with disk.failures(path):
-                disk.truncate(file, size)
+                if size < len(data):
+                    disk.truncate(file, size)
+                # Whoever copied the file here, or added to it and was killed, may not have come to this.
+                disk.sync(file)
+                disk.sync_directory(path.absolute().parent)
         yield Salts(path, file, secret, records, size)
     finally:
         os.close(file)
@@ -142,24 +147,21 @@ def _read(path: Path, file: int) -> bytes:
 
 
 def _parse(path: Path, data: bytes) -> tuple[bytes, list[Record], int]:
-    """The secret, the records, and how many bytes of the file are whole lines."""
-    lines = data.splitlines(keepends=True)
-    parsed = [_parsed(line) for line in lines]
-    while parsed and parsed[-1] is None and _torn(lines[len(parsed) - 1]):
-        parsed.pop()
-    if None in parsed:
-        number = parsed.index(None) + 1
-        hint = "it was changed by hand, or the disk failed: take a copy of the file that is whole"
-        raise KeyFileError("salts/corrupt", f"{path}:{number}: the line does not have its sum", hint=hint)
-    records = [record for record in parsed if record is not None]
+    """The secret, the records, and where in the file the last whole line ends."""
+    records: list[Record] = []
+    at = size = 0
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
+        at += len(line) + 1
+        record = _parsed(line + b"\n")
+        if record is not None:
+            records.append(record)
+            size = at
+        elif b"\0" not in line:
+            hint = "it was changed by hand, or the disk failed: take a copy of the file that is whole"
+            raise KeyFileError("salts/corrupt", f"{path}:{number}: the line does not have its sum", hint=hint)
     if not records or records[0].kind != FIRST or any(record.kind not in KINDS for record in records[1:]):
         raise KeyFileError("salts/corrupt", f"{path} does not begin with a secret", hint="attest key salts makes one")
-    return bytes.fromhex(records[0].value), records[1:], sum(map(len, lines[: len(records)]))
-
-
-def _torn(line: bytes) -> bool:
-    """Whether a line is what a write leaves that was cut short: without its end, or with blocks of zeros."""
-    return not line.endswith(b"\n") or b"\0" in line
+    return bytes.fromhex(records[0].value), records[1:], size
 
 
 def _parsed(line: bytes) -> Record | None:

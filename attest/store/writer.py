@@ -17,9 +17,8 @@ next begins:
     4  journal              emptied
 
 Dying before 2 leaves the old checkpoint and the journal; dying after it leaves the new one and a journal whose
-records are known by their positions to be in the tree: `open` finishes 3 and 4. A torn end of the journal,
-which was never accepted, is cut off, and `repaired` says so. After an error of the disk the writer is closed:
-open the log again.
+records are known by their positions to be in the tree: `open` finishes 3 and 4. A torn end of the journal, which was
+never accepted, is cut off, and `repaired` says so. After an error of the disk the writer is closed: open it again.
 
 Appending again what a place (source, seq) holds returns its index; anything else for that place is refused
 (log/equivocation). Opening reads what came since the index was kept (attest.store.index), at first every entry, to know
@@ -97,6 +96,7 @@ class LogWriter:
                 raise LogError("log/not-a-log", f"{path} holds neither a checkpoint nor a journal", hint=hint)
             if not read_only:
                 stack.callback(os.close, handover.lock(path))
+                disk.sync_directory(path)  # whoever was killed may not have come to this, and it is acted upon
             # The journal first: a writer that works beside a reader moves records from it to the tree.
             journal = self._open_journal()
             if journal:

@@ -18,7 +18,7 @@ from attest.archive.folder import INCOMING, FolderObjects
 from attest.errors import ArchiveError, AttestError, MissingError
 from attest.store import disk
 from tests.archive.test_objects import put, read
-from tests.store.crashes import Fault, PowerLoss, Told, Volatile, die, forked, moments
+from tests.store.crashes import Fault, PowerLoss, Told, Volatile, die, forked, lost_at, moments, write_down
 
 CHANGES = ("create", "write", "sync", "rename", "link", "unlink", "make_directory", "sync_directory")
 CONTENTS = tuple(random.Random(n).randbytes(10 + 500 * n) for n in range(5))
@@ -106,13 +106,14 @@ def test_power_fails_before_any_change_of_the_disk(tmp_path: Path, steps: int, l
     for when, rng in moments(steps, min(steps, 60), f"folder {lucky}"):
         root, left, told = tmp_path / "store", tmp_path / "left", Told()
         with pytest.MonkeyPatch.context() as patch:
-            volatile = Volatile(patch, root, -1, CHANGES)
+            volatile = Volatile(patch, root, lost_at(-1), CHANGES)
             disk.make_directory(root)
             disk.sync_directory(tmp_path)
-            volatile.at, volatile.when = 0, when
+            volatile.at, volatile.before = 0, lost_at(when)
             with pytest.raises(PowerLoss):
                 live(root, told)
-        volatile.write_down(left, rng if lucky else None)
+        volatile.close()
+        write_down(volatile.left(rng if lucky else None), left)
         require_whole(left, told)
         shutil.rmtree(root)
         shutil.rmtree(left)

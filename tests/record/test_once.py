@@ -4,6 +4,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ from attest.store.writer import LogWriter
 from attest.trust.keys import Alg, PublicKey
 from tests.collect.test_import import HOST, METER, START, Site, csv, feed_roster, signer, site
 from tests.record.rig import Stopped
-from tests.record.test_recorder import Changes
+from tests.store.crashes import Fault
 
 __all__ = ["site"]  # a fixture
 
@@ -87,24 +88,27 @@ def test_killed_at_every_change_of_the_disk_and_given_again(
     site: Site, monkeypatch: pytest.MonkeyPatch, act: Callable[..., int], name: str
 ) -> None:
     """The same command once more, a minute later, says it once, whatever of it there was."""
-    changes, signed = Changes(monkeypatch), watch_signing(monkeypatch)
+
+    def stop(change: str, arguments: Any) -> None:
+        raise Stopped
+
+    signed = watch_signing(monkeypatch)
     before = count(site.log)
-    changes.count = 0
     deadly = 0
     while True:
-        deadly += 1
         path = site.path / f"life {deadly}"
         shutil.copytree(site.log, path)
-        changes.count, changes.deadly = 0, deadly
         signed.clear()
-        try:
-            with LogWriter.open(path) as log:
-                act(log, signer(name))
-        except Stopped:
-            pass
-        else:
-            break
-        changes.deadly = 0
+        with pytest.MonkeyPatch.context() as patch:
+            Fault(patch, deadly, stop)
+            try:
+                with LogWriter.open(path) as log:
+                    act(log, signer(name))
+            except Stopped:
+                pass
+            else:
+                break
+        deadly += 1
         with LogWriter.open(path) as log:
             try:
                 index = act(log, signer(name), START + 60)

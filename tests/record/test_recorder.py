@@ -2,11 +2,9 @@
 
 import errno
 import json
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -85,24 +83,6 @@ def require_all(site: Site, first: int, end: int) -> None:
         assert list(states) == list(range(first, end))
 
 
-class Changes:
-    """Counts changes of the disk, and dies before one of them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count, self.deadly = 0, 0
-        for name in ("write", "sync", "sync_directory", "truncate", "rename", "unlink", "create"):
-            monkeypatch.setattr(disk, name, self.counted(getattr(disk, name)))
-
-    def counted(self, change: Any) -> Any:
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            self.count += 1
-            if self.count == self.deadly:
-                raise Stopped
-            return change(*args, **kwargs)
-
-        return wrapped
-
-
 @pytest.fixture
 def rig(site: Site) -> Rig:
     return Rig.of(site.path, 32)
@@ -158,6 +138,15 @@ def test_a_recorder_that_was_killed_and_one_that_was_stopped_go_on(rig: Rig, sit
     assert energy(site) == 29 * MINUTE * MILLIWATTS
 
 
+def test_a_window_that_ends_as_the_recorder_begins_is_closed_then(rig: Rig, site: Site) -> None:
+    rig.clock.end_ms = (START + 5 * MINUTE) * 1000
+    rig.run()
+    rig.clock.true_ms = (START + 9 * MINUTE + 30) * 1000
+    rig.clock.end_ms = (START + 12 * MINUTE) * 1000
+    rig.run()
+    require_all(site, 1, 10)
+
+
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_clock_that_is_set(rig: Rig, site: Site, hours: int) -> None:
     """Forward, an hour is missing; back, an hour passes that had been spoken of. Nothing is counted twice, and nothing
@@ -196,20 +185,22 @@ def test_a_clock_that_is_years_off_ends_no_chain(rig: Rig, site: Site) -> None:
     rig.run()
     require_all(site, 1, 10)
     rig.clock.ahead_ms = 0
-    rig.on(30)
+    rig.on(70)
     rig.run()
-    require_all(site, 1, 120)
+    require_all(site, 1, 160)
 
 
 def test_a_host_that_was_away_for_a_week_states_it_day_by_day(rig: Rig, site: Site) -> None:
+    rig.window = 21_600
     rig.run()
     rig.clock.true_ms += 7 * 86_400_000
-    rig.clock.end_ms = rig.clock.true_ms + 12 * MINUTE * 1000
+    rig.clock.end_ms = rig.clock.true_ms + 6 * 3_600_000
     rig.run()
     said = intervals(site)[UIDS[0]]
     assert list(said) == list(range(1, max(said) + 1)) and max(said) > 7 * 1440
     assert {state for minute, state in said.items() if 33 < minute < 7 * 1440} == {State.MISSING}
     assert energy(site) == max(said) * MINUTE * MILLIWATTS
+    assert max(statement.end - statement.start for statement in site.statements(HOST)) == 21_600
 
 
 def test_a_device_that_nobody_declared_keeps_no_other_from_being_stated(rig: Rig, site: Site) -> None:
@@ -314,29 +305,3 @@ def test_files_of_workloads_that_cannot_be_read_keep_no_window_open(
     require_all(site, 1, 30)
     assert named(site) == [(0, {NO_RUN})] * 3
     assert "no runs are named" in caplog.text
-
-
-def test_dying_at_every_change_of_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before each of the changes that spool, log and causes make in twelve minutes: begun again at once, nothing is
-    lost but the one sample that was not on the disk yet."""
-    changes = Changes(monkeypatch)
-    shutil.copytree(site.path, site.path / "before")
-    Rig.of(site.path, 12).run()
-    total = changes.count
-    assert total > 50
-    for deadly in range(1, total + 1):
-        path = site.path / f"life {deadly}"
-        shutil.copytree(site.path / "before", path)
-        rig = Rig.of(path, 12)
-        changes.count, changes.deadly = 0, deadly
-        rig.run()
-        assert changes.count >= deadly
-        changes.deadly = 0
-        rig.clock.end_ms = (START + 32 * MINUTE) * 1000
-        rig.run()
-        lived = Site(path, site.capsys)
-        first = min(intervals(lived)[UIDS[0]])
-        require_all(lived, first, 30)
-        assert first <= 2 and len(missing(lived)) <= 2
-        assert energy(lived) == (30 - first) * MINUTE * MILLIWATTS
-        assert rig.signed == signed_by(lived)  # nothing was ever signed that is not in the log

@@ -9,6 +9,7 @@ from attest.collect.collector import Sample
 from attest.collect.dcgm import Scrape
 from attest.collect.dcgm_fields import Field
 from attest.facts import Cell
+from attest.record.clock import Moment
 from attest.record.closing import Window
 from attest.record.frames import of_sample
 from attest.record.kept import Kept
@@ -60,7 +61,7 @@ def test_check_finds_what_was_handed_on(tmp_path: Path) -> None:
                 for uid in devices_of(made, 0)
             ]
             if not 70 <= minute < 75:
-                spool.append(of_sample("dcgm", at, Sample(scrapes=tuple(scrapes))))
+                spool.append(of_sample("dcgm", Moment(at, 0, ""), Sample(scrapes=tuple(scrapes))))
         collect()
         while log.close(END * 1000 + 60_000, []).more:
             collect()

@@ -37,12 +37,13 @@ class Told(dict[str, int]):
 
 
 class Fault:
-    """Does something before change number `when` of the disk, and from then on if it raises again."""
+    """Does something before change number `when` of the disk, and from then on if it raises again; with None before
+    each."""
 
     def __init__(
         self,
         patch: pytest.MonkeyPatch,
-        when: int,
+        when: int | None,
         act: Callable[[str, Any], None],
         changes: Sequence[str] = CHANGES,
     ) -> None:
@@ -53,7 +54,7 @@ class Fault:
     def wrap(self, name: str, change: Callable[..., Any]) -> Callable[..., Any]:
         def changed(*arguments: Any) -> Any:
             self.at += 1
-            if self.at - 1 == self.when:
+            if self.when in (None, self.at - 1):
                 self.act(name, arguments)
             return change(*arguments)
 
@@ -99,30 +100,55 @@ class PowerLoss(BaseException):
     """The lights go out."""
 
 
+SECTOR = 512  # bytes that a disk writes whole or not at all
+
+State = dict[str, bytes | None]  # by path what is there, None for a directory
+
+
 class Volatile:
     """What a disk keeps of a directory when power fails: what was synced, and anything of the rest.
 
-    Follows every change (in the real directory, by inode) and can write down a state that a crash may leave:
-    unsynced bytes lost, kept or cut short, unsynced names of each directory kept up to any one of them.
+    Follows every change (in the real directory, by inode) from what is there at first, calls `before` with the number
+    of each, and can say at any time what a crash may leave: unsynced bytes lost, kept, cut short or with holes, of the
+    unsynced names of each directory all up to any one of them, or any.
     """
 
-    def __init__(self, patch: pytest.MonkeyPatch, root: Path, when: int, changes: Sequence[str] = CHANGES) -> None:
-        self.root, self.when, self.at = root, when, 0
+    def __init__(
+        self,
+        patch: pytest.MonkeyPatch,
+        root: Path,
+        before: Callable[[int], None],
+        changes: Sequence[str] = CHANGES,
+    ) -> None:
+        self.root, self.before, self.at = root, before, 0
         self.kept: dict[int, bytes] = {}  # inode -> synced bytes
         self.names: dict[Path, dict[str, Any]] = {}  # directory -> synced names: inode, or None for a directory
         self.changes: dict[Path, list[tuple[str, Any]]] = {}  # directory -> unsynced (name, inode | None | "gone")
         self.bytes: dict[int, bytes] = {}  # inode -> what is in it now
+        self.lost: State | None = None  # the state without anything unsynced, as long as it stays that
         self.gone: list[BinaryIO] = []  # held open, so that no new file gets the number of one that may come back
+        if root.exists():
+            self.names[root.parent] = {root.name: None}
+            self.look(root)
         for name in changes:
             patch.setattr(disk, name, self.wrap(name, getattr(disk, name)))
+
+    def look(self, folder: Path) -> None:
+        """What is there at first lasts."""
+        names = self.names.setdefault(folder, {})
+        for path in folder.iterdir():
+            names[path.name] = None if path.is_dir() else path.stat().st_ino
+            if path.is_dir():
+                self.look(path)
+            else:
+                self.kept[path.stat().st_ino] = self.bytes[path.stat().st_ino] = path.read_bytes()
 
     def wrap(self, name: str, change: Callable[..., Any]) -> Callable[..., Any]:
         follow = getattr(self, name)
 
         def changed(*arguments: Any) -> Any:
             self.at += 1
-            if self.at - 1 == self.when:
-                raise PowerLoss
+            self.before(self.at - 1)
             if name in ("sync", "sync_directory"):
                 return follow(*arguments)  # nothing has to reach a real disk
             if name in ("rename", "unlink"):
@@ -158,10 +184,10 @@ class Volatile:
 
     def sync(self, file: int) -> None:
         inode = self.snapshot(file)
-        self.kept[inode] = self.bytes[inode]
+        self.kept[inode], self.lost = self.bytes[inode], None
 
     def sync_directory(self, path: Path) -> None:
-        names = self.names.setdefault(path, {})
+        names, self.lost = self.names.setdefault(path, {}), None
         for name, what in self.changes.pop(path, []):
             apply(names, name, what)
 
@@ -186,26 +212,41 @@ class Volatile:
     def remove_directory(self, path: Path) -> None:
         self.note(path, "gone")
 
-    def write_down(self, target: Path, rng: random.Random | None) -> None:
-        """A state after the crash: without `rng` nothing unsynced survived."""
+    def close(self) -> None:
+        """Nothing comes back any more."""
+        for file in self.gone:
+            file.close()
+
+    def left(self, rng: random.Random | None) -> State | None:
+        """A state after the crash, None where there is nothing; without `rng` nothing unsynced survived."""
+        if rng is None and self.lost is not None:
+            return self.lost
+        found: State = {}
 
         def survivors(path: Path) -> dict[str, Any]:
             names = dict(self.names.get(path, {}))
-            changes = self.changes.get(path, [])
-            for name, what in changes[: rng.randint(0, len(changes)) if rng else 0]:
+            changes = self.changes.get(path, []) if rng else []
+            if rng and rng.random() < 0.5:
+                changes = changes[: rng.randint(0, len(changes))]
+            elif rng:
+                changes = [change for change in changes if rng.random() < 0.5]
+            for name, what in changes:
                 apply(names, name, what)
             return names
 
-        def put(source: Path, to: Path) -> None:
-            to.mkdir(exist_ok=True)
-            for name, what in survivors(source).items():
+        def put(source: Path, name: str) -> None:
+            found[name] = None
+            for inner, what in survivors(source).items():
                 if what is None:
-                    put(source / name, to / name)
+                    put(source / inner, f"{name}/{inner}")
                 else:
-                    (to / name).write_bytes(self.survived(what, rng))
+                    found[f"{name}/{inner}"] = self.survived(what, rng)
 
-        if self.root.name in survivors(self.root.parent):
-            put(self.root, target)
+        if self.root.name not in survivors(self.root.parent):
+            return None
+        put(self.root, ".")
+        self.lost = found if rng is None else self.lost
+        return found
 
     def survived(self, inode: int, rng: random.Random | None) -> bytes:
         kept, now = self.kept.get(inode, b""), self.bytes.get(inode, b"")
@@ -214,8 +255,50 @@ class Volatile:
         if not now.startswith(kept):  # cut off, or written anew
             return rng.choice([kept, now])
         size = rng.randint(len(kept), len(now))
-        filler = bytes(rng.choice([0, len(now) - size]))
-        return now[:size] + filler
+        found = bytearray(now[:size] + bytes(rng.choice([0, len(now) - size])))
+        if rng.random() < 0.5:
+            for sector in range(len(kept) // SECTOR, len(found) // SECTOR + 1):
+                if rng.random() < 0.5:
+                    lost = slice(max(sector * SECTOR, len(kept)), min((sector + 1) * SECTOR, len(found)))
+                    found[lost] = bytes(len(found[lost]))
+        return bytes(found)
+
+
+def left_by_kill(root: Path, name: str, arguments: Any) -> Iterator[State]:
+    """What a process leaves that is killed before a change, or in the middle of a write."""
+    yield _found(root)
+    if name == "write":
+        file, data = arguments
+        size, at = os.fstat(file).st_size, os.lseek(file, 0, os.SEEK_CUR)
+        os.write(file, data[: len(data) // 2])
+        yield _found(root)
+        os.ftruncate(file, size)
+        os.lseek(file, at, os.SEEK_SET)
+
+
+def _found(root: Path) -> State:
+    paths = [root, *sorted(root.rglob("*"))]
+    return {path.relative_to(root).as_posix(): None if path.is_dir() else path.read_bytes() for path in paths}
+
+
+def lost_at(when: int) -> Callable[[int], None]:
+    """For `Volatile.before`: power is lost before that change."""
+
+    def before(at: int) -> None:
+        if at == when:
+            raise PowerLoss
+
+    return before
+
+
+def write_down(state: State | None, target: Path) -> None:
+    """Such a state as a directory that is not there yet."""
+    for path, data in (state or {}).items():  # a directory comes before what is in it
+        if data is None:
+            (target / path).mkdir()
+        else:
+            (target / path).touch(0o600)
+            (target / path).write_bytes(data)
 
 
 def apply(names: dict[str, Any], name: str, what: Any) -> None:
@@ -223,9 +306,3 @@ def apply(names: dict[str, Any], name: str, what: Any) -> None:
         names.pop(name, None)
     else:
         names[name] = what
-
-
-def moments(steps: int, count: int, name: str) -> Iterator[tuple[int, random.Random]]:
-    rng = random.Random(name)
-    for when in sorted(rng.sample(range(steps), count)):
-        yield when, random.Random(f"{name} {when}")

@@ -13,6 +13,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +24,23 @@ from attest.sign.notes import cosign
 from attest.sign.seeded import seeded_key
 from attest.store import disk
 from attest.store.writer import LogWriter
-from tests.store.crashes import CHANGES, Fault, PowerLoss, Told, Volatile, die, forked, moments
+from tests.store.crashes import CHANGES, Fault, PowerLoss, Told, Volatile, forked, left_by_kill, lost_at, write_down
 
 Lab = Any
 WITNESS = seeded_key("store witness")
 STEPS = ((1, 3), (3, 4), (4, 254), (254, 256), (256, 258))
+SHORT = ((1, 2), (2, 4), (4, 5))
 COUNT = STEPS[-1][1]
 
 
-def live(lab: Lab, path: Path, items: list[Any], tell: Callable[[str, int], None]) -> None:
+def live(
+    lab: Lab, path: Path, items: list[Any], tell: Callable[[str, int], None], steps: tuple[tuple[int, int], ...] = STEPS
+) -> None:
     """The life of a log; `tell` hears what was accepted and what was published, once it was."""
     with open_or_create(lab, path) as log:
         log.append(*items[0])
         tell("accepted", 1)
-        for begin, end in STEPS:
+        for begin, end in steps:
             log.extend(items[begin:end])
             tell("accepted", end)
             if log.size < end:
@@ -58,7 +62,9 @@ def contents(path: Path) -> dict[str, bytes]:
     return {p.relative_to(path).as_posix(): p.read_bytes() for p in path.rglob("*") if p.is_file() and p.name != ".tmp"}
 
 
-def require_whole(lab: Lab, path: Path, items: list[Any], told: dict[str, int]) -> None:
+def require_whole(
+    lab: Lab, path: Path, items: list[Any], told: dict[str, int], steps: tuple[tuple[int, int], ...] = STEPS
+) -> None:
     """Opens what is left, holds it against what was told, and lives on to the end."""
     with open_or_create(lab, path) as log:
         total = log.size + log.pending
@@ -66,12 +72,12 @@ def require_whole(lab: Lab, path: Path, items: list[Any], told: dict[str, int]) 
             entry for entry, _ in items[log.pending and log.size : total]
         ]
         accepted = told.get("accepted", 0)
-        following = next((end for _, end in STEPS if end > accepted), COUNT) if accepted else 1
+        following = next((end for _, end in steps if end > accepted), len(items)) if accepted else 1
         assert accepted <= total <= following
         assert log.size >= told.get("published", 0)
         if log.size:
             assert lab.read(path) == items[: log.size]
-    live(lab, path, items, Told())
+    live(lab, path, items, Told(), steps)
     assert lab.read(path) == items
 
 
@@ -115,22 +121,42 @@ def test_a_life_makes_a_change_of_every_kind(steps: int, lab: Lab, items: list[A
     assert fault.at == steps
 
 
-def test_killed_before_every_change_of_the_disk(
-    lab: Lab, items: list[Any], steps: int, final: dict[str, bytes], tmp_path: Path
+Found = dict[tuple[tuple[str, bytes | None], ...], Told]  # each different state, with what was told at last
+
+
+def keep(found: Found, volatile: Volatile, rng: random.Random | None, told: Told, at: int) -> None:
+    """What a loss of power would leave now."""
+    state = volatile.left(rng)
+    if state is None:
+        assert not told
+    else:
+        found[tuple(state.items())] = Told(told)
+
+
+def require_each_whole(
+    lab: Lab, left: Path, items: list[Any], found: Found, final: dict[str, bytes], steps: tuple[tuple[int, int], ...]
 ) -> None:
-    assert steps > 150
-    for when in range(steps):
-        path = tmp_path / "log"
+    for state, told in found.items():
+        write_down(dict(state), left)
+        require_whole(lab, left, items, told, steps)
+        assert contents(left) == final
+        shutil.rmtree(left)
 
-        def run(tell: Callable[[str, int], None], when: int = when, path: Path = path) -> None:
-            Fault(pytest.MonkeyPatch(), when, die)
-            live(lab, path, items, tell)
 
-        status, told = forked(run)
-        assert status == -signal.SIGKILL
-        require_whole(lab, path, items, told)
-        assert contents(path) == final
-        shutil.rmtree(path)
+def test_killed_before_every_change_of_the_disk(
+    lab: Lab, items: list[Any], final: dict[str, bytes], tmp_path: Path
+) -> None:
+    path, told, found = tmp_path / "log", Told(), Found()
+
+    def before(name: str, arguments: Any) -> None:
+        for state in left_by_kill(path, name, arguments) if path.exists() else ():
+            found[tuple(state.items())] = Told(told)
+
+    with pytest.MonkeyPatch.context() as patch:
+        Fault(patch, None, before)
+        live(lab, path, items, told)
+    assert len(found) > 100
+    require_each_whole(lab, tmp_path / "left", items, found, final, STEPS)
 
 
 def test_killed_at_any_moment(lab: Lab, items: list[Any], final: dict[str, bytes], tmp_path: Path) -> None:
@@ -191,20 +217,36 @@ def test_an_error_at_every_change_of_the_disk(
 
 @pytest.mark.parametrize("lucky", [False, True], ids=["all-lost", "some-kept"])
 def test_power_lost_before_a_change_of_the_disk(
-    lab: Lab, items: list[Any], steps: int, final: dict[str, bytes], tmp_path: Path, lucky: bool
+    lab: Lab, items: list[Any], final: dict[str, bytes], tmp_path: Path, lucky: bool
 ) -> None:
-    for when, rng in moments(steps, 60, f"attest power {lucky}"):
-        path, left = tmp_path / "log", tmp_path / "left"
+    path, told, found, rng = tmp_path / "log", Told(), Found(), random.Random(f"attest power {lucky}")
+    with pytest.MonkeyPatch.context() as patch:
+        volatile = Volatile(patch, path, lambda at: keep(found, volatile, rng if lucky else None, told, at))
+        live(lab, path, items, told)
+    volatile.close()
+    some = dict(rng.sample(list(found.items()), 40))
+    require_each_whole(lab, tmp_path / "left", items, some, final, STEPS)
+
+
+def test_killed_and_then_power_lost(lab: Lab, items: list[Any], tmp_path: Path) -> None:
+    """Whoever opens a log acts upon what is there, which a killed process may not have synced."""
+    path = tmp_path / "log"
+    few, found = items[: SHORT[-1][1]], Found()
+    live(lab, path, few, Told(), SHORT)
+    final = contents(path)
+    killed = True
+    when = 0
+    while killed:
+        shutil.rmtree(path)
         told = Told()
         with pytest.MonkeyPatch.context() as patch:
-            volatile = Volatile(patch, path, when)
-            with pytest.raises(PowerLoss):
-                live(lab, path, items, told)
-        volatile.write_down(left, rng if lucky else None)
-        if left.exists():
-            require_whole(lab, left, items, told)
-            assert contents(left) == final
-            shutil.rmtree(left)
-        else:
-            assert not told
-        shutil.rmtree(path, ignore_errors=True)
+            volatile = Volatile(patch, path, lost_at(when))
+            try:
+                live(lab, path, few, told, SHORT)
+                killed = False
+            except PowerLoss:  # of one process: what it wrote is in the system's memory
+                volatile.before = partial(keep, found, volatile, None, told)
+                live(lab, path, few, told, SHORT)
+        volatile.close()
+        when += 1
+    require_each_whole(lab, tmp_path / "left", few, found, final, SHORT)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from attest.errors import LogError
+from attest.store import journal as journals
 from attest.store.journal import Journal
 from attest.store.writer import LogWriter
 
@@ -28,7 +29,6 @@ def journal(tmp_path: Path) -> Path:
 def read(path: Path, *, read_only: bool = False) -> tuple[list[tuple[int, bytes, bytes | None]], int]:
     journal = Journal(path, read_only=read_only)
     records = [(r.position, r.entry, journal.block(r) if r.block else None) for r in journal.records]
-    assert journal.origin == "example.com/journal"
     journal.close()
     return records, journal.torn
 
@@ -48,6 +48,7 @@ def ends(path: Path) -> list[int]:
 
 def test_what_was_written_is_read(journal: Path) -> None:
     assert read(journal) == (whole(3), 0)
+    assert Journal(journal).origin == "example.com/journal"
 
 
 def test_a_tear_at_any_byte_is_cut_off(journal: Path) -> None:
@@ -85,6 +86,48 @@ def test_damage_before_the_end_is_no_tear(journal: Path) -> None:
         with pytest.raises(LogError, match="log/journal-damaged") as caught:
             read(journal)
         assert caught.value.hint
+
+
+@pytest.mark.parametrize("origin", range(0, 64, 5))
+def test_a_tear_with_holes_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: int) -> None:
+    """Sectors of the last frame that were never written, wherever the frame begins in one; the others were."""
+    monkeypatch.setattr(journals, "SECTOR", 64)
+    path = tmp_path / "journal"
+    Journal.create(path, tmp_path / "tmp", "o" * (origin + 1))
+    opened = Journal(path)
+    for frame in FRAMES[:2]:
+        opened.append(frame)
+    begin = opened.end
+    opened.append(FRAMES[2])
+    opened.close()
+    data = path.read_bytes()
+    sectors = range(begin // 64, len(data) // 64 + 1)
+    for lost in [*([sector] for sector in sectors), sectors[:2], sectors[:3], sectors[1:3], sectors[::2], sectors]:
+        torn = bytearray(data)
+        for sector in lost:
+            hole = slice(max(sector * 64, begin), min(sector * 64 + 64, len(data)))
+            torn[hole] = bytes(len(torn[hole]))
+        path.write_bytes(torn)
+        if torn != data:
+            assert read(path) == (whole(2), len(data) - begin)
+            assert path.read_bytes() == data[:begin]
+
+
+def test_the_head_of_a_frame_that_is_gone_before_others_is_no_tear(journal: Path) -> None:
+    data = journal.read_bytes()
+    begin, first, _, _ = ends(journal)
+    for size in (40, first - begin):
+        journal.write_bytes(data[:begin] + bytes(size) + data[begin + size :])
+        with pytest.raises(LogError, match="log/journal-damaged"):
+            read(journal)
+
+
+def test_what_only_looks_like_frames_is_not_sought_for_ever(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.write_bytes(journal.read_bytes() + bytes(40) + (b"\0" * 7 + b"\x80") * 1_000)
+    assert read(journal, read_only=True) == (whole(3), 8_040)
+    monkeypatch.setattr(journals, "MAX_SOUGHT", 1 << 16)
+    with pytest.raises(LogError, match="log/journal-damaged"):
+        read(journal)
 
 
 def test_what_is_no_journal(journal: Path) -> None:

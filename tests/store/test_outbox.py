@@ -23,7 +23,7 @@ from attest.format.statement import Statement, format_payload, parse_payload, pa
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash
 from attest.store.outbox import DRAFT, UNSIGNED, Outbox, Signed
-from tests.store.crashes import Fault, PowerLoss, Told, Volatile, die, forked
+from tests.store.crashes import Fault, PowerLoss, Told, Volatile, die, forked, lost_at, write_down
 
 COUNT = 4
 SUB = "https://acme.example/dc1/n1"
@@ -158,10 +158,11 @@ def test_power_lost_before_every_change_of_the_disk(tmp_path: Path, steps: int, 
     for when in range(steps):
         path, left, told = tmp_path / f"box{when}", tmp_path / f"left{when}", Told()
         with pytest.MonkeyPatch.context() as patch:
-            volatile = Volatile(patch, path, when)
+            volatile = Volatile(patch, path, lost_at(when))
             with pytest.raises(PowerLoss):
                 live(path, told, together)
-        volatile.write_down(left, random.Random(f"attest outbox {when}") if lucky else None)
+        volatile.close()
+        write_down(volatile.left(random.Random(f"attest outbox {when}") if lucky else None), left)
         require_once(left, together, told)
 
 
@@ -173,16 +174,17 @@ def test_killed_and_then_power_lost(tmp_path: Path, steps: int, together: int) -
             path, left = tmp_path / f"box{when}-{after}", tmp_path / f"left{when}-{after}"
             first, second = Told(), Told()
             with pytest.MonkeyPatch.context() as patch:
-                volatile = Volatile(patch, path, when)
+                volatile = Volatile(patch, path, lost_at(when))
                 with pytest.raises(PowerLoss):  # of one process: what it wrote is in the system's memory
                     live(path, first, together)
-                volatile.when = volatile.at + after
+                volatile.before = lost_at(volatile.at + after)
                 try:
                     live(path, second, together)
                 except PowerLoss:
-                    volatile.write_down(left, None)
+                    write_down(volatile.left(None), left)
                 else:
                     left = path
+                volatile.close()
             require_once(left, together, first, second)
 
 

@@ -9,6 +9,7 @@ import pytest
 from attest.errors import AttestError, KeyFileError, LogError, MissingError
 from attest.store import disk
 from attest.store.salts import Record, new_salts, open_salts
+from tests.store.crashes import Volatile
 
 A, B = Record("run", "00" * 32, "a run"), Record("lineage", "0000000000000007", "a lineage ")
 
@@ -68,6 +69,7 @@ def test_it_is_synced_before_add_returns(path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(disk, "write", lambda file, data: (done.append("write"), os.write(file, data)))
     monkeypatch.setattr(disk, "sync", lambda file: done.append("sync"))
     with open_salts(path) as salts:
+        done.clear()
         salts.add([A])
         assert done == ["write", "sync"]
         salts.add([A])
@@ -91,6 +93,41 @@ def test_cut_off_anywhere_it_has_what_was_whole(path: Path) -> None:
     assert len(held(path)) == 2
     with open_salts(path):
         assert path.read_bytes() == whole
+
+
+def test_a_line_with_a_hole_counts_for_nothing(path: Path) -> None:
+    """Of an addition that is longer than a sector the last one may be on the disk, and one before it not."""
+    with open_salts(path) as salts:
+        salts.add([A])
+        one = path.stat().st_size
+        salts.add([B])
+        two = path.stat().st_size
+        salts.add([A._replace(name="another")])
+    whole = path.read_bytes()
+    for first in range(one, two, 3):
+        for last in range(first + 1, two + 20, 5):
+            path.write_bytes(whole[:first] + bytes(last - first) + whole[last:])
+            assert held(path).keys() - {("run", "another")} == {("run", "a run")}
+            assert (("run", "another") in held(path)) == (last < two)
+    with open_salts(path) as salts:
+        salts.add([B])
+    assert held(path).keys() == {("run", "a run"), ("lineage", "a lineage ")}
+
+
+def test_what_a_killed_process_did_not_sync_lasts_before_it_is_used(tmp_path: Path) -> None:
+    folder = tmp_path / "private"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        volatile = Volatile(patch, folder, lambda at: None)
+        path = folder / "lab.salts"
+        file = disk.create(path)  # as a copy is made, which nobody syncs
+        new_salts(tmp_path / "made.salts")
+        disk.write(file, (tmp_path / "made.salts").read_bytes())
+        path.chmod(0o600)
+        with open_salts(path):
+            pass
+        left = volatile.left(None)
+    assert left is not None and left["./lab.salts"] == path.read_bytes()
 
 
 def test_a_changed_byte_is_noticed(path: Path) -> None:
