@@ -219,21 +219,24 @@ def said(log: Path) -> list[Statement]:
 def test_an_import_killed_at_every_change_of_the_disk_and_given_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changes, signed = Changes(monkeypatch), watch_signing(monkeypatch)
+    def stop(change: str, arguments: Any) -> None:
+        raise Stopped
+
+    signed = watch_signing(monkeypatch)
     deadly = 0
     while True:
-        deadly += 1
         path = site.path / f"life {deadly}" / "log"
         shutil.copytree(site.log, path)
-        changes.count, changes.deadly = 0, deadly
         signed.clear()
-        try:
-            assert imported(site, path) == DAYS + 1
-        except Stopped:
-            pass
-        else:
-            break
-        changes.deadly = 0
+        with pytest.MonkeyPatch.context() as patch:
+            Fault(patch, deadly, stop)
+            try:
+                assert imported(site, path) == DAYS + 1
+            except Stopped:
+                pass
+            else:
+                break
+        deadly += 1
         name = site.file("power.csv", csv(0, DAYS * 86_400, step=3_600))
         code, _, err = site.run("power", name, "--log", path, "--key", site.key("meter"))
         assert code == 0 or "import/nothing-new" in err  # all of it is there, or was begun and is appended first
