@@ -7,11 +7,9 @@ from pathlib import Path
 import click
 
 from attest.cli.params import about, read
-from attest.cli.record import meeting
 from attest.cli.verb import Verb, Verbs, console
 from attest.errors import AgreementError, MissingError
 from attest.record.chain import now, signer_of
-from attest.record.config import parse_config as parse_record
 from attest.record.lines import log_to
 from attest.report.style import count
 from attest.site.config import SiteConfig, parse_config
@@ -69,6 +67,9 @@ def collect(path: str) -> None:
 @click.option("--new", "new_path", required=True, metavar="KEY", help="The next key, named in `keys`, too.")
 def rotate(path: str, new_path: str) -> None:
     """Replace a host's key, in its own chain, beside its running recorder: from then on the new one signs."""
+    from attest.cli.record import meeting
+    from attest.record.config import parse_config as parse_record
+
     with about(path):
         config = parse_record(read(path), Path(path).resolve().parent)
     if config.site is None:

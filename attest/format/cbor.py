@@ -94,14 +94,14 @@ def decode_item(data: bytes, start: int, max_depth: int = MAX_DEPTH) -> tuple[Va
     return elements, at
 
 
-def load(data: bytes) -> Any:
+def load(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """What cbor2 reads, for a caller that checks every type, formats again and compares.
 
     No tag is interpreted: to cbor2 a few bytes can be a regular expression, two to the power of anything, or a long
     value said once and referred to a thousand times. Raises MalformedError `cbor/load`.
     """
     try:
-        return cbor2.loads(data, semantic_decoders=_NO_SEMANTICS, max_depth=MAX_DEPTH)
+        return cbor2.loads(data, semantic_decoders=_NO_SEMANTICS, max_depth=max_depth)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         raise MalformedError("cbor/load", f"not CBOR: {error}", offset=0) from error
 

@@ -15,12 +15,16 @@ The order of a host's devices is the order of the columns in its usage blocks.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import cbor2
+
+from attest.errors import MalformedError
 from attest.format.bodies import MAX_DEVICES
-from attest.format.cbor import Value, decode, encode
+from attest.format.cbor import Value, decode, load
 from attest.format.fields import array, bad, map_, text, uint
 
 MAX_ROSTER: Final = 64 << 20  # bytes: a million devices
@@ -71,7 +75,8 @@ class Roster:
 
 def format_roster(roster: Roster) -> bytes:
     """The body's bytes, deterministic."""
-    return encode(
+    # Keys are small integers written in rising order, so plain dumps is already bytewise sorted.
+    return cbor2.dumps(
         {
             1: [[f.name, f.parent, f.meter] for f in roster.feeds],
             2: [[h.sub, [[d.uid, d.model, d.feed] for d in h.devices]] for h in roster.hosts],
@@ -81,7 +86,7 @@ def format_roster(roster: Roster) -> bytes:
 
 def parse_roster(body: bytes) -> Roster:
     """Bytes to roster; feeds, hosts and devices are unique. Raises MalformedError."""
-    feeds, hosts = map_(decode(body, max_size=MAX_ROSTER, max_depth=MAX_DEPTH), 2, "roster")
+    feeds, hosts = map_(_value(body), 2, "roster")
     known = tuple(_feed(f, i) for i, f in enumerate(array(feeds, 1, MAX_FEEDS, "roster.feeds")))
     _require_nesting(known)
     roster = Roster(known, tuple(_host(h, len(known)) for h in array(hosts, 0, MAX_HOSTS, "roster.hosts")))
@@ -89,6 +94,16 @@ def parse_roster(body: bytes) -> Roster:
     _unique((h.sub for h in roster.hosts), "roster/host-twice", "host")
     _unique((d.uid for h in roster.hosts for d in h.devices), "roster/device-twice", "device")
     return roster
+
+
+def _value(body: bytes) -> Any:
+    """What a body is the one encoding of; of one that is not, `decode` says where and why."""
+    if len(body) <= MAX_ROSTER:
+        with suppress(MalformedError):
+            value = load(body, MAX_DEPTH)
+            if cbor2.dumps(value) == body:
+                return value
+    return decode(body, max_size=MAX_ROSTER, max_depth=MAX_DEPTH)
 
 
 def _feed(value: Value, index: int) -> Feed:

@@ -168,8 +168,8 @@ def settle(log: LogWriter, source: Source, signer: Signer, box: Outbox) -> list[
     Raises LogError `outbox/overtaken` where the log's chain has gone on without them.
     """
     header = header_for(signer, source.iss, source.sub)
-    done = list(box.waiting())
-    _append(log, source, done)
+    if done := list(box.waiting()):
+        _append(log, source, done)
     if box.drafts:
         _require_next(parse_payload(box.drafts[0].payload), place(log, source), log, source)
         signed = box.sign(lambda payload: sign_payload(header, payload, signer))

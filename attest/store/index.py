@@ -83,7 +83,7 @@ class Index:
         yield from self._listed[bisect_left(self._listed, begin) :]
 
     def _read(self, sealed: Sealed, size: int, *, whole: bool = False) -> None:
-        """What follows in full tiles, up to `size` entries."""
+        """The entries that follow, from the beginning of a tile, up to `size`."""
         for number in range(self.size // WIDTH, -(-size // WIDTH)):
             entries = sealed.tile(number)[: size - number * WIDTH]
             with damage():
@@ -101,9 +101,10 @@ class Index:
         """What is kept of the first `size` entries or fewer, None where there is nothing that is."""
         begin = len(_MAGIC) + HASH_SIZE
         try:
-            with path.open("rb") as file:
-                data = memoryview(file.read(MAX_INDEX + 1))
-            if len(data) > MAX_INDEX or data[:begin] != _MAGIC + hashlib.sha256(data[begin:]).digest():
+            if path.stat().st_size > MAX_INDEX:
+                return None
+            data = memoryview(path.read_bytes())
+            if data[:begin] != _MAGIC + hashlib.sha256(data[begin:]).digest():
                 return None
             index, root = cls._parse(data[begin:])
         except (OSError, struct.error, ValueError):

@@ -221,8 +221,10 @@ class Outbox:
 
     def _read(self, name: str) -> list[Item]:
         path = self.path / name
-        with disk.failures(path), path.open("rb") as file:
-            text = memoryview(file.read(_MAX_FILE + 1))
+        with disk.failures(path):
+            if path.stat().st_size > _MAX_FILE:
+                self._damaged(name)
+            text = memoryview(path.read_bytes())
         at = len(_MAGIC) + _SUM
         if len(text) == at or text[:at] != _MAGIC + _sum([text[at:]]):
             self._damaged(name)

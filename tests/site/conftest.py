@@ -8,6 +8,7 @@ import pytest
 from tests.site.rig import Lab
 
 HOSTS = ("n1", "n2", "n3", "n4")
+MORE = ("m1", "m2", "m3", "m4", "m5", "m6")
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def served(lab: Lab) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One for all tests of a module, which are to leave each other alone."""
-    made = Lab(tmp_path_factory.mktemp("shared"), HOSTS)
+    """One for all tests of a module, which are to leave each other alone: each takes hosts of its own."""
+    made = Lab(tmp_path_factory.mktemp("shared"), (*HOSTS, *MORE))
     made.make()
     with made.serving():
         yield made

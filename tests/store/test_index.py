@@ -45,6 +45,10 @@ def path(lab: Lab, items: list[Any], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    return watched(monkeypatch)
+
+
+def watched(patch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of the entry tiles that are read from now on."""
     numbers: list[int] = []
     real = DirectoryBundle.entries
@@ -53,7 +57,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         numbers.append(index)
         return real(self, index, width)
 
-    monkeypatch.setattr(DirectoryBundle, "entries", entries)
+    patch.setattr(DirectoryBundle, "entries", entries)
     return numbers
 
 
@@ -129,6 +133,17 @@ def test_one_that_is_not_as_it_was_written_is_written_anew(
     LogWriter.open(path).close()
     assert read == [0, 1, 2, 3, 4, 5]
     assert (path / INDEX).read_bytes() == data
+    known(path, items)
+
+
+def test_one_that_is_too_large_is_not_read(path: Path, items: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    size = (path / INDEX).stat().st_size
+    for limit, tiles in ((size, [5]), (size - 1, [0, 1, 2, 3, 4, 5])):
+        monkeypatch.setattr(module, "MAX_INDEX", limit)
+        with monkeypatch.context() as patch:
+            numbers = watched(patch)
+            LogWriter.open(path).close()
+        assert numbers == tiles
     known(path, items)
 
 

@@ -22,6 +22,7 @@ from attest.format.cose import Header, Sign1, format_header, format_sign1
 from attest.format.statement import Statement, format_payload, parse_payload, parse_statement, peek
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash
+from attest.store import outbox as module
 from attest.store.outbox import DRAFT, UNSIGNED, Outbox, Signed
 from tests.store.crashes import Fault, PowerLoss, Told, Volatile, die, forked, lost_at, write_down
 
@@ -304,6 +305,17 @@ def test_statements_that_follow_are_signed_with_what_they_follow(box: Outbox) ->
 def test_only_what_follows_is_proposed_together(box: Outbox, after: bytes) -> None:
     assert refused(lambda: box.propose((payload(3), None), (after, None))) == "outbox/place"
     assert box.drafts == []
+
+
+def test_a_file_that_is_too_large_is_not_read(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    box.propose((payload(0), b"block"))
+    box.close()
+    size = (box.path / DRAFT).stat().st_size
+    for limit in (size - 1, size):
+        monkeypatch.setattr(module, "_MAX_FILE", limit)
+        if limit < size:
+            assert refused(lambda: Outbox(box.path)) == "outbox/damaged"
+    Outbox(box.path).close()
 
 
 def test_one_process_at_a_time(box: Outbox) -> None:
