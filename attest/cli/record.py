@@ -19,7 +19,7 @@ from attest.record.asking import Asking
 from attest.record.chain import signer_of
 from attest.record.clock import SystemClock
 from attest.record.closing import Window
-from attest.record.collectors import open_collector
+from attest.record.collectors import open_collector, require_kind
 from attest.record.config import Config, parse_config
 from attest.record.kept import Kept
 from attest.record.lines import log_to
@@ -81,7 +81,9 @@ def _times(config: Config) -> Times:
 
 
 def _asking(config: Config) -> Asking:
-    return Asking([open_collector(one, config.timeout) for one in config.collect])
+    for one in config.collect:
+        require_kind(one, config.meter is not None)
+    return Asking([open_collector(one, config.timeout, config.host) for one in config.collect])
 
 
 def meeting(config: Config, access: Access) -> Meeting:

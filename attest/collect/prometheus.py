@@ -17,6 +17,7 @@ A reply read from a file may be of either kind. What a range query repeated stan
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -181,7 +182,9 @@ def _selectors(host: str | None) -> list[str]:
     if host is None:
         return [f"{{{names}}}"]
     quoted = json.dumps(host, ensure_ascii=False)
-    return [f"{{{names},{label}={quoted}}}" for label in ("Hostname", "hostname")]
+    chips = json.dumps(re.escape(host) + "-[^-]*", ensure_ascii=False)  # a TPU's host stands in its name alone
+    which = (f"Hostname={quoted}", f"hostname={quoted}", f"accelerator_id=~{chips}")
+    return [f"{{{names},{label}}}" for label in which]
 
 
 def _ask(fetcher: Fetcher, url: str, selector: str, start_ms: int, end_ms: int, wrong: Wrong) -> PrometheusReply:

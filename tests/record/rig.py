@@ -65,13 +65,15 @@ class PlayedClock:
 
 @dataclass
 class Devices:
-    """Two devices of a host, as a collector; `broken` says what goes wrong instead, `absent` which do not answer."""
+    """Two devices of a host, as a collector; `broken` says what goes wrong instead, `absent` which do not answer;
+    `more` is one that nobody declared, `neighbour` one of another host."""
 
     clock: PlayedClock
     name: str = "dcgm"
     broken: str = ""
     absent: frozenset[str] = frozenset()
     more: str = ""
+    neighbour: str = ""
     asked: int = 0
     uids: tuple[str, ...] = UIDS
 
@@ -81,8 +83,8 @@ class Devices:
             return Sample(refusals=(Refusal(self.name, "http://n1", "", now_ms, self.broken, "as told"),))
         energy = (self.clock.true_ms - START * 1000 + 10**6) * MILLIWATTS // 1000
         found = [
-            Scrape(0, now_ms, "n1", "n1", uid, "", "NVIDIA H100 SXM5 80GB", {Field.ENERGY: energy})
-            for uid in (*self.uids, self.more)
+            Scrape(0, now_ms, host, host, uid, "", "NVIDIA H100 SXM5 80GB", {Field.ENERGY: energy})
+            for host, uid in [*(("n1", uid) for uid in (*self.uids, self.more)), ("n2", self.neighbour)]
             if uid and uid not in self.absent
         ]
         return Sample(scrapes=tuple(found))
@@ -112,6 +114,7 @@ class Rig:
     devices: Devices
     limit: int = 1 << 20
     runs: RunNames | None = None
+    host: str | None = None
     signed: set[bytes] = field(default_factory=set)
 
     @classmethod
@@ -120,7 +123,7 @@ class Rig:
         return cls(path, clock, Devices(clock))
 
     def recorder(self, spool: Spool, **options: Any) -> Recorder:
-        window = Window(MINUTE, WINDOW, 30 * 86_400, runs=self.runs)
+        window = Window(MINUTE, WINDOW, 30 * 86_400, self.host, self.runs)
         log = LocalLog(
             self.path / "log",
             [lambda: Watched("host", self.signed), lambda: Watched("next", self.signed)],

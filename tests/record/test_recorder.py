@@ -219,6 +219,22 @@ def test_a_device_that_nobody_declared_keeps_no_other_from_being_stated(rig: Rig
     assert missing(site) == []
 
 
+def test_what_collectors_say_of_other_hosts_is_no_concern_of_this_one(
+    rig: Rig, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.host, rig.devices.neighbour = "n1", "GPU-neighbour"
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == []
+    assert "no inventory names" not in caplog.text
+    rig.devices.more = "GPU-stranger"
+    rig.on(10)
+    rig.run()
+    assert [record.__dict__["fields"] for record in caplog.records if "no inventory names" in record.msg] == [
+        {"device": "GPU-stranger"}
+    ]
+
+
 def test_a_process_that_was_held_up(rig: Rig, site: Site) -> None:
     def suspended() -> None:
         rig.clock.true_ms += 5 * MINUTE * 1000
