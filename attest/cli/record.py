@@ -14,6 +14,7 @@ import click
 
 from attest.cli.params import about, read
 from attest.cli.verb import Verb, console
+from attest.format.vocabulary import Role
 from attest.record.access import Access, open_site
 from attest.record.asking import Asking
 from attest.record.chain import signer_of
@@ -87,9 +88,10 @@ def _asking(config: Config) -> Asking:
 
 
 def meeting(config: Config, access: Access) -> Meeting:
-    """The host and the log of its site. Raises AttestError."""
+    """The host or meter and the log of its site. Raises AttestError."""
     site, kept = open_site(access), Kept(config.spool / "site")
-    return Meeting(site, access.source, access.vkeys, _keys(config), kept)
+    role = Role.HOST if config.meter is None else Role.METER
+    return Meeting(site, access.source, access.vkeys, _keys(config), kept, role)
 
 
 def _keys(config: Config) -> list[Opened]:
@@ -99,7 +101,7 @@ def _keys(config: Config) -> list[Opened]:
 def _closer(config: Config, spool: Spool) -> Closer:
     window = Window(config.interval, config.window, config.longest_gap, config.host, config.workloads)
     if config.site is not None:
-        return SiteLog(meeting(config, config.site), spool, window, config.spool / "causes.jsonl")
+        return SiteLog(meeting(config, config.site), spool, window, config.spool / "causes.jsonl", config.meter)
     assert config.log is not None
     with LogWriter.open(config.log, read_only=True) as log:
         origin = log.origin

@@ -92,8 +92,6 @@ def parse_config(text: str | bytes, folder: Path) -> Config:
         raise root.error("record/log", "statements go to a log here or to a site's", hint='give log = "..." or [site]')
     if "site" in root and "log_keys" in root:
         raise root.error("record/log", "a site's log is sealed by the site", "log_keys", hint="leave them out")
-    if "site" in root and "meter" in root:
-        raise root.error("record/log", "a meter's statements go to a log on this machine", "meter", hint="give log")
     for key in ("host", "workloads"):
         if "meter" in root and key in root:
             raise root.error("record/meter", f"a meter has feeds, and {key} speaks of hosts", key, hint="leave it out")
@@ -118,12 +116,15 @@ def parse_config(text: str | bytes, folder: Path) -> Config:
         host=root.text("host") if "host" in root else None,
         collect=collect,
         workloads=_workloads(root.table("workloads"), folder) if "workloads" in root else None,
-        meter=_meter(root.table("meter")) if "meter" in root else None,
+        meter=_meter(root.table("meter"), "site" in root) if "meter" in root else None,
     )
 
 
-def _meter(table: Table) -> Meter:
+def _meter(table: Table, elsewhere: bool) -> Meter:
     table.only("clock", "feeds", "source", "issuer")
+    for key in ("source", "issuer"):
+        if elsewhere and key in table:
+            raise table.error("record/meter", "the source is that of [site], and its site knows whose", key)
     feeds = table.table("feeds") if "feeds" in table else None
     if ("source" in table) != ("issuer" in table):
         raise table.error("record/meter", "an independent meter has both a source and an issuer")

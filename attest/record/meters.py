@@ -7,20 +7,20 @@ has a register is told by that, else by its power, which bounds nothing unless i
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from attest.collect.collector import Reading
 from attest.collect.irregular import Irregularity
 from attest.collect.meter_statements import MeterOptions, meter_drafts
 from attest.collect.readings import gather_readings
+from attest.collect.statements import Chain, Draft
 from attest.errors import LogError
-from attest.format.vocabulary import Quantity, Role
+from attest.format.vocabulary import Quantity
 from attest.record.closing import NOT_YET, Closed, State, Window
 from attest.record.frames import believed, disbelieved
 from attest.record.spool import Frame, Spool
-from attest.record.target import Target, salt
-from attest.sign.signer import Signer
-from attest.store.writer import LogWriter
+from attest.record.target import salt
+from attest.store.outbox import Outbox
 
 
 class Meter(NamedTuple):
@@ -33,9 +33,26 @@ class Meter(NamedTuple):
     issuer: str | None = None
 
 
+class Metered(Protocol):
+    """A meter's chain that is gone on with: in a log, or in the outbox of one that is elsewhere."""
+
+    chain: Chain
+
+    def feed_of(self, nodes: Iterable[str], said: Mapping[str, str]) -> dict[str, str]:
+        """The feed of each node. Raises ImportDataError `import/feed`."""
+        ...
+
+    def opening(self, quantity: Quantity) -> Mapping[str, int]:
+        """By feed the reading at the chain's very end, if it is of this quantity."""
+        ...
+
+    def append_once(self, drafts: Iterable[Draft], box: Outbox) -> None:
+        """Sign the drafts through the outbox, each place once; they last when it returns."""
+        ...
+
+
 def close_meter(
-    log: LogWriter,
-    signer: Signer,
+    target: Metered,
     spool: Spool,
     waiting: Sequence[Frame],
     window: Window,
@@ -43,9 +60,7 @@ def close_meter(
     now_ms: int,
     state: State,
 ) -> Closed:
-    """Sign and append every window that is due, of a day at most. Raises LogError, KeyFileError, ImportDataError."""
-    Target(log, signer, Role.METER, meter.source, meter.issuer).settle(state.box)
-    target = Target(log, signer, Role.METER, meter.source, meter.issuer)
+    """Sign every window that is due, of a day at most. Raises LogError, KeyFileError, ImportDataError."""
     due, until = window.due(now_ms), target.chain.until
     if until is not None and until >= due:
         spool.drop(window.kept_from(until))

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from attest.errors import LogError
 from attest.format.upload import Item
+from attest.format.vocabulary import Role
 
 PREFIX: Final = "/v1"
 MAX_ANSWER: Final = 8 << 20  # bytes of JSON: as many inventories as a site declares in a lifetime
@@ -45,9 +46,10 @@ class About(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where a source's chain stands: its party, its enrolment's leaf hash, what its next statement must carry (`until`
-    is None before the first), and the thumbprint of the key in force, None where none is."""
+    """Where a source's chain stands: its role, its party, its enrolment's leaf hash, what its next statement must carry
+    (`until` is None before the first), and the thumbprint of the key in force, None where none is."""
 
+    role: Role
     iss: str
     enrolment: bytes
     seq: int
@@ -118,6 +120,7 @@ def parse_about(data: bytes) -> About:
 def format_state(state: State) -> bytes:
     return _format(
         {
+            "role": state.role.name.lower(),
             "iss": state.iss,
             "enrolment": state.enrolment.hex(),
             "seq": state.seq,
@@ -133,6 +136,7 @@ def parse_state(data: bytes) -> State:
         value = _load(data)
         until, kid = value["until"], value["kid"]
         return State(
+            Role[_text(value["role"]).upper()],
             _text(value["iss"]),
             _hash(value["enrolment"]),
             _number(value["seq"]),

@@ -56,24 +56,9 @@ class Target:
         before = [inventory for inventory in found if inventory.start < (self.place.until or 0)]
         return [(inventory, roster_of(self.log, inventory)) for inventory in [*before[-1:], *found[len(before) :]]]
 
-    def feeds(self) -> tuple[str, ...]:
-        """The feeds that the inventories say this source meters, each once."""
-        rosters = self.rosters()
-        return tuple(dict.fromkeys(f.name for _, r in rosters for f in r.feeds if f.meter == self.source.sub))
-
     def feed_of(self, nodes: Iterable[str], said: Mapping[str, str]) -> dict[str, str]:
-        """The feed of each node: as said, else the only one there is to one meter, else of the node's own name. Raises
-        ImportDataError `import/feed`."""
-        feeds, known = {node: said.get(node, node) for node in nodes}, self.feeds()
-        if len(feeds) == len(known) == 1 and not said:
-            feeds = dict(zip(feeds, known, strict=True))
-        missing = [feed for feed in feeds.values() if feed not in known]
-        if missing:
-            detail = f"no inventory says that {self.source.sub} meters {missing[0]!r}"
-            hint = f"it meters {', '.join(known)[:200]}; say which is which with --feed NODE=FEED" if known else ""
-            raise ImportDataError("import/feed", detail, hint=hint or "declare the feed in an inventory first")
-        require_distinct(feeds)
-        return feeds
+        """The feed of each node. Raises ImportDataError `import/feed`."""
+        return feeds_of_nodes(nodes, said, self.source.sub, (roster for _, roster in self.rosters()))
 
     def host_rosters(self) -> list[HostRoster]:
         """What the inventories say of this source's devices; of those that come into force at once the last."""
@@ -94,14 +79,9 @@ class Target:
         found = self._last(MeterBody)
         if found is None or found[2].quantity is not quantity:
             return {}
-        index, statement, body = found
+        index, statement, _ = found
         block = self.log.block(index)
-        if block is None:
-            return {}
-        readings = parse_meter(block, Binding(self.chain.log, self.source.sub, statement.seq), body)
-        end = (statement.end - statement.start) * 1000
-        channels = zip(body.channels, readings, strict=True)
-        return {c.feed: int(values[-1]) for c, (values, at) in channels if len(at) and int(at[-1]) == end}
+        return {} if block is None else closing_readings(self.source.sub, statement, block)
 
     def append_once(self, drafts: Iterable[Draft], box: Outbox) -> None:
         """Sign the drafts, each place once whatever crashes, and append them. Raises LogError."""
@@ -145,6 +125,36 @@ def counters_after(statement: Statement, rosters: Iterable[HostRoster]) -> dict[
     read = (spans["state"][ends] == State.SAMPLED) & (Column.ENERGY in body.columns)
     counters = np.frombuffer(after, "<u8").tolist()
     return {uid: Last(*last) for uid, last in zip(roster.uids, zip(counters, read.tolist(), strict=True), strict=True)}
+
+
+def closing_readings(sub: str, statement: Statement, block: bytes) -> dict[str, int]:
+    """By feed the reading at the very end of a meter's statement."""
+    body = statement.body
+    assert isinstance(body, MeterBody) and statement.log is not None
+    readings = parse_meter(block, Binding(statement.log, sub, statement.seq), body)
+    end = (statement.end - statement.start) * 1000
+    channels = zip(body.channels, readings, strict=True)
+    return {c.feed: int(values[-1]) for c, (values, at) in channels if len(at) and int(at[-1]) == end}
+
+
+def feeds_of_nodes(
+    nodes: Iterable[str], said: Mapping[str, str], sub: str, rosters: Iterable[Roster]
+) -> dict[str, str]:
+    """The feed of each node of a meter: as said, else the only one there is to one meter, else of the node's own name.
+
+    Raises ImportDataError `import/feed` where no roster says that the source meters it.
+    """
+    feeds = {node: said.get(node, node) for node in nodes}
+    known = tuple(dict.fromkeys(feed.name for roster in rosters for feed in roster.feeds if feed.meter == sub))
+    if len(feeds) == len(known) == 1 and not said:
+        feeds = dict(zip(feeds, known, strict=True))
+    missing = [feed for feed in feeds.values() if feed not in known]
+    if missing:
+        detail = f"no inventory says that {sub} meters {missing[0]!r}"
+        hint = f"it meters {', '.join(known)[:200]}; say which is which with --feed NODE=FEED" if known else ""
+        raise ImportDataError("import/feed", detail, hint=hint or "declare the feed in an inventory first")
+    require_distinct(feeds)
+    return feeds
 
 
 def require_distinct(feeds: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from attest.agreement import Meter
 from attest.errors import AttestError, LogError
 from attest.format.checkpoint import parse_checkpoint
 from attest.format.note import parse_note
@@ -39,10 +40,15 @@ class Desk:
     """Keeps a log open; `clock` tells Unix s."""
 
     def __init__(
-        self, path: Path, signers: Sequence[Signer], limits: Limits, clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        signers: Sequence[Signer],
+        limits: Limits,
+        clock: Callable[[], float] = time.time,
+        meters: Sequence[Meter] = (),
     ) -> None:
-        """Raises LogError."""
-        self._path, self._signers, self._clock = path, signers, clock
+        """`meters` are the independent ones that the agreement enrols in this log. Raises LogError."""
+        self._path, self._signers, self._clock, self._meters = path, signers, clock, meters
         self._budgets = Budgets(limits)
         self._subs: dict[str, str] = {}
         self._open()
@@ -124,9 +130,10 @@ class Desk:
         admission = self._admission()
         source, last = admission.ring.sources[sub], admission.last(sub)
         kid = _in_force(admission.ring, sub, admission.index)
+        who = source.role, source.iss, source.enrolment
         if last is None:
-            return State(source.iss, source.enrolment, 0, source.enrolment, None, kid)
-        return State(source.iss, source.enrolment, last.seq + 1, last.leaf, last.end, kid)
+            return State(*who, 0, source.enrolment, None, kid)
+        return State(*who, last.seq + 1, last.leaf, last.end, kid)
 
     def entry(self, sub: str, seq: int) -> bytes | None:
         """A statement."""
@@ -189,7 +196,7 @@ class Desk:
 
     def _open(self) -> None:
         self._log = LogWriter.open(self._path)
-        self._admitting = Admission(self._log)
+        self._admitting = Admission(self._log, meters=self._meters)
         handover.announce(self._path)
 
 
