@@ -103,7 +103,7 @@ class Continued(Protocol):
         """By device what the source's last usage statement ended with."""
         ...
 
-    def planned_off(self) -> Mapping[str, list[Range]]:
+    def planned_off(self) -> Mapping[str, Sequence[Range]]:
         """By device when it is to be off, as far as that is known here."""
         ...
 

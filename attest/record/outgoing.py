@@ -105,9 +105,9 @@ class Outgoing:
         """As it was kept with the statement: its block may be in the site's hands alone by now."""
         return self._kept.opening(self.chain.until, int(quantity))
 
-    def planned_off(self) -> dict[str, list[Range]]:
-        """Nothing: the ledger lies beside the site's log, and no agent sees it."""
-        return {}
+    def planned_off(self) -> Mapping[str, Sequence[Range]]:
+        """As the site says: the ledger lies beside its log."""
+        return self._site.planned_off()
 
     def last_counters(self) -> dict[str, Last]:
         head = self._head
