@@ -332,6 +332,28 @@ def test_files_of_workloads_that_cannot_be_read_keep_no_window_open(
     assert "no runs are named" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("said", "event", "runs"),
+    [
+        ({"warnings": [{"description": "a job was skipped"}]}, "runs may be missing from a file", 1),
+        ({"errors": [{"error": "no database"}]}, "no runs are named", 0),
+    ],
+)
+def test_what_slurm_says_of_its_own_reply_is_told(
+    rig: Rig, site: Site, caplog: pytest.LogCaptureFixture, said: dict[str, Any], event: str, runs: int
+) -> None:
+    time = {"submission": START, "start": START, "end": START + 40 * MINUTE, "elapsed": 40 * MINUTE}
+    job = {"job_id": 7, "cluster": "hpc", "nodes": "n1", "time": time, "state": {"current": ["COMPLETED"]}}
+    new_salts(site.path / "salts")
+    jobs = site.file("jobs.json", json.dumps({"jobs": [job], "errors": [], "warnings": [], **said}))
+    rig.runs = RunNames((jobs,), None, str(site.path / "salts"))
+    rig.run()
+    require_all(site, 1, 30)
+    assert [number for number, _ in named(site)] == [runs] * 3
+    told = [record.__dict__["fields"] for record in caplog.records if record.msg == event]
+    assert len(told) >= 3 and ("a job was skipped" in str(told[0])) == ("warnings" in said)
+
+
 def test_dying_at_every_change_of_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before each of the changes that spool, log and causes make in twelve minutes: begun again at once, nothing is
     lost but the one sample that was not on the disk yet."""
