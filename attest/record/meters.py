@@ -2,7 +2,8 @@
 
 A meter's readings are irregular and stand in its statements as they came, so a window is closed with the last reading
 before its end: what nobody read after it is in the next statement, as a gap that `check` does not bridge. A meter that
-has a register is told by that, else by its power, which bounds nothing unless it is a mean.
+has a register is told by that, else by its power, which bounds nothing unless it is a mean. A node that no inventory
+names is told of, and in no statement.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from attest.format.vocabulary import Quantity
 from attest.record.closing import NOT_YET, Closed, State, Window
 from attest.record.frames import believed, disbelieved
 from attest.record.spool import Frame, Spool
-from attest.record.target import salt
+from attest.record.target import feeds_of_nodes, require_known, salt
 from attest.store.outbox import Outbox
 
 
@@ -38,8 +39,8 @@ class Metered(Protocol):
 
     chain: Chain
 
-    def feed_of(self, nodes: Iterable[str], said: Mapping[str, str]) -> dict[str, str]:
-        """The feed of each node. Raises ImportDataError `import/feed`."""
+    def feeds(self) -> Sequence[str]:
+        """The feeds that the inventories say it meters."""
         ...
 
     def opening(self, quantity: Quantity) -> Mapping[str, int]:
@@ -66,17 +67,24 @@ def close_meter(
         spool.drop(window.kept_from(until))
         return Closed(0, until)
     undone = disbelieved(chain(spool.frames(), waiting))
-    kept = list(readings(believed(chain(spool.frames(), waiting), undone)))
-    spoken = min((reading.time_ms // 1000 for reading in kept), default=None) if until is None else until
-    if spoken is None:
-        return Closed(0, None)
-    end = min(due, window.after(max(spoken, due - window.longest)))
+    kept = [r for r in readings(believed(chain(spool.frames(), waiting), undone)) if r.time_ms <= due * 1000]
+    known = target.feeds()
+    feed_of = feeds_of_nodes(dict.fromkeys(reading.node for reading in kept), meter.feeds, known)
+    undeclared = tuple(sorted(node for node, feed in feed_of.items() if feed not in known))
+    kept = [reading for reading in kept if feed_of[reading.node] in known]
+    if undeclared and not kept:
+        require_known(feed_of.values(), target.chain.sub, known)
+    new = (reading.time_ms // 1000 for reading in kept if until is None or reading.time_ms > until * 1000)
+    first = min(new, default=None)
+    if first is None:
+        spool.drop(window.kept_from(due))
+        return Closed(0, until, undeclared=undeclared)
+    spoken = first if until is None else until
+    end = min(due, window.after(max(first, due - window.longest)))  # however long it was silent before
     kept = [reading for reading in kept if window.kept_from(spoken) <= reading.time_ms <= end * 1000]
     quantity = Quantity.REGISTER if any(r.quantity is Quantity.REGISTER for r in kept) else _power(kept)
     found: list[Irregularity] = []
-    nodes = gather_readings(kept, quantity, found)
-    feed_of = target.feed_of(nodes, meter.feeds)
-    series = {feed_of[node]: series for node, series in nodes.items()}
+    series = {feed_of[node]: series for node, series in gather_readings(kept, quantity, found).items()}
     opening = target.opening(quantity)
     options = MeterOptions(quantity, clock_uncertainty=meter.clock_s, window=window.window, opening=opening)
     late: list[Irregularity] = []
@@ -85,12 +93,12 @@ def close_meter(
         drafts = list(meter_drafts(series, of_feeds, target.chain, options, salt, late)) if series else []
     except LogError as error:
         if error.code in NOT_YET:
-            return Closed(0, until)
+            return Closed(0, until, undeclared=undeclared)
         raise
     target.append_once(drafts, state.box)
     reached = drafts[-1].end if drafts else until
     spool.drop(window.kept_from(end))
-    return Closed(len(drafts), reached, bool(drafts) and end < due, found=(*found, *late))
+    return Closed(len(drafts), reached, bool(drafts) and end < due, {}, undeclared, (*found, *late))
 
 
 def readings(frames: Iterable[Frame]) -> Iterator[Reading]:

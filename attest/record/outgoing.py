@@ -25,7 +25,7 @@ from attest.log.merkle import leaf_hash
 from attest.record.chain import Place, proposal, together
 from attest.record.kept import Kept
 from attest.record.site import Declared, Site, State, refuse
-from attest.record.target import closing_readings, counters_after, feeds_of_nodes, host_roster
+from attest.record.target import closing_readings, counters_after, host_roster, metered
 from attest.sign.signer import Signer
 from attest.sign.statements import header_for, payload_to_sign, sign_payload
 from attest.store.outbox import Outbox
@@ -98,8 +98,8 @@ class Outgoing:
     def host_rosters(self) -> list[HostRoster]:
         return [host_roster(*each, roster, self.chain.sub) for each, roster in self._rosters()]
 
-    def feed_of(self, nodes: Iterable[str], said: Mapping[str, str]) -> dict[str, str]:
-        return feeds_of_nodes(nodes, said, self.chain.sub, (roster for _, roster in self._rosters()))
+    def feeds(self) -> tuple[str, ...]:
+        return metered(self.chain.sub, (roster for _, roster in self._rosters()))
 
     def opening(self, quantity: Quantity) -> Mapping[str, int]:
         """As it was kept with the statement: its block may be in the site's hands alone by now."""

@@ -221,7 +221,7 @@ class Recorder:
             self.metrics.missing.labels(cause).inc(seconds)
         self.metrics.undeclared.set(len(closed.undeclared))
         for uid in closed.undeclared:
-            _log.error("device that no inventory names", extra={"fields": {"device": uid}})
+            _log.error("device or feed that no inventory names", extra={"fields": {"device": uid}})
         if closed.until is not None:
             self.metrics.until.set(closed.until)
         if closed.statements:

@@ -6,7 +6,7 @@ said nothing yet is imagined.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import numpy as np
@@ -56,9 +56,16 @@ class Target:
         before = [inventory for inventory in found if inventory.start < (self.place.until or 0)]
         return [(inventory, roster_of(self.log, inventory)) for inventory in [*before[-1:], *found[len(before) :]]]
 
+    def feeds(self) -> tuple[str, ...]:
+        """The feeds that the inventories say this source meters, each once."""
+        return metered(self.source.sub, (roster for _, roster in self.rosters()))
+
     def feed_of(self, nodes: Iterable[str], said: Mapping[str, str]) -> dict[str, str]:
         """The feed of each node. Raises ImportDataError `import/feed`."""
-        return feeds_of_nodes(nodes, said, self.source.sub, (roster for _, roster in self.rosters()))
+        known = self.feeds()
+        feeds = feeds_of_nodes(nodes, said, known)
+        require_known(feeds.values(), self.source.sub, known)
+        return feeds
 
     def host_rosters(self) -> list[HostRoster]:
         """What the inventories say of this source's devices; of those that come into force at once the last."""
@@ -137,24 +144,34 @@ def closing_readings(sub: str, statement: Statement, block: bytes) -> dict[str, 
     return {c.feed: int(values[-1]) for c, (values, at) in channels if len(at) and int(at[-1]) == end}
 
 
-def feeds_of_nodes(
-    nodes: Iterable[str], said: Mapping[str, str], sub: str, rosters: Iterable[Roster]
-) -> dict[str, str]:
+def metered(sub: str, rosters: Iterable[Roster]) -> tuple[str, ...]:
+    """The feeds that rosters say a source meters, each once."""
+    return tuple(dict.fromkeys(feed.name for roster in rosters for feed in roster.feeds if feed.meter == sub))
+
+
+def feeds_of_nodes(nodes: Iterable[str], said: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:
     """The feed of each node of a meter: as said, else the only one there is to one meter, else of the node's own name.
 
-    Raises ImportDataError `import/feed` where no roster says that the source meters it.
+    Raises ImportDataError `import/feed` where two nodes are one feed.
     """
     feeds = {node: said.get(node, node) for node in nodes}
-    known = tuple(dict.fromkeys(feed.name for roster in rosters for feed in roster.feeds if feed.meter == sub))
     if len(feeds) == len(known) == 1 and not said:
         feeds = dict(zip(feeds, known, strict=True))
-    missing = [feed for feed in feeds.values() if feed not in known]
-    if missing:
-        detail = f"no inventory says that {sub} meters {missing[0]!r}"
-        hint = f"it meters {', '.join(known)[:200]}; say which is which with --feed NODE=FEED" if known else ""
-        raise ImportDataError("import/feed", detail, hint=hint or "declare the feed in an inventory first")
     require_distinct(feeds)
     return feeds
+
+
+def require_known(feeds: Iterable[str], sub: str, known: Sequence[str]) -> None:
+    """Raise ImportDataError `import/feed` where no inventory says that the source meters one of these."""
+    missing = [feed for feed in feeds if feed not in known]
+    if missing:
+        detail = f"no inventory says that {sub} meters {missing[0]!r}"
+        hint = (
+            f"it meters {', '.join(known)[:200]}; say which is which: --feed NODE=FEED, or [meter.feeds]"
+            if known
+            else ""
+        )
+        raise ImportDataError("import/feed", detail, hint=hint or "declare the feed in an inventory first")
 
 
 def require_distinct(feeds: Mapping[str, str]) -> None:

@@ -210,12 +210,15 @@ def test_nothing_is_signed_as_another_than_the_log_enrols(lab: Lab) -> None:
 def test_a_feed_that_no_inventory_gives_it_is_in_no_statement(lab: Lab) -> None:
     agent = MeterAgent.beside(lab, 12)
     assert agent.registers is not None
-    agent.registers.nodes = ("node_0", "outlet 9")
+    agent.registers.nodes = ("outlet 8", "outlet 9")
     with lab.serving():
         agent.run()
         with pytest.raises(AttestError, match="import/feed"):
             agent.closed()
-    assert said(lab) == []
+        assert said(lab) == []
+        agent.registers.nodes = ("node_0", "outlet 9")
+        agent.run(10)
+    assert minutes(lab) == list(range(13, 21))
 
 
 def test_a_meter_and_its_site_meet_in_a_folder(lab: Lab) -> None:
