@@ -157,6 +157,7 @@ class Prometheus:
 
     def collect(self, now_ms: int) -> Taken:
         """What is new. What could not be had is asked for again next time."""
+        self._fetcher.begin()
         endpoint = endpoint_of(self._url)
         refusals = Refusals(self.name, endpoint, now_ms)
         found: list[Irregularity] = []

@@ -11,11 +11,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from attest.collect.collector import Collector
-from attest.collect.fetch import Fetcher, endpoint_of
+from attest.collect.fetch import MAX_REPLY, Fetcher, endpoint_of
 from attest.errors import MissingError
 from attest.record.config import CollectorConfig
 from attest.sign.files import read_private
 
+MARGIN: Final = 0.9  # of a collector's time for its replies: that it has run out is to be said in time
 MAX_PASSWORD: Final = 1_024  # bytes; no server takes as many
 
 
@@ -26,15 +27,17 @@ def _exporter(config: CollectorConfig, seconds: float, _: str | None) -> Collect
 
 
 def _prometheus(config: CollectorConfig, seconds: float, host: str | None) -> Collector:
+    from attest.collect.prometheus import MAX_REPLY as LIMIT
     from attest.collect.prometheus import Prometheus
 
-    return Prometheus(config.name, _url(config), _fetcher(config, seconds), host=host)
+    return Prometheus(config.name, _url(config), _fetcher(config, seconds, LIMIT), host=host)
 
 
 def _redfish(config: CollectorConfig, seconds: float, _: str | None) -> Collector:
+    from attest.collect.redfish_live import MAX_REPLY as LIMIT
     from attest.collect.redfish_live import Redfish
 
-    return Redfish(config.name, _url(config), _fetcher(config, seconds))
+    return Redfish(config.name, _url(config), _fetcher(config, seconds, LIMIT))
 
 
 def _nvml(config: CollectorConfig, _: float, host: str | None) -> Collector:
@@ -46,8 +49,9 @@ def _nvml(config: CollectorConfig, _: float, host: str | None) -> Collector:
     return Nvml(config.name, host or gethostname())
 
 
-def _fetcher(config: CollectorConfig, seconds: float) -> Fetcher:
-    return Fetcher(seconds=seconds, ca=config.ca, user=_credentials(config))
+def _fetcher(config: CollectorConfig, seconds: float, limit: int = MAX_REPLY) -> Fetcher:
+    time = seconds * MARGIN
+    return Fetcher(seconds=time, budget=time, limit=limit, ca=config.ca, user=_credentials(config))
 
 
 KINDS: Final[Mapping[str, Callable[[CollectorConfig, float, str | None], Collector]]] = {
