@@ -8,7 +8,7 @@ names is told of, and in no statement.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from attest.collect.collector import Reading
 from attest.collect.irregular import Irregularity
@@ -22,6 +22,8 @@ from attest.record.frames import believed, disbelieved
 from attest.record.spool import Frame, Spool
 from attest.record.target import feeds_of_nodes, require_known, salt
 from attest.store.outbox import Outbox
+
+STAMPED: Final = 1  # s; a reading has the time of the boundary that it was asked for at, if it was soon after it
 
 
 class Meter(NamedTuple):
@@ -86,7 +88,8 @@ def close_meter(
     found: list[Irregularity] = []
     series = {feed_of[node]: series for node, series in gather_readings(kept, quantity, found).items()}
     opening = target.opening(quantity)
-    options = MeterOptions(quantity, clock_uncertainty=meter.clock_s, window=window.window, opening=opening)
+    clock = None if meter.clock_s is None else max(meter.clock_s, STAMPED)
+    options = MeterOptions(quantity, clock_uncertainty=clock, window=window.window, opening=opening)
     late: list[Irregularity] = []
     of_feeds = [each._replace(who=feed_of.get(each.who, each.who)) for each in found]
     try:

@@ -166,12 +166,8 @@ def require_known(feeds: Iterable[str], sub: str, known: Sequence[str]) -> None:
     missing = [feed for feed in feeds if feed not in known]
     if missing:
         detail = f"no inventory says that {sub} meters {missing[0]!r}"
-        hint = (
-            f"it meters {', '.join(known)[:200]}; say which is which: --feed NODE=FEED, or [meter.feeds]"
-            if known
-            else ""
-        )
-        raise ImportDataError("import/feed", detail, hint=hint or "declare the feed in an inventory first")
+        which = f"it meters {', '.join(known)[:200]}; say which is which: --feed NODE=FEED, or [meter.feeds]"
+        raise ImportDataError("import/feed", detail, hint=which if known else "declare the feed in an inventory first")
 
 
 def require_distinct(feeds: Mapping[str, str]) -> None:

@@ -81,6 +81,36 @@ def test_registers_are_stated_once_and_windows_share_their_edges(site: Site, clo
     assert values[1_800_000] - values[60_000] == 29 * MINUTE * MILLIWATTS
 
 
+@dataclass
+class Sluggish(PlayedClock):
+    """A process that is woken a little after each minute."""
+
+    late_ms: int = 0
+
+    def wait(self, seconds: float) -> bool:
+        before = self.true_ms // 60_000
+        stop = super().wait(seconds)
+        if self.true_ms // 60_000 > before:
+            self.true_ms += self.late_ms
+        return stop
+
+
+@pytest.mark.parametrize("late_ms", [3, 500])
+def test_a_reading_is_of_the_boundary_that_it_was_asked_for_at(site: Site, late_ms: int) -> None:
+    """Else it would stand just behind the edge of its window, and the step over the edge in no statement."""
+    sluggish = Sluggish(START * 1000, (START + 32 * MINUTE) * 1000, late_ms=late_ms)
+    run(site.path, sluggish, Registers(sluggish), Meter({}, 0))
+    assert [ms / 60_000 for ms, _ in readings(site)["node_0"]] == [*range(1, 11), *range(10, 21), *range(20, 31)]
+    assert {body.clock_uncertainty for body in bodies(site)} == {1}
+
+
+def test_a_reading_that_was_asked_for_late_has_its_true_time(site: Site) -> None:
+    sluggish = Sluggish(START * 1000, (START + 22 * MINUTE) * 1000, late_ms=1_501)
+    run(site.path, sluggish, Registers(sluggish), Meter({}, None))
+    assert {ms % 60_000 for ms, _ in readings(site)["node_0"]} == {1_501}
+    assert {body.clock_uncertainty for body in bodies(site)} == {None}
+
+
 def test_a_meter_that_was_silent_and_a_recorder_that_was_killed_go_on(site: Site, clock: PlayedClock) -> None:
     registers = Registers(clock)
 
