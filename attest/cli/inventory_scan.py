@@ -79,7 +79,7 @@ def scan(
     """
     if (file is None) == (kind is None):
         raise click.UsageError("give a FILE, or --collect", click.get_current_context())
-    sample = _read(file) if file is not None else _ask(kind or "", url, ca)
+    sample = _read(file) if file is not None else _ask(kind or "", url, ca, host)
     scrapes = _of_host(sample.scrapes, host)
     with ExitStack() as stack:
         log = stack.enter_context(LogWriter.open(directory, read_only=True))
@@ -108,9 +108,9 @@ def _unread(name: str, missing: Irregularity) -> Refusal:
     return Refusal("file", name, missing.who, missing.time_ms, "scan/unread", f"accelerators: {numbers}")
 
 
-def _ask(kind: str, url: str | None, ca: str | None) -> Sample:
+def _ask(kind: str, url: str | None, ca: str | None, host: str | None) -> Sample:
     """What a collector finds. Raises MissingError where that is nothing: then nobody knows what is there."""
-    sample = open_collector(CollectorConfig(kind, kind, url, ca), DEFAULT_TIMEOUT).collect(now() * 1000)
+    sample = open_collector(CollectorConfig(kind, kind, url, ca), DEFAULT_TIMEOUT, host).collect(now() * 1000)
     if not sample.scrapes:
         first = next(iter(sample.refusals), None)
         if first is None:

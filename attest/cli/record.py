@@ -14,12 +14,13 @@ import click
 
 from attest.cli.params import about, read
 from attest.cli.verb import Verb, console
+from attest.format.vocabulary import Role
 from attest.record.access import Access, open_site
 from attest.record.asking import Asking
 from attest.record.chain import signer_of
 from attest.record.clock import SystemClock
 from attest.record.closing import Window
-from attest.record.collectors import open_collector
+from attest.record.collectors import open_collector, require_kind
 from attest.record.config import Config, parse_config
 from attest.record.kept import Kept
 from attest.record.lines import log_to
@@ -81,13 +82,16 @@ def _times(config: Config) -> Times:
 
 
 def _asking(config: Config) -> Asking:
-    return Asking([open_collector(one, config.timeout) for one in config.collect])
+    for one in config.collect:
+        require_kind(one, config.meter is not None)
+    return Asking([open_collector(one, config.timeout, config.host) for one in config.collect])
 
 
 def meeting(config: Config, access: Access) -> Meeting:
-    """The host and the log of its site. Raises AttestError."""
+    """The host or meter and the log of its site. Raises AttestError."""
     site, kept = open_site(access), Kept(config.spool / "site")
-    return Meeting(site, access.source, access.vkeys, _keys(config), kept)
+    role = Role.HOST if config.meter is None else Role.METER
+    return Meeting(site, access.source, access.vkeys, _keys(config), kept, role)
 
 
 def _keys(config: Config) -> list[Opened]:
@@ -97,7 +101,7 @@ def _keys(config: Config) -> list[Opened]:
 def _closer(config: Config, spool: Spool) -> Closer:
     window = Window(config.interval, config.window, config.longest_gap, config.host, config.workloads)
     if config.site is not None:
-        return SiteLog(meeting(config, config.site), spool, window, config.spool / "causes.jsonl")
+        return SiteLog(meeting(config, config.site), spool, window, config.spool / "causes.jsonl", config.meter)
     assert config.log is not None
     with LogWriter.open(config.log, read_only=True) as log:
         origin = log.origin

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from attest.cli.params import about, read
+from attest.agreement import Meter, verify_agreement
+from attest.cli.params import about, parsed, read
 from attest.cli.verb import Verb, Verbs, console
 from attest.errors import AgreementError, MissingError
 from attest.record.chain import now, signer_of
@@ -16,6 +17,7 @@ from attest.site.config import SiteConfig, parse_config
 from attest.site.desk import Desk
 from attest.site.drop import Drop
 from attest.site.metrics import SiteMetrics
+from attest.store.writer import LogWriter
 
 CONFIG = click.option("--config", "path", required=True, metavar="FILE", help="Which log, and how hosts reach it.")
 
@@ -87,4 +89,19 @@ def _config(path: str) -> SiteConfig:
 
 
 def _desk(config: SiteConfig) -> Desk:
-    return Desk(config.log, [signer_of(key, config.passphrase_file) for key in config.log_keys], config.source)
+    signers = [signer_of(key, config.passphrase_file) for key in config.log_keys]
+    return Desk(config.log, signers, config.source, meters=_meters(config))
+
+
+def _meters(config: SiteConfig) -> list[Meter]:
+    """The meters that the agreement enrols in this log. Raises AgreementError `serve/agreement`."""
+    if config.agreement is None:
+        return []
+    with LogWriter.open(config.log, read_only=True) as log:
+        origin = log.origin
+    found = parsed(str(config.agreement), verify_agreement).agreement.site(origin)
+    if found is None:
+        detail = f"{config.agreement} has no site whose log is {origin}"
+        raise AgreementError("serve/agreement", detail, hint="name the agreement that this site is of")
+    party, site = found
+    return [meter for meter in party.meters if meter.site == site.name]

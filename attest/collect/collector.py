@@ -19,6 +19,7 @@ from attest.errors import AttestError, CollectError
 from attest.format.vocabulary import Quantity
 
 MAX_REFUSALS: Final = 100  # of one asking; what more there are is counted
+MAX_CAUSE: Final = 500  # characters: an endpoint's own words may stand in it
 
 
 class Reading(NamedTuple):
@@ -56,7 +57,7 @@ class Refusals:
             self._more += 1
             return
         cause = error.cause if isinstance(error, CollectError) else error.detail
-        self._kept.append(Refusal(self.collector, self.where, who, self.time_ms, error.code, cause))
+        self._kept.append(Refusal(self.collector, self.where, who, self.time_ms, error.code, cause[:MAX_CAUSE]))
 
     def all(self) -> tuple[Refusal, ...]:
         """All of them, the last one telling how many are left out."""

@@ -27,7 +27,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from attest.collect.dcgm_fields import BOARD, PPM, RATIOS, Field, slices
+from attest.collect.dcgm_fields import BOARD, CYCLES, PPM, RATIOS, SENT, Field, slices
 from attest.collect.exporters import AMD, Exporter, Holder, exporter_of, holder_of, minor_of
 from attest.collect.exposition import Sample, parse_sample
 from attest.collect.irregular import Irregularity, Kind, refuse, require_bounded
@@ -39,7 +39,7 @@ from attest.format.fields import MAX_TEXT
 MAX_SAMPLES: Final = 4_000_000  # lines that matter, of one file
 MAX_DEVICES: Final = 100_000  # of one file
 
-_WHOLE: Final = frozenset({Field.DRAM, Field.ELAPSED, Field.MMA})  # instances have no known share of it
+_WHOLE: Final = frozenset({Field.DRAM, *CYCLES, *SENT})  # instances have no known share of it, or come and go
 
 
 class Scrape(NamedTuple):

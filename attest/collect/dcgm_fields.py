@@ -9,12 +9,13 @@ Names changed in DCGM 4.6, which also added fields in base units; fields are kno
 | 100, 1603 | SM_CLOCK (MHz), SM_CLOCK_HERTZ | MHz |
 | 1004, 1002, 1005 | PIPE_TENSOR_ACTIVE, SM_ACTIVE, DRAM_ACTIVE; TENSOR_, SM_, DRAM_UTIL_RATIO | ppm of cycles |
 | 1009 to 1012 | PCIE_TX_BYTES and so on, NVLINK_TX_BYTES and so on | bytes a second |
-| 1084, 1086 | SM_CYCLES_ELAPSED_TOTAL, MMA_CYCLES_ACTIVE_TOTAL | 10^6 cycles since the driver was loaded |
+| 1084 to 1086 | SM_CYCLES_ELAPSED_TOTAL, SM_CYCLES_ACTIVE_TOTAL, MMA_CYCLES_ACTIVE_TOTAL | 10^6 cycles since reboot |
+| 1091, 1092 | PCIE_TX_BYTES_TOTAL, PCIE_RX_BYTES_TOTAL | MiB since reboot |
 | 230 | XID_ERRORS, XID_ERROR | the number of the last XID |
 
-Of the cycle counters of DCGM 4.6 (1084 to 1096) these two are taken: MMA has the tensor pipes of all formats, which
-1087 to 1090 have one by one, and 1093 to 1096 are of other pipes. NVML, where DCGM has them from, says of them no more
-than "SM cycles elapsed" and "SM MMA tensor activity"; of how many SMs, `attest.collect.cycles` finds out.
+Of the counters that DCGM 4.6 added (1084 to 1096) these are taken, and why the others are not says schemas/import.md.
+NVML, where DCGM has them from, says of them no more than "SM cycles elapsed since reboot", "SM activity" and "SM MMA
+tensor activity"; of how many SMs, `attest.collect.cycles` finds out.
 
 DCGM writes "no value" as 0x7ffffff0 to 3, 0x7ffffffffffffff0 to 3 or 140737488355328 to 331, and NaN comes from
 Prometheus: none of these is a value, least of all zero.
@@ -41,6 +42,7 @@ MAX_COUNTER: Final = 10**15  # mJ: 4 kW for 8,000 years; no sum of counters over
 MAX_MEGACYCLES: Final = 10**15  # 4 GHz on 200 SMs for 39 years
 MAX_XID: Final = 10_000
 MAX_BYTES: Final = 10**12  # a second, of one direction of one link
+MIB: Final = 1 << 20
 
 _BLANKS: Final = frozenset(base + k for base in (0x7FFFFFF0, 0x7FFFFFFFFFFFFFF0, 140737488355328) for k in range(4))
 _BLANK_FROM: Final = (1 << 63) - 2_048  # a 64-bit blank that went through a float
@@ -61,15 +63,21 @@ class Field(Enum):
     NVLINK_RX = "nvlink_rx"
     PCIE_TX = "pcie_tx"
     PCIE_RX = "pcie_rx"
-    ELAPSED = "elapsed"  # 10^6 cycles of the SMs since the driver was loaded
+    PCIE_SENT = "pcie_sent"  # MiB since reboot
+    PCIE_RECEIVED = "pcie_received"
+    ELAPSED = "elapsed"  # 10^6 cycles of the SMs since reboot
+    ACTIVE = "active"  # 10^6 of these in which an SM had a warp
     MMA = "mma"  # 10^6 of these in which tensor pipes were active
     XID = "xid"  # the last XID error
 
 
 BOARD: Final = frozenset({Field.ENERGY, Field.POWER, Field.CLOCK, Field.XID})
-COUNTERS: Final = frozenset({Field.ENERGY, Field.ELAPSED, Field.MMA})
+CYCLES: Final = frozenset({Field.ELAPSED, Field.ACTIVE, Field.MMA})
+SENT: Final = (Field.PCIE_SENT, Field.PCIE_RECEIVED)
+COUNTERS: Final = frozenset({Field.ENERGY, *CYCLES, *SENT})
 RATIOS: Final = frozenset({Field.TENSOR, Field.SM, Field.DRAM})
-BYTES: Final = (Field.NVLINK_TX, Field.NVLINK_RX, Field.PCIE_TX, Field.PCIE_RX)
+LINKS: Final = (Field.NVLINK_TX, Field.NVLINK_RX)
+PCIE: Final = (Field.PCIE_TX, Field.PCIE_RX)
 
 _ONE: Final = Decimal(1)
 _THOUSAND: Final = Decimal(1000)
@@ -100,7 +108,10 @@ NAMES: Final[Mapping[str, tuple[Field, Decimal]]] = {
     "dcgm_fi_prof_pcie_tx_bytes": (Field.PCIE_TX, _ONE),
     "dcgm_fi_prof_pcie_rx_bytes": (Field.PCIE_RX, _ONE),
     "DCGM_FI_PROF_SM_CYCLES_ELAPSED_TOTAL": (Field.ELAPSED, Decimal("1e-6")),  # 1084
+    "DCGM_FI_PROF_SM_CYCLES_ACTIVE_TOTAL": (Field.ACTIVE, Decimal("1e-6")),  # 1085
     "DCGM_FI_PROF_MMA_CYCLES_ACTIVE_TOTAL": (Field.MMA, Decimal("1e-6")),  # 1086
+    "DCGM_FI_PROF_PCIE_TX_BYTES_TOTAL": (Field.PCIE_SENT, _ONE / MIB),  # 1091
+    "DCGM_FI_PROF_PCIE_RX_BYTES_TOTAL": (Field.PCIE_RECEIVED, _ONE / MIB),  # 1092
     "DCGM_FI_DEV_XID_ERRORS": (Field.XID, _ONE),  # 230
     "DCGM_FI_DEV_XID_ERROR": (Field.XID, _ONE),  # 230 since 4.6
     "dcgm_xid_errors": (Field.XID, _ONE),
@@ -110,9 +121,9 @@ _LIMITS: Final = {
     Field.ENERGY: MAX_COUNTER,
     Field.POWER: 1 << 32,
     Field.CLOCK: MAX_CLOCK,
-    Field.ELAPSED: MAX_MEGACYCLES,
-    Field.MMA: MAX_MEGACYCLES,
     Field.XID: MAX_XID,
+    **dict.fromkeys(CYCLES, MAX_MEGACYCLES),
+    **dict.fromkeys(SENT, MAX_COUNTER),
 }
 
 

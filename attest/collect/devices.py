@@ -233,14 +233,13 @@ class _Device:
             found.append(Irregularity(Kind.XID, self.places[index], self.uid, int(times[index]), numbers))
 
     def _count_cycles(self, times: Array, columns: dict[Field, Array], found: list[Irregularity]) -> dict[Field, Array]:
-        """Columns with MMA as tensor-active cycles, mean over the SMs, and without ELAPSED, which tells the unit."""
-        given = len(columns)
-        elapsed, active = columns.pop(Field.ELAPSED, None), columns.pop(Field.MMA, None)
+        """Columns with MMA as tensor-active cycles, mean over the SMs; ELAPSED tells the unit."""
+        elapsed, active = columns.get(Field.ELAPSED), columns.pop(Field.MMA, None)
         if elapsed is not None and active is not None:
             counted = per_sm(times, elapsed, active, self.model)
             if counted is not None:
                 return {**columns, Field.MMA: counted}
-        if len(columns) < given and len(times) > 1:
+        if active is not None and len(times) > 1:
             numbers = {"scrapes": len(times)}
             found.append(Irregularity(Kind.UNITS, self.places[0], self.uid, int(times[0]), numbers))
         return columns

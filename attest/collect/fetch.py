@@ -1,10 +1,10 @@
 """One HTTP request, bounded in every direction: nothing that an endpoint does can hang, fill or mislead.
 
-The whole reply, from the look-up of the name to its last byte, has a time limit, however slowly it drips; its size is
-counted while it streams, and a reply that grows beyond the limit is cut off. Redirects are not followed, TLS is
-verified (against `ca` where the endpoint has a private one), no proxy and no credentials come from the environment. A
-body that was compressed is refused unread, since none is asked for and a few kilobytes can unpack to gigabytes. What
-is shorter than it was announced is no reply.
+The whole reply, from the look-up of the name to its last byte, has a time limit, however slowly it drips, and so have
+all replies that a collector asks for at one time together. The size of a reply is counted while it streams, and one
+that grows beyond the limit is cut off. Redirects are not followed, TLS is verified (against `ca` where the endpoint has
+a private one), no proxy and no credentials come from the environment. A body that was compressed is refused unread,
+since none is asked for and a few kilobytes can unpack to gigabytes. What is shorter than it was announced is no reply.
 
 Every failure is a CollectError with the endpoint and its cause:
 
@@ -20,7 +20,9 @@ Every failure is a CollectError with the endpoint and its cause:
 """
 
 import asyncio
+import math
 import ssl
+import time
 from collections.abc import Collection
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -59,12 +61,14 @@ class Fetcher:
         *,
         seconds: float = MAX_SECONDS,
         limit: int = MAX_REPLY,
+        budget: float | None = None,
         ca: str | None = None,
         user: tuple[str, str] | None = None,
         cert: tuple[str, str] | None = None,
     ) -> None:
-        """`ca` is a file of certificates to trust in place of the system's, `user` a name and a password, `cert` the
-        files of the client's own certificate and its key.
+        """`budget` is how long all replies together may take from one `begin` to the next, s. `ca` is a file of
+        certificates to trust in place of the system's, `user` a name and a password, `cert` the files of the client's
+        own certificate and its key.
 
         Raises MissingError `collect/extra` without httpx, `collect/ca` where the certificates cannot be read.
         """
@@ -80,11 +84,21 @@ class Fetcher:
             files = ", ".join(file for file in (ca, *(cert or ())) if file)
             raise MissingError("collect/ca", f"cannot read the certificates in {files}: {error}") from error
         self.seconds, self.limit = seconds, limit
+        self._budget, self._deadline = budget, math.inf
         self._httpx = httpx
         self._runner = asyncio.Runner()
         self._client = httpx.AsyncClient(
             verify=trusted, auth=user, follow_redirects=False, trust_env=False, timeout=seconds
         )
+
+    def begin(self) -> None:
+        """The budget begins anew."""
+        self._deadline = math.inf if self._budget is None else time.monotonic() + self._budget
+
+    @property
+    def left(self) -> float:
+        """How much of the budget is left, s; infinite without one."""
+        return self._deadline - time.monotonic()
 
     def get(
         self, url: str, types: Collection[str], *, statuses: Collection[int] = OK, params: dict[str, str] | None = None
@@ -121,8 +135,11 @@ class Fetcher:
         self, request: "httpx.Request", endpoint: str, types: Collection[str], statuses: Collection[int]
     ) -> Reply:
         httpx = self._httpx
+        seconds = min(self.seconds, self.left)
+        if seconds <= 0:
+            _fail("collect/timeout", endpoint, "not asked: no time was left")
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(seconds):
                 response = await self._client.send(request, stream=True)
                 try:
                     _require_headers(response, endpoint, types, statuses)
@@ -130,7 +147,7 @@ class Fetcher:
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.TimeoutException) as error:
-            _fail("collect/timeout", endpoint, f"no end of the reply within {self.seconds:g} s", error)
+            _fail("collect/timeout", endpoint, f"no end of the reply within {seconds:.3g} s", error)
         except httpx.ConnectError as error:
             _fail("collect/connect", endpoint, f"no connection: {error}", error)
         except httpx.TransportError as error:

@@ -20,17 +20,17 @@ difference of the cumulative counter between its two readings, and these differe
     (['SAMPLED', 'MISSING', 'MISSING'], [42000, 0, 0], [1000, 43000, 43000, 127000])
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from attest.collect.dcgm_fields import BYTES, NONE, Field
+from attest.collect.cycles import MAX_SMS, active_share
+from attest.collect.dcgm_fields import LINKS, MAX_BYTES, MAX_CLOCK, MIB, NONE, PCIE, SENT, Field
 from attest.collect.devices import Device, Host, Ranges
 from attest.format.block import MAX_PER_SECOND
 from attest.format.vocabulary import Column, State
-
-MIB: Final = 1 << 20
 
 Array = npt.NDArray[np.int64]
 
@@ -113,19 +113,33 @@ def align(device: Device, grid: Grid, last: Last | None, *, presence: bool = Fal
     _mark(states, device.stale, grid, State.STALE)
     _mark(states, device.steps, grid, State.STEP)
     energy[states != State.SAMPLED] = 0
-    gauges = _gauges(device, grid) | {Column.CYCLES: _counted(device, grid, at, places)}
-    return Row(states, energy, _held(counter, last), gauges)
+    columns = _gauges(device, grid)
+    return Row(states, energy, _held(counter, last), columns | _counted(device, grid, at, places, columns))
 
 
-def _counted(device: Device, grid: Grid, at: Array, places: Array) -> Array:
-    """Tensor-active cycles of each interval, from the counter at its two readings; NONE where one is missing, or where
-    the counter began again."""
-    cycles = np.full(grid.intervals, NONE, np.int64)
-    read = device.column(Field.MMA)[places]
-    rise = np.where((read[1:] == NONE) | (read[:-1] == NONE), NONE, np.diff(read))
-    good = (np.diff(at) == 1) & (rise >= 0) & (rise <= MAX_PER_SECOND[Column.CYCLES] * grid.interval)
-    cycles[at[:-1][good]] = rise[good]
-    return cycles
+def _counted(device: Device, grid: Grid, at: Array, places: Array, seen: Mapping[Column, Array]) -> dict[Column, Array]:
+    """What counters tell of each interval whole; where they tell nothing, what gauges saw of it, and of cycles NONE."""
+
+    def rise(field: Field, most: int) -> Array:
+        """By interval, from the counter at its two readings; NONE where one is missing, or where it began again."""
+        found = np.full(grid.intervals, NONE, np.int64)
+        read = device.column(field)[places]
+        more = np.where((read[1:] == NONE) | (read[:-1] == NONE), NONE, np.diff(read))
+        good = (np.diff(at) == 1) & (more >= 0) & (more <= most)
+        found[at[:-1][good]] = more[good]
+        return found
+
+    elapsed, active = (rise(field, MAX_CLOCK * MAX_SMS * grid.interval) for field in (Field.ELAPSED, Field.ACTIVE))
+    share = active_share(elapsed, active)
+    sent, received = (rise(field, MAX_BYTES * grid.interval // MIB) for field in SENT)
+    linked = any(field in device.columns for field in LINKS)
+    links = _traffic(device, grid, LINKS) if linked else np.zeros(grid.intervals, np.int64)
+    whole = (sent != NONE) & (received != NONE) & (links != NONE)
+    return {
+        Column.CYCLES: rise(Field.MMA, MAX_PER_SECOND[Column.CYCLES] * grid.interval),
+        Column.FABRIC: np.where(whole, sent + received + links, seen[Column.FABRIC]),
+        Column.SM: np.where(share != NONE, share, seen[Column.SM]),
+    }
 
 
 def _mark(states: Array, ranges: Ranges, grid: Grid, state: State) -> None:
@@ -151,24 +165,29 @@ def _gauges(device: Device, grid: Grid) -> dict[Column, Array]:
 
     A gauge averages a moment: its mean over an interval is what was seen, and bounds nothing.
     """
-    base, length = grid.start * 1000 + grid.phase_ms, grid.interval * 1000
-    interval = -(-(device.time_ms - base) // length) - 1
     tensor, clock = device.column(Field.TENSOR), device.column(Field.CLOCK)
-    traffic = [column for field in BYTES if (column := device.columns.get(field)) is not None]
-    none = np.full(len(device.time_ms), NONE, np.int64)
-    moved = np.where(np.minimum.reduce(traffic) == NONE, NONE, sum(traffic)) if traffic else none
     cycles = np.where((tensor == NONE) | (clock == NONE), NONE, tensor * clock)
     return {
-        Column.DERIVED_CYCLES: _mean(cycles, interval, grid, grid.interval, 1_000_000),
-        Column.FABRIC: _mean(moved, interval, grid, grid.interval, MIB),
-        Column.SM: _mean(device.column(Field.SM), interval, grid, 1, 100),
-        Column.DRAM: _mean(device.column(Field.DRAM), interval, grid, 1, 100),
-        Column.CLOCK: _mean(clock, interval, grid, 1, 1),
+        Column.DERIVED_CYCLES: _mean(cycles, device, grid, grid.interval, 1_000_000),
+        Column.FABRIC: _traffic(device, grid, (*LINKS, *PCIE)),
+        Column.SM: _mean(device.column(Field.SM), device, grid, 1, 100),
+        Column.DRAM: _mean(device.column(Field.DRAM), device, grid, 1, 100),
+        Column.CLOCK: _mean(clock, device, grid, 1, 1),
     }
 
 
-def _mean(values: Array, interval: Array, grid: Grid, factor: int, unit: int) -> Array:
+def _traffic(device: Device, grid: Grid, fields: Iterable[Field]) -> Array:
+    """MiB by the rates of these fields, as far as the device has them."""
+    traffic = [column for field in fields if (column := device.columns.get(field)) is not None]
+    none = np.full(len(device.time_ms), NONE, np.int64)
+    moved = np.where(np.minimum.reduce(traffic) == NONE, NONE, sum(traffic)) if traffic else none
+    return _mean(moved, device, grid, grid.interval, MIB)
+
+
+def _mean(values: Array, device: Device, grid: Grid, factor: int, unit: int) -> Array:
     """sum x factor / (scrapes x unit), cut; Python's integers where 64 bits would not do."""
+    base, length = grid.start * 1000 + grid.phase_ms, grid.interval * 1000
+    interval = -(-(device.time_ms - base) // length) - 1
     usable = (values != NONE) & (interval >= 0) & (interval < grid.intervals)
     scrapes = np.bincount(interval[usable], minlength=grid.intervals)
     total = np.zeros(grid.intervals, np.int64)

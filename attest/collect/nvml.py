@@ -4,7 +4,8 @@
 |---|---|---|
 | energy | total energy consumption, renewed every 100 ms, since the driver was loaded | mJ |
 | SM, tensor, DRAM activity | GPM (Hopper and later): the mean between this asking and the one before | ppm |
-| cycles | GPM, cumulative, of newer drivers | 10^6 cycles |
+| cycles: elapsed, SM, tensor | GPM, cumulative, of newer drivers | 10^6 cycles |
+| PCIe | GPM, cumulative, of newer drivers | MiB |
 | PCIe and NVLink | GPM, the same mean | bytes a second |
 | SM clock, power | a moment (power: a second on some parts); no energy is made of it | MHz, mW |
 
@@ -21,15 +22,14 @@ from typing import Any, Final, NamedTuple
 
 from attest.collect.collector import Refusals, Sample
 from attest.collect.dcgm import Scrape
-from attest.collect.dcgm_fields import MAX_COUNTER, MAX_RATIO, PPM, RATIOS, Field
+from attest.collect.dcgm_fields import MAX_COUNTER, MAX_RATIO, MIB, PPM, RATIOS, Field
 from attest.collect.fetch import EXTRA
 from attest.errors import CollectError, MissingError
 
 REOPEN_MS: Final = 60_000
-MIB: Final = 1 << 20
 HERE: Final = "nvml"
 
-# GPM metric -> (field, factor to its unit): percents, MiB a second, cycles.
+# GPM metric -> (field, factor to its unit): percents, MiB a second, cycles, bytes.
 _GPM: Final = {
     "NVML_GPM_METRIC_SM_UTIL": (Field.SM, PPM / 100),
     "NVML_GPM_METRIC_ANY_TENSOR_UTIL": (Field.TENSOR, PPM / 100),
@@ -39,7 +39,10 @@ _GPM: Final = {
     "NVML_GPM_METRIC_NVLINK_TOTAL_TX_PER_SEC": (Field.NVLINK_TX, MIB),
     "NVML_GPM_METRIC_NVLINK_TOTAL_RX_PER_SEC": (Field.NVLINK_RX, MIB),
     "NVML_GPM_METRIC_SM_CYCLES_ELAPSED": (Field.ELAPSED, 1e-6),
+    "NVML_GPM_METRIC_SM_CYCLES_ACTIVE": (Field.ACTIVE, 1e-6),
     "NVML_GPM_METRIC_MMA_CYCLES_ACTIVE": (Field.MMA, 1e-6),
+    "NVML_GPM_METRIC_PCIE_TX": (Field.PCIE_SENT, 1 / MIB),
+    "NVML_GPM_METRIC_PCIE_RX": (Field.PCIE_RECEIVED, 1 / MIB),
 }
 
 

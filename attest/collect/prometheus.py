@@ -17,6 +17,7 @@ A reply read from a file may be of either kind. What a range query repeated stan
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -156,6 +157,7 @@ class Prometheus:
 
     def collect(self, now_ms: int) -> Taken:
         """What is new. What could not be had is asked for again next time."""
+        self._fetcher.begin()
         endpoint = endpoint_of(self._url)
         refusals = Refusals(self.name, endpoint, now_ms)
         found: list[Irregularity] = []
@@ -181,7 +183,9 @@ def _selectors(host: str | None) -> list[str]:
     if host is None:
         return [f"{{{names}}}"]
     quoted = json.dumps(host, ensure_ascii=False)
-    return [f"{{{names},{label}={quoted}}}" for label in ("Hostname", "hostname")]
+    chips = json.dumps(re.escape(host) + "-[^-]*", ensure_ascii=False)  # a TPU's host stands in its name alone
+    which = (f"Hostname={quoted}", f"hostname={quoted}", f"accelerator_id=~{chips}")
+    return [f"{{{names},{label}}}" for label in which]
 
 
 def _ask(fetcher: Fetcher, url: str, selector: str, start_ms: int, end_ms: int, wrong: Wrong) -> PrometheusReply:

@@ -148,7 +148,7 @@ def _values(kind: str | None, node: str, resource: Resource) -> Iterator[tuple[s
             yield name, Quantity.GAUGE_POWER, sensor | {"Status": member.get("Status")}
     elif kind == "Sensor" and resource.get("ReadingType") == "Power":
         yield node, Quantity.GAUGE_POWER, resource
-    elif kind == "Sensor" and resource.get("ReadingType") in MJ:
+    elif kind == "Sensor" and str(resource.get("ReadingType")) in MJ:
         yield node, Quantity.REGISTER, resource
     elif kind in METERS:
         status = {"Status": resource.get("Status")}

@@ -5,6 +5,9 @@ A reply of slurmdbd (`/slurmdb/.../jobs`) and `sacct --json` have a job's times 
 -2 and what lies above 2^32 - 3 or 2^64 - 3 is Slurm's "no value". Fields come and go with data_parser versions: one
 that is not there is not there.
 
+A reply with `errors` is none: what was asked for could not be had, or not all of it, and nothing says which. `warnings`
+are recorded, and what they stand beside is taken.
+
     >>> number({"set": True, "infinite": False, "number": 7}), number(-2), number({"set": False, "number": 0})
     (7, None, None)
 """
@@ -14,12 +17,13 @@ from typing import Any, Final, NamedTuple
 
 from attest.collect.gres import Gpus, gres_gpus, requested_gpus, tres_gpus
 from attest.collect.hostlist import expand_hosts
-from attest.collect.irregular import refuse
+from attest.collect.irregular import Irregularity, Kind, refuse
 from attest.collect.slurm import LIVE, WAITING, Job
 
 MAX_JOBS: Final = 1_000_000  # of one file
 MAX_NODES: Final = 65_536
 MAX_TIME: Final = 1 << 40
+MAX_QUOTED: Final = 200  # characters of Slurm's words in an error
 _NO_VALUES: Final = frozenset({0xFFFFFFFD, 0xFFFFFFFE, 0xFFFFFFFF, (1 << 64) - 3, (1 << 64) - 2, (1 << 64) - 1})
 _REQUESTS: Final = ("tres_per_job", "tres_per_node", "tres_per_socket", "tres_per_task")
 
@@ -39,6 +43,18 @@ def number(value: Any) -> int | None:
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and value >= 0 and value not in _NO_VALUES else None
+
+
+def require_answer(value: Mapping[str, Any], where: str, found: list[Irregularity]) -> None:
+    """Raise ImportDataError `import/reply` for a reply that says that it is none, with its words; warnings are added to
+    `found`."""
+    errors, warnings = _said(value.get("errors")), _said(value.get("warnings"))
+    if errors:
+        more = f", and {len(errors) - 1:,} more" if len(errors) > 1 else ""
+        hint = "ask Slurm again for what is there, and keep a reply without errors"
+        refuse("import/reply", where, f"Slurm answered with an error: {errors[0]}{more}", hint)
+    if warnings:
+        found.append(Irregularity(Kind.PARTIAL, where, warnings[0], 0, {"warnings": len(warnings)}))
 
 
 def read_jobs(value: Mapping[str, Any], where: str, cluster: str | None) -> Read:
@@ -185,6 +201,18 @@ def _list(value: Mapping[str, Any], key: str, where: str, most: int) -> list[Any
 def _map(value: Mapping[str, Any], key: str) -> dict[str, Any]:
     found = value.get(key)
     return found if type(found) is dict else {}
+
+
+def _said(value: Any) -> list[str]:
+    """Slurm's words in a list of errors or warnings, of which older versions give texts and newer ones objects."""
+    if value in (None, [], {}, ""):
+        return []
+    said = []
+    for each in value if type(value) is list else [value]:
+        texts = _texts(each) if type(each) is dict else {"description": str(each)}
+        words = ": ".join(texts[key] for key in ("error", "description") if texts.get(key)) or "without a reason"
+        said.append("".join(c if c.isprintable() else "?" for c in words[:MAX_QUOTED]))
+    return said
 
 
 def _texts(value: Mapping[str, Any]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from attest.collect.kubernetes import read_pods
 from attest.collect.labels import Rules
 from attest.collect.run_files import is_header, read_csv, read_toml
 from attest.collect.slurm import Job, workloads
-from attest.collect.slurm_json import Read, read_jobs, read_nodes
+from attest.collect.slurm_json import Read, read_jobs, read_nodes, require_answer
 from attest.collect.slurm_text import Options, layout, read_sacct, read_scontrol
 from attest.collect.workloads import Workload
 
@@ -69,6 +69,7 @@ def read_files(names: Sequence[str], options: Options, rules: Rules, found: list
                 pods += read_pods(value, name, _cluster(options, name), rules.lineage_label, found)
                 files.append(File(name, "pods", pods=len(value["items"])))
             else:
+                require_answer(value, name, found)
                 _took(_slurm(value, name, options), name, jobs, nodes, files)
         elif first.startswith("NodeName="):
             _took(read_scontrol(data.splitlines(), name), name, jobs, nodes, files)

@@ -7,13 +7,14 @@ A log that took anything would let whoever reaches its door make an honest lab l
 enrolled and in force, the signature good, the statement the next link of its source's chain, the block the one it
 commits to, and the roster that it names the one in force. What the log already has is counted once; anything else for
 its place is refused. A refusal changes nothing, so that one Admission serves a log for as long as it is open.
-Independent meters are enrolled by the agreement, which a log does not hold: of those that `issuer` runs the key alone
-is taken on trust.
+Independent meters are enrolled by the agreement, which a log does not hold: their keys are those of `meters`, and of
+one that `issuer` runs the key alone is taken on trust.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
+from attest.agreement import Meter
 from attest.control import KeyRecord, Source, authorise
 from attest.errors import EvidenceError, LogError
 from attest.facts import Link, follows
@@ -35,9 +36,9 @@ MAX_REMEMBERED: Final = 1 << 20  # ends of chains that are kept at hand
 class Admission:
     """What a log may take next; `require` moves it on. `ring` has the keys as they stand at `index`."""
 
-    def __init__(self, log: LogWriter, issuer: str | None = None) -> None:
+    def __init__(self, log: LogWriter, issuer: str | None = None, meters: Sequence[Meter] = ()) -> None:
         self.log, self.issuer = log, issuer
-        self.ring = keyring(log)
+        self.ring = keyring(log, tuple(meters))
         self.rosters = Rosters(log)
         self.genesis = genesis_leaf(log)
         self.index = log.size + log.pending

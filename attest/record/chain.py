@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from weakref import WeakKeyDictionary
 
+from attest.agreement import Meter
 from attest.collect.statements import Draft
 from attest.control import MAY_SIGN, KeyRecord, Source
 from attest.errors import EvidenceError, KeyFileError, LogError, MissingError
@@ -37,8 +38,9 @@ from attest.store.outbox import MAX_TOGETHER, UNSIGNED, Item, Outbox, Signed, bo
 from attest.store.writer import LogWriter
 from attest.trust.keys import PublicKey
 
-# Of each open log how many entries were replayed, and the keys then: each act is carried out once.
-_REPLAYED: Final[WeakKeyDictionary[LogWriter, tuple[int, Keyring]]] = WeakKeyDictionary()
+# Of each open log, by the meters that an agreement enrols in it, how many entries were replayed, and the keys then:
+# each act is carried out once.
+_REPLAYED: Final[WeakKeyDictionary[LogWriter, dict[tuple[Meter, ...], tuple[int, Keyring]]]] = WeakKeyDictionary()
 
 
 class Place(NamedTuple):
@@ -80,9 +82,11 @@ def genesis_leaf(log: LogWriter) -> bytes:
     return leaf_hash(log.entry(0))
 
 
-def keyring(log: LogWriter) -> Keyring:
-    """The keys of a log as its own acts leave them; an act that breaks a rule changed nothing."""
-    size, ring = _REPLAYED.get(log, (0, Keyring()))
+def keyring(log: LogWriter, meters: tuple[Meter, ...] = ()) -> Keyring:
+    """The keys of a log as its own acts leave them; an act that breaks a rule changed nothing. `meters` are those that
+    the agreement enrols in it."""
+    replayed = _REPLAYED.setdefault(log, {})
+    size, ring = replayed.get(meters, (0, Keyring()))
     for index, entry in log.entries(Kind.GENESIS, Kind.KEYS, begin=size):
         signed = parse_statement(entry)
         body, record = signed.statement.body, ring.keys.get(signed.header.kid)
@@ -90,12 +94,14 @@ def keyring(log: LogWriter) -> Keyring:
             genesis = parse_act(parse_document(body.document).payload or b"")
             if isinstance(genesis, GenesisAct):
                 ring.found(leaf_hash(entry), genesis)
+                for meter in meters:
+                    ring.enrol(0, leaf_hash(entry), meter.sub, meter.iss, Role.METER, meter.key, independent=True)
         elif isinstance(body, KeysBody) and record is not None:
             for act in body.acts:
                 if not isinstance(act, Void):
                     with suppress(EvidenceError):
                         ring.apply(index, leaf_hash(entry), record, act)
-    _REPLAYED[log] = log.size + log.pending, ring
+    replayed[meters] = log.size + log.pending, ring
     return ring.copy()
 
 

@@ -102,7 +102,7 @@ class Continued(Protocol):
         """By device what the source's last usage statement ended with."""
         ...
 
-    def planned_off(self) -> Mapping[str, list[Range]]:
+    def planned_off(self) -> Mapping[str, Sequence[Range]]:
         """By device when it is to be off, as far as that is known here."""
         ...
 
@@ -137,7 +137,7 @@ def close_windows(
         return Closed(0, None)
     end = min(due, window.after(max(spoken, due - window.longest)))
     why, found = Causes(window.interval), list[Irregularity]()
-    reading = _Reading(window.kept_from(spoken), window.kept_from(end + window.interval), rosters)
+    reading = _Reading(window.kept_from(spoken), window.kept_from(end + window.interval), rosters, window.host)
     host = _host(gather_series(reading.of(scrapes(why.watch(frames()))), found), window.host)
     options = UsageOptions(window.interval, window.window, target.last_counters(), end, target.planned_off())
     try:
@@ -165,15 +165,17 @@ def _first(frames: Iterable[Frame], declared: int) -> int | None:
 
 
 class _Reading:
-    """The scrapes that belong to the time to be stated, of devices that are declared; others are named."""
+    """The scrapes that belong to the time to be stated, of devices that are declared; others of the host are named."""
 
-    def __init__(self, start_ms: int, end_ms: int, rosters: Sequence[Roster]) -> None:
-        self._start, self._end = start_ms, end_ms
+    def __init__(self, start_ms: int, end_ms: int, rosters: Sequence[Roster], host: str | None) -> None:
+        self._start, self._end, self._host = start_ms, end_ms, host
         self._declared = {uid for roster in rosters for uid in roster.uids}
         self.undeclared: set[str] = set()
 
     def of(self, found: Iterable[Scrape]) -> Iterator[Scrape]:
         for scrape in found:
+            if self._host is not None and scrape.host != self._host:
+                continue
             if scrape.uid not in self._declared and scrape.serial not in self._declared:
                 self.undeclared.add(scrape.uid)
             elif self._start <= scrape.time_ms < self._end:

@@ -44,12 +44,14 @@ MIB: Final = 1 << 20
 
 
 class CollectorConfig(NamedTuple):
-    """One source: its kind, its endpoint, and what else belongs to it."""
+    """One source: its kind, its endpoint, and what else belongs to it; the password is in its file alone."""
 
     kind: str
     name: str
     url: str | None
     ca: str | None
+    user: str | None = None
+    password_file: str | None = None
 
 
 class Config(NamedTuple):
@@ -90,8 +92,9 @@ def parse_config(text: str | bytes, folder: Path) -> Config:
         raise root.error("record/log", "statements go to a log here or to a site's", hint='give log = "..." or [site]')
     if "site" in root and "log_keys" in root:
         raise root.error("record/log", "a site's log is sealed by the site", "log_keys", hint="leave them out")
-    if "site" in root and "meter" in root:
-        raise root.error("record/log", "a meter's statements go to a log on this machine", "meter", hint="give log")
+    for key in ("host", "workloads"):
+        if "meter" in root and key in root:
+            raise root.error("record/meter", f"a meter has feeds, and {key} speaks of hosts", key, hint="leave it out")
     collect = tuple(_collector(table, folder) for table in root.tables("collect", MAX_COLLECTORS))
     names = [one.name for one in collect]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -113,12 +116,15 @@ def parse_config(text: str | bytes, folder: Path) -> Config:
         host=root.text("host") if "host" in root else None,
         collect=collect,
         workloads=_workloads(root.table("workloads"), folder) if "workloads" in root else None,
-        meter=_meter(root.table("meter")) if "meter" in root else None,
+        meter=_meter(root.table("meter"), "site" in root) if "meter" in root else None,
     )
 
 
-def _meter(table: Table) -> Meter:
+def _meter(table: Table, elsewhere: bool) -> Meter:
     table.only("clock", "feeds", "source", "issuer")
+    for key in ("source", "issuer"):
+        if elsewhere and key in table:
+            raise table.error("record/meter", "the source is that of [site], and its site knows whose", key)
     feeds = table.table("feeds") if "feeds" in table else None
     if ("source" in table) != ("issuer" in table):
         raise table.error("record/meter", "an independent meter has both a source and an issuer")
@@ -150,10 +156,18 @@ def _zone(text: str) -> int:
 
 
 def _collector(table: Table, folder: Path) -> CollectorConfig:
-    table.only("kind", "name", "url", "ca")
+    table.only("kind", "name", "url", "ca", "user", "password_file")
+    if ("user" in table) != ("password_file" in table):
+        raise table.error("record/password", "a user has a password_file, and a password its user", hint="give both")
     kind = table.text("kind")
-    name = table.text("name") if "name" in table else kind
-    return CollectorConfig(kind, name, table.text("url") if "url" in table else None, _path(table, "ca", folder))
+    return CollectorConfig(
+        kind,
+        table.text("name") if "name" in table else kind,
+        table.text("url") if "url" in table else None,
+        _path(table, "ca", folder),
+        table.text("user") if "user" in table else None,
+        _path(table, "password_file", folder),
+    )
 
 
 def _seconds(table: Table, key: str, default: int, high: int) -> int:

@@ -7,13 +7,14 @@
     receipts/SEQ.cose       an entry of the source, and
     receipts/SEQ.tlog-proof that it is in the log (c2sp.org/tlog-proof)
     rosters/DIGEST          bodies of inventories
+    opening.json            of a meter: until when, of which quantity, and by feed the reading at the very end
     box/                    the outbox (attest.store.outbox)
 
 Every file but the list is put whole. Raises LogError.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,6 +84,15 @@ class Kept:
         """Keeps an entry and its receipt."""
         self._put(f"receipts/{seq:020}.cose", entry)
         self._put(f"receipts/{seq:020}.tlog-proof", receipt)
+
+    def opening(self, until: int | None, quantity: int) -> dict[str, int]:
+        """By feed the reading that a meter's chain ends with, if it is of that time and quantity."""
+        data = self._read("opening.json")
+        kept = {} if data is None else json.loads(data)
+        return kept["feeds"] if (kept.get("until"), kept.get("quantity")) == (until, quantity) else {}
+
+    def keep_opening(self, until: int, quantity: int, feeds: Mapping[str, int]) -> None:
+        self._put("opening.json", json.dumps({"until": until, "quantity": quantity, "feeds": feeds}).encode())
 
     def roster(self, digest: bytes) -> bytes | None:
         """The body of an inventory, as it was kept."""

@@ -44,24 +44,25 @@ class LocalLog:
     def close(self, now_ms: int, waiting: Sequence[Frame]) -> Closed:
         """Sign what is due. Raises AttestError."""
         with LogWriter.open(self._path) as log:
-            signer = self._signer(log)
-            if self._meter is None:
-                source = key_record(log, keyring(log), signer.public_key()).source
-            else:
-                source = Target(log, signer, Role.METER, self._meter.source, self._meter.issuer).source
-            with outbox_of(log, source) as box:
+            target = self._target(log, self._signer(log))
+            with outbox_of(log, target.source) as box:
+                if target.settle(box):
+                    _log.warning("statement of a recorder that died was signed and appended")
+                    target = self._target(log, target.signer)
                 state, spool = State(box, self._state / "causes.jsonl"), self._spool
                 if self._meter is not None:
-                    return close_meter(log, signer, spool, waiting, self._window, self._meter, now_ms, state)
-                if Target(log, signer, Role.HOST, None, None).settle(box):
-                    _log.warning("statement of a recorder that died was signed and appended")
-                target = Target(log, signer, Role.HOST, None, None)
+                    return close_meter(target, spool, waiting, self._window, self._meter, now_ms, state)
                 return close_windows(target, spool, waiting, self._window, now_ms, state)
 
     def seal(self) -> int:
         """Publish what is pending, if it is this process that seals; the log's size. Raises AttestError."""
         with LogWriter.open(self._path, read_only=self._sign is None) as log:
             return log.size if self._sign is None else seal(log, self._sign)
+
+    def _target(self, log: LogWriter, signer: Signer) -> Target:
+        if self._meter is None:
+            return Target(log, signer, Role.HOST, None, None)
+        return Target(log, signer, Role.METER, self._meter.source, self._meter.issuer)
 
     def _signer(self, log: LogWriter) -> Signer:
         """The first key that opens and that the log takes: the token of one that was rotated away may be gone.

@@ -1,8 +1,8 @@
-"""A host and the log of its site: what the host signed is handed on, and what the site says is believed as far as it
+"""A host or meter and the log of its site: what it signed is handed on, and what the site says is believed as far as it
 can be seen to be true.
 
 What the site says does not move the chain, which is gone on with where the outbox ends. Only where the site has more,
-because the outbox is new or an old copy, is that taken over, if a key of this host signed it. A checkpoint is the
+because the outbox is new or an old copy, is that taken over, if a key of its own signed it. A checkpoint is the
 log's, and continues the one seen before.
 """
 
@@ -18,6 +18,7 @@ from attest.format.cose import parse_document, verify_sign1
 from attest.format.note import Vkey, parse_note
 from attest.format.statement import Anchor, parse_statement
 from attest.format.upload import MAX_ITEMS, room
+from attest.format.vocabulary import Role
 from attest.log.checkpoint import Checkpoint, parse_checkpoint
 from attest.log.merkle import leaf_hash
 from attest.log.proof import parse_growth, parse_receipt, verify_growth, verify_receipt
@@ -35,11 +36,20 @@ Opened = Callable[[], Signer]
 
 
 class Meeting:
-    """`keys` open the source's key and those that follow it; `vkeys` are the log's, all of one name."""
+    """`keys` open the source's key and those that follow it; `vkeys` are the log's, all of one name; `role` is what the
+    source is to be enrolled as."""
 
-    def __init__(self, site: Site, source: str, vkeys: tuple[Vkey, ...], keys: Sequence[Opened], kept: Kept) -> None:
+    def __init__(
+        self,
+        site: Site,
+        source: str,
+        vkeys: tuple[Vkey, ...],
+        keys: Sequence[Opened],
+        kept: Kept,
+        role: Role = Role.HOST,
+    ) -> None:
         self.kept = kept
-        self._site, self._source, self._vkeys, self._keys = site, source, vkeys, keys
+        self._site, self._source, self._vkeys, self._keys, self._role = site, source, vkeys, keys, role
 
     def go_on(self, box: Outbox) -> tuple[About, State, Outgoing]:
         """The site is met, and has what was signed before. Raises AttestError."""
@@ -115,6 +125,9 @@ class Meeting:
         about, state = self._site.about(), self._site.state()
         if any(vkey.name != about.origin for vkey in self._vkeys):
             refuse(f"it keeps the log {about.origin}, and the keys are of {self._vkeys[0].name}")
+        if state.role is not self._role:
+            detail = f"{self._source} is enrolled as {state.role.name.lower()}, not {self._role.name.lower()}"
+            raise KeyFileError("import/role", detail, hint="a meter's recorder has a table [meter], a host's none")
         self._require_genesis(about)
         self.kept.require_origin(Origin(about.log.hex(), self._source, state.iss, state.enrolment.hex()))
         self._look()
@@ -179,16 +192,8 @@ class Meeting:
             refuse(f"an entry that this host did not sign: {error}")
 
     def _outgoing(self, box: Outbox, about: About, state: State, head: Head | None) -> Outgoing:
-        outgoing = Outgoing(
-            box,
-            self.kept,
-            self._site,
-            about.log,
-            (state.iss, self._source),
-            head,
-            state.enrolment,
-            self._signer(state, head),
-        )
+        signer = self._signer(state, head)
+        outgoing = Outgoing(box, self.kept, self._site, about.log, self._source, state, head, signer)
         seen, note = self.seen, self.kept.seen
         if seen is not None and note is not None:
             outgoing.anchor = Anchor(seen.size, seen.root, sha256(note).digest())

@@ -1,11 +1,12 @@
-"""A host's chain, gone on with in an outbox: statements are signed here, once, and handed to the site's log later.
+"""A host's or meter's chain, gone on with in an outbox: statements are signed here once, and handed to the site's log
+later.
 
 Where the chain stands its own newest entry says, not the site. What the site says is taken where nothing else can be
 had, and as far as it can be seen to be true: the bodies of rosters by their digest, entries that were signed before by
 the hash that the next one names.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -14,17 +15,17 @@ from attest.collect.statements import Chain, Draft
 from attest.collect.usage_statements import Roster as HostRoster
 from attest.errors import LogError
 from attest.format.act import possession
-from attest.format.bodies import UsageBody
+from attest.format.bodies import MeterBody, UsageBody
 from attest.format.key_acts import KeysBody, Rotate
-from attest.format.roster import parse_roster
+from attest.format.roster import Roster, parse_roster
 from attest.format.statement import Anchor, Signed, Statement, parse_payload, parse_statement
-from attest.format.vocabulary import Kind, Role
+from attest.format.vocabulary import Kind, Quantity
 from attest.inventory.ledger import Range
 from attest.log.merkle import leaf_hash
 from attest.record.chain import Place, proposal, together
 from attest.record.kept import Kept
-from attest.record.site import Declared, Site, refuse
-from attest.record.target import counters_after, host_roster
+from attest.record.site import Declared, Site, State, refuse
+from attest.record.target import closing_readings, counters_after, host_roster, metered
 from attest.sign.signer import Signer
 from attest.sign.statements import header_for, payload_to_sign, sign_payload
 from attest.store.outbox import Outbox
@@ -60,7 +61,8 @@ class Head(NamedTuple):
 
 
 class Outgoing:
-    """Implements attest.record.closing.Continued over an outbox. `since` is when the first statement begins, Unix s."""
+    """Implements attest.record.closing.Continued and attest.record.meters.Metered over an outbox. `since` is when the
+    first statement begins, Unix s."""
 
     def __init__(
         self,
@@ -68,17 +70,17 @@ class Outgoing:
         kept: Kept,
         site: Site,
         log: bytes,
-        source: tuple[str, str],
+        source: str,
+        state: State,
         head: Head | None,
-        enrolment: bytes,
         signer: Signer,
     ) -> None:
-        """`source` is its party and its URI."""
+        """Of `state` the role, the party and the enrolment are taken, which never change."""
         self._box, self._kept, self._site, self._signer = box, kept, site, signer
-        self._header = header_for(signer, *source)
+        self._header, self._role = header_for(signer, state.iss, source), state.role
         self._head = head
-        self._place = Place(0, enrolment, None) if head is None else head.place
-        self.chain = Chain(log, source[1], self._place.seq, self._place.until)
+        self._place = Place(0, state.enrolment, None) if head is None else head.place
+        self.chain = Chain(log, source, self._place.seq, self._place.until)
         self.anchor: Anchor | None = None
         self.inventories: Sequence[Declared] = ()
         self.since: int | None = None
@@ -94,19 +96,18 @@ class Outgoing:
         self._sign(self._box)
 
     def host_rosters(self) -> list[HostRoster]:
-        """Those in force from just before the chain's end on; of others no statement will speak."""
-        until = self.chain.until
-        since = self.since if until is None else until - 1
-        if since is None:
-            return []
-        before = [each for each in self.inventories if each.start <= since]
-        needed = [*before[-1:], *(each for each in self.inventories if each.start > since)]
-        self._kept.forget_rosters([each.digest for each in needed])
-        return [host_roster(*each, parse_roster(self._body(each.digest)), self.chain.sub) for each in needed]
+        return [host_roster(*each, roster, self.chain.sub) for each, roster in self._rosters()]
 
-    def planned_off(self) -> dict[str, list[Range]]:
-        """Nothing: the ledger lies beside the site's log, and no agent sees it."""
-        return {}
+    def feeds(self) -> tuple[str, ...]:
+        return metered(self.chain.sub, (roster for _, roster in self._rosters()))
+
+    def opening(self, quantity: Quantity) -> Mapping[str, int]:
+        """As it was kept with the statement: its block may be in the site's hands alone by now."""
+        return self._kept.opening(self.chain.until, int(quantity))
+
+    def planned_off(self) -> Mapping[str, Sequence[Range]]:
+        """As the site says: the ledger lies beside its log."""
+        return self._site.planned_off()
 
     def last_counters(self) -> dict[str, Last]:
         head = self._head
@@ -124,12 +125,16 @@ class Outgoing:
             items = proposal(batch, self.chain.log, self._place, self.anchor, self._header, self._signer)
             box.propose(*items)
             self._sign(box)
+            last, body = batch[-1], batch[-1].body
+            if isinstance(body, MeterBody) and last.block is not None and self._head is not None:
+                closing = closing_readings(self.chain.sub, self._head.signed.statement, last.block)
+                self._kept.keep_opening(last.end, int(body.quantity), closing)
 
     def rotate(self, successor: Signer, now: int) -> None:
         """Sign the statement by which another key follows; it speaks of no time. Raises LogError."""
         seq, prev, until = self._place
         key, sub, at = successor.public_key(), self.chain.sub, now if until is None else until
-        proof = successor.sign(possession(self.chain.log, sub, Role.HOST, int(key.alg), key.raw))
+        proof = successor.sign(possession(self.chain.log, sub, self._role, int(key.alg), key.raw))
         body = KeysBody((Rotate(int(key.alg), key.raw, proof),))
         statement = Statement(Kind.KEYS, self.chain.log, seq, prev, at, at, self.anchor, body)
         self._box.propose((payload_to_sign(self._header, statement, self._signer), None))
@@ -140,6 +145,17 @@ class Outgoing:
         self._head = Head.of(signed[-1].entry)
         self._place = self._head.place
         self.chain = self.chain._replace(seq=self._place.seq, until=self._place.until)
+
+    def _rosters(self) -> list[tuple[Declared, Roster]]:
+        """Those in force from just before the chain's end on; of others no statement will speak."""
+        until = self.chain.until
+        since = self.since if until is None else until - 1
+        if since is None:
+            return []
+        before = [each for each in self.inventories if each.start <= since]
+        needed = [*before[-1:], *(each for each in self.inventories if each.start > since)]
+        self._kept.forget_rosters([each.digest for each in needed])
+        return [(each, parse_roster(self._body(each.digest))) for each in needed]
 
     def _body(self, digest: bytes) -> bytes:
         body = self._kept.roster(digest)

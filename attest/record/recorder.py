@@ -29,6 +29,7 @@ MAX_HELD: Final = 4_096  # frames that wait in memory for a disk
 HOLD: Final = 3_600  # s after the clock was set, in which it may be set right again, before anything is stated by it
 RETRY: Final = 60  # s until a window or a seal that failed is tried again
 MAX_WAIT: Final = 1.0  # s, so that a step of the clock is seen soon
+PROMPT: Final = 500  # ms after a boundary, within which what is asked for is of the boundary
 
 _log = logging.getLogger("attest.record")
 
@@ -130,6 +131,9 @@ class Recorder:
         if window != self._window and not self._held:
             self._window = window
             self._turn()
+        late = at.wall_ms % (self.times.every * 1000)
+        if late <= PROMPT:  # a meter's window ends and begins with a reading on its very edge
+            at = at._replace(wall_ms=at.wall_ms - late, steady_ms=at.steady_ms - late)
         for name, sample in self.asking.ask(at.wall_ms, self.times.timeout).items():
             self._count(name, sample)
             self._keep(of_sample(name, at, sample))
@@ -228,7 +232,7 @@ class Recorder:
             self.metrics.missing.labels(cause).inc(seconds)
         self.metrics.undeclared.set(len(closed.undeclared))
         for uid in closed.undeclared:
-            _log.error("device that no inventory names", extra={"fields": {"device": uid}})
+            _log.error("device or feed that no inventory names", extra={"fields": {"device": uid}})
         if closed.until is not None:
             self.metrics.until.set(closed.until)
         if closed.statements:

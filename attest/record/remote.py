@@ -17,6 +17,7 @@ from pathlib import Path
 from attest.errors import AttestError
 from attest.record.closing import Closed, State, Window, close_windows
 from attest.record.meeting import Meeting
+from attest.record.meters import Meter, close_meter
 from attest.record.spool import Frame, Spool
 from attest.store.outbox import Outbox
 
@@ -24,10 +25,14 @@ _log = logging.getLogger("attest.record")
 
 
 class SiteLog:
-    """Implements attest.record.recorder.Closer. In the file `causes` is why intervals are missing."""
+    """Implements attest.record.recorder.Closer. In the file `causes` is why intervals are missing. With `meter` it is a
+    meter's, else a host's."""
 
-    def __init__(self, meeting: Meeting, spool: Spool, window: Window, causes: Path) -> None:
+    def __init__(
+        self, meeting: Meeting, spool: Spool, window: Window, causes: Path, meter: Meter | None = None
+    ) -> None:
         self._meeting, self._spool, self._window, self._causes = meeting, spool, window, causes
+        self._meter = meter
 
     def close(self, now_ms: int, waiting: Sequence[Frame]) -> Closed:
         """Sign what is due, and hand it on. Raises AttestError."""
@@ -37,7 +42,10 @@ class SiteLog:
             outgoing.since = first["time_ms"] // 1000 if first else None
             known = min(now_ms, about.time * 1000)
             beside = State(box, self._causes)
-            closed = close_windows(outgoing, self._spool, waiting, self._window, known, beside)
+            if self._meter is None:
+                closed = close_windows(outgoing, self._spool, waiting, self._window, known, beside)
+            else:
+                closed = close_meter(outgoing, self._spool, waiting, self._window, self._meter, known, beside)
             left = self._try_to_hand_on(box, state.seq)
         more = closed.more or self._window.due(now_ms) > self._window.due(known)
         return closed._replace(more=more, waiting=left)

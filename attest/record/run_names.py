@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from attest.collect.devices import Host
-from attest.collect.irregular import Irregularity
+from attest.collect.irregular import Irregularity, Kind
 from attest.collect.labels import Rules, parse_rules
 from attest.collect.slurm_text import Options
 from attest.collect.usage_statements import Naming
@@ -50,6 +50,9 @@ class RunNames(NamedTuple):
     def _runs(self, host: Host, found: list[Irregularity]) -> list[Workload]:
         rules = Rules() if self.labels is None else parse_rules(_bytes(self.labels))
         told = read_files(self.files, Options(cluster=self.cluster, utc_offset=self.utc_offset), rules, found)
+        for partial in (irregularity for irregularity in found if irregularity.kind is Kind.PARTIAL):
+            fields = {"file": partial.where, "says": partial.who}
+            _log.warning("runs may be missing from a file", extra={"fields": fields})
         return host_workloads(Told(told.workloads, told.pods, rules, self.cluster), host, found)
 
 

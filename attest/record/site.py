@@ -5,6 +5,7 @@
     GET  /v1/rosters/DIGEST                 the body of an inventory
     GET  /v1/checkpoint?old=SIZE            the newest checkpoint, as a growth from that size (attest.log.proof)
     GET  /v1/sources/ID                     where a source's chain stands; ID is the SHA-256 of its URI
+    GET  /v1/sources/ID/off                 when its devices are to be off, as far as its chain has not spoken of it
     POST /v1/sources/ID/entries             an upload (attest.format.upload)
     GET  /v1/sources/ID/entries/SEQ         an entry
     GET  /v1/sources/ID/receipts/SEQ        its tlog-proof, once it is sealed
@@ -14,7 +15,7 @@ where its own chain ends, whatever the site says, and what the log's key must ha
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,6 +23,8 @@ from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 from attest.errors import LogError
 from attest.format.upload import Item
+from attest.format.vocabulary import Role
+from attest.inventory.ledger import FOREVER, Range
 
 PREFIX: Final = "/v1"
 MAX_ANSWER: Final = 8 << 20  # bytes of JSON: as many inventories as a site declares in a lifetime
@@ -45,9 +48,10 @@ class About(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where a source's chain stands: its party, its enrolment's leaf hash, what its next statement must carry (`until`
-    is None before the first), and the thumbprint of the key in force, None where none is."""
+    """Where a source's chain stands: its role, its party, its enrolment's leaf hash, what its next statement must carry
+    (`until` is None before the first), and the thumbprint of the key in force, None where none is."""
 
+    role: Role
     iss: str
     enrolment: bytes
     seq: int
@@ -88,6 +92,10 @@ class Site(Protocol):
 
     def state(self) -> State: ...
 
+    def planned_off(self) -> Mapping[str, Sequence[Range]]:
+        """By device when it is to be off, [start, end) in Unix s; none where nobody vouches for who says so."""
+        ...
+
     def entry(self, seq: int) -> bytes: ...
 
     def receipt(self, seq: int) -> bytes | None:
@@ -118,6 +126,7 @@ def parse_about(data: bytes) -> About:
 def format_state(state: State) -> bytes:
     return _format(
         {
+            "role": state.role.name.lower(),
             "iss": state.iss,
             "enrolment": state.enrolment.hex(),
             "seq": state.seq,
@@ -133,6 +142,7 @@ def parse_state(data: bytes) -> State:
         value = _load(data)
         until, kid = value["until"], value["kid"]
         return State(
+            Role[_text(value["role"]).upper()],
             _text(value["iss"]),
             _hash(value["enrolment"]),
             _number(value["seq"]),
@@ -140,6 +150,19 @@ def parse_state(data: bytes) -> State:
             None if until is None else _number(until),
             None if kid is None else _hash(kid),
         )
+
+
+def format_off(planned: Mapping[str, Sequence[Range]]) -> bytes:
+    off = {uid: [[start, None if end == FOREVER else end] for start, end in ranges] for uid, ranges in planned.items()}
+    return _format({"off": off})
+
+
+def parse_off(data: bytes) -> dict[str, list[Range]]:
+    with _reading():
+        off = _load(data)["off"]
+        if type(off) is not dict:
+            raise ValueError("no object of devices")
+        return {_text(uid): [_range(*each) for each in ranges] for uid, ranges in off.items()}
 
 
 def format_answer(answer: Answer) -> bytes:
@@ -197,6 +220,10 @@ def _number(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= MAX_NUMBER:
         raise ValueError(f"no number: {value!r:.40}")
     return value
+
+
+def _range(start: Any, end: Any) -> Range:
+    return _number(start), FOREVER if end is None else _number(end)
 
 
 def _hash(value: Any) -> bytes:

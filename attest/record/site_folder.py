@@ -18,6 +18,7 @@ from typing import Final
 from attest.errors import LogError
 from attest.format.statement import peek
 from attest.format.upload import Item
+from attest.inventory.ledger import Range
 from attest.record.site import About, Ack, Answer, State, parse_about, parse_answer, parse_state, source_id
 from attest.store import disk
 
@@ -50,6 +51,10 @@ class FolderSite:
 
     def state(self) -> State:
         return parse_state(self._read(self._mine / STATE))
+
+    def planned_off(self) -> dict[str, list[Range]]:
+        """None: another host that may write there could say it, and no signature would tell."""
+        return {}
 
     def growth(self, old: int) -> bytes | None:
         return self._answer(f"growth-{old}")

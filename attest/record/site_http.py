@@ -8,6 +8,7 @@ from attest.collect.fetch import Fetcher, Reply
 from attest.errors import CollectError, LogError
 from attest.format.roster import MAX_ROSTER
 from attest.format.upload import CONTENT_TYPE, Item, format_upload
+from attest.inventory.ledger import Range
 from attest.record.site import (
     PREFIX,
     About,
@@ -15,6 +16,7 @@ from attest.record.site import (
     State,
     parse_about,
     parse_answer,
+    parse_off,
     parse_refusal,
     parse_state,
     source_id,
@@ -53,6 +55,9 @@ class HttpSite:
 
     def state(self) -> State:
         return parse_state(self._get(self._mine, JSON).body)
+
+    def planned_off(self) -> dict[str, list[Range]]:
+        return parse_off(self._get(f"{self._mine}/off", JSON).body)
 
     def entry(self, seq: int) -> bytes:
         return self._get(f"{self._mine}/entries/{seq}", BYTES).body

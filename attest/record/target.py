@@ -6,7 +6,7 @@ said nothing yet is imagined.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import numpy as np
@@ -58,21 +58,13 @@ class Target:
 
     def feeds(self) -> tuple[str, ...]:
         """The feeds that the inventories say this source meters, each once."""
-        rosters = self.rosters()
-        return tuple(dict.fromkeys(f.name for _, r in rosters for f in r.feeds if f.meter == self.source.sub))
+        return metered(self.source.sub, (roster for _, roster in self.rosters()))
 
     def feed_of(self, nodes: Iterable[str], said: Mapping[str, str]) -> dict[str, str]:
-        """The feed of each node: as said, else the only one there is to one meter, else of the node's own name. Raises
-        ImportDataError `import/feed`."""
-        feeds, known = {node: said.get(node, node) for node in nodes}, self.feeds()
-        if len(feeds) == len(known) == 1 and not said:
-            feeds = dict(zip(feeds, known, strict=True))
-        missing = [feed for feed in feeds.values() if feed not in known]
-        if missing:
-            detail = f"no inventory says that {self.source.sub} meters {missing[0]!r}"
-            hint = f"it meters {', '.join(known)[:200]}; say which is which with --feed NODE=FEED" if known else ""
-            raise ImportDataError("import/feed", detail, hint=hint or "declare the feed in an inventory first")
-        require_distinct(feeds)
+        """The feed of each node. Raises ImportDataError `import/feed`."""
+        known = self.feeds()
+        feeds = feeds_of_nodes(nodes, said, known)
+        require_known(feeds.values(), self.source.sub, known)
         return feeds
 
     def host_rosters(self) -> list[HostRoster]:
@@ -94,14 +86,9 @@ class Target:
         found = self._last(MeterBody)
         if found is None or found[2].quantity is not quantity:
             return {}
-        index, statement, body = found
+        index, statement, _ = found
         block = self.log.block(index)
-        if block is None:
-            return {}
-        readings = parse_meter(block, Binding(self.chain.log, self.source.sub, statement.seq), body)
-        end = (statement.end - statement.start) * 1000
-        channels = zip(body.channels, readings, strict=True)
-        return {c.feed: int(values[-1]) for c, (values, at) in channels if len(at) and int(at[-1]) == end}
+        return {} if block is None else closing_readings(self.source.sub, statement, block)
 
     def append_once(self, drafts: Iterable[Draft], box: Outbox) -> None:
         """Sign the drafts, each place once whatever crashes, and append them. Raises LogError."""
@@ -145,6 +132,42 @@ def counters_after(statement: Statement, rosters: Iterable[HostRoster]) -> dict[
     read = (spans["state"][ends] == State.SAMPLED) & (Column.ENERGY in body.columns)
     counters = np.frombuffer(after, "<u8").tolist()
     return {uid: Last(*last) for uid, last in zip(roster.uids, zip(counters, read.tolist(), strict=True), strict=True)}
+
+
+def closing_readings(sub: str, statement: Statement, block: bytes) -> dict[str, int]:
+    """By feed the reading at the very end of a meter's statement."""
+    body = statement.body
+    assert isinstance(body, MeterBody) and statement.log is not None
+    readings = parse_meter(block, Binding(statement.log, sub, statement.seq), body)
+    end = (statement.end - statement.start) * 1000
+    channels = zip(body.channels, readings, strict=True)
+    return {c.feed: int(values[-1]) for c, (values, at) in channels if len(at) and int(at[-1]) == end}
+
+
+def metered(sub: str, rosters: Iterable[Roster]) -> tuple[str, ...]:
+    """The feeds that rosters say a source meters, each once."""
+    return tuple(dict.fromkeys(feed.name for roster in rosters for feed in roster.feeds if feed.meter == sub))
+
+
+def feeds_of_nodes(nodes: Iterable[str], said: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:
+    """The feed of each node of a meter: as said, else the only one there is to one meter, else of the node's own name.
+
+    Raises ImportDataError `import/feed` where two nodes are one feed.
+    """
+    feeds = {node: said.get(node, node) for node in nodes}
+    if len(feeds) == len(known) == 1 and not said:
+        feeds = dict(zip(feeds, known, strict=True))
+    require_distinct(feeds)
+    return feeds
+
+
+def require_known(feeds: Iterable[str], sub: str, known: Sequence[str]) -> None:
+    """Raise ImportDataError `import/feed` where no inventory says that the source meters one of these."""
+    missing = [feed for feed in feeds if feed not in known]
+    if missing:
+        detail = f"no inventory says that {sub} meters {missing[0]!r}"
+        which = f"it meters {', '.join(known)[:200]}; say which is which: --feed NODE=FEED, or [meter.feeds]"
+        raise ImportDataError("import/feed", detail, hint=which if known else "declare the feed in an inventory first")
 
 
 def require_distinct(feeds: Mapping[str, str]) -> None:

@@ -101,8 +101,9 @@ def read_private(path: Path) -> bytes:
             if not stat.S_ISREG(mode):
                 raise KeyFileError("key/unusable", f"{path} is not a regular file")
             if mode & _OTHERS:
-                detail = f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner can use the key"
-                raise KeyFileError("key/exposed", detail, hint=f"chmod 600 {path}, and rotate the key if others saw it")
+                detail = f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner can read it"
+                hint = f"chmod 600 {path}, and change what it holds if others saw it"
+                raise KeyFileError("key/exposed", detail, hint=hint)
             pem = file.read(MAX_KEY_FILE + 1)
     except OSError as error:
         raise MissingError("key/unreadable", f"{path}: {error.strerror}") from None

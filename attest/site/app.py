@@ -30,6 +30,7 @@ from attest.record.site import (
     Answer,
     format_about,
     format_answer,
+    format_off,
     format_refusal,
     format_state,
 )
@@ -79,6 +80,7 @@ class App:
             "/rosters/{digest}": ("GET", self.roster),
             "/checkpoint": ("GET", self.checkpoint),
             "/sources/{source}": ("GET", self.state),
+            "/sources/{source}/off": ("GET", self.off),
             "/sources/{source}/entries": ("POST", self.upload),
             "/sources/{source}/entries/{seq}": ("GET", self.entry),
             "/sources/{source}/receipts/{seq}": ("GET", self.receipt),
@@ -107,6 +109,10 @@ class App:
     async def state(self, request: Request) -> Response:
         sub = await self._sub(request)
         return _json(format_state(await self._do(lambda: self._desk.state(sub))))
+
+    async def off(self, request: Request) -> Response:
+        sub = await self._sub(request)
+        return _json(format_off(await self._do(lambda: self._desk.planned_off(sub))))
 
     async def entry(self, request: Request) -> Response:
         sub, seq = await self._sub(request), _number(request.path_params["seq"])

@@ -40,13 +40,15 @@ class Listen(NamedTuple):
 
 
 class SiteConfig(NamedTuple):
-    """`seal` in s; `peer` is what one certificate may cost, `source` what one chain may add to the log."""
+    """`seal` in s; `agreement` enrols independent meters; `peer` is what one certificate may cost, `source` what one
+    chain may add to the log."""
 
     log: Path
     log_keys: tuple[str, ...]
     passphrase_file: str | None
     seal: int
     metrics: int | None
+    agreement: Path | None
     listen: Listen | None
     drop: Path | None
     peer: Limits
@@ -56,7 +58,7 @@ class SiteConfig(NamedTuple):
 def parse_config(text: str | bytes, folder: Path) -> SiteConfig:
     """What a text says. Raises AgreementError with line and key."""
     root = parse_toml(text).only(
-        "log", "log_keys", "passphrase_file", "seal", "metrics", "listen", "drop", "peer", "source"
+        "log", "log_keys", "passphrase_file", "seal", "metrics", "agreement", "listen", "drop", "peer", "source"
     )
     return SiteConfig(
         log=folder / root.text("log"),
@@ -64,6 +66,7 @@ def parse_config(text: str | bytes, folder: Path) -> SiteConfig:
         passphrase_file=str(folder / root.text("passphrase_file")) if "passphrase_file" in root else None,
         seal=quantity(root, "seal", DURATION, low=1, high=MAX_SEAL) if "seal" in root else MAX_SEAL,
         metrics=root.integer("metrics", 1, 65_535) if "metrics" in root else None,
+        agreement=folder / root.text("agreement") if "agreement" in root else None,
         listen=_listen(root.table("listen"), folder) if "listen" in root else None,
         drop=folder / root.text("drop") if "drop" in root else None,
         peer=_limits(root.table("peer"), "requests", PEER) if "peer" in root else PEER,

@@ -14,11 +14,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from attest.agreement import Meter
 from attest.errors import AttestError, LogError
 from attest.format.checkpoint import parse_checkpoint
 from attest.format.note import parse_note
 from attest.format.statement import parse_statement
 from attest.format.upload import Item, room
+from attest.inventory.ledger import Range
 from attest.keyring import Keyring
 from attest.log.merkle import consistency_proof, inclusion_proof, leaf_hash
 from attest.log.proof import Growth, Receipt, format_growth, format_receipt
@@ -28,6 +30,7 @@ from attest.record.site import About, Ack, Answer, Declared, State, source_id
 from attest.sign.notes import sign_note
 from attest.sign.signer import Signer
 from attest.site.budget import Budgets, Limits
+from attest.site.off import Off
 from attest.store import handover
 from attest.store.directory import DirectoryBundle
 from attest.store.writer import LogWriter
@@ -39,12 +42,18 @@ class Desk:
     """Keeps a log open; `clock` tells Unix s."""
 
     def __init__(
-        self, path: Path, signers: Sequence[Signer], limits: Limits, clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        signers: Sequence[Signer],
+        limits: Limits,
+        clock: Callable[[], float] = time.time,
+        meters: Sequence[Meter] = (),
     ) -> None:
-        """Raises LogError."""
-        self._path, self._signers, self._clock = path, signers, clock
+        """`meters` are the independent ones that the agreement enrols in this log. Raises LogError."""
+        self._path, self._signers, self._clock, self._meters = path, signers, clock, meters
         self._budgets = Budgets(limits)
         self._subs: dict[str, str] = {}
+        self._off: tuple[int, Off] | None = None
         self._open()
 
     def close(self) -> None:
@@ -124,9 +133,22 @@ class Desk:
         admission = self._admission()
         source, last = admission.ring.sources[sub], admission.last(sub)
         kid = _in_force(admission.ring, sub, admission.index)
+        who = source.role, source.iss, source.enrolment
         if last is None:
-            return State(source.iss, source.enrolment, 0, source.enrolment, None, kid)
-        return State(source.iss, source.enrolment, last.seq + 1, last.leaf, last.end, kid)
+            return State(*who, 0, source.enrolment, None, kid)
+        return State(*who, last.seq + 1, last.leaf, last.end, kid)
+
+    def planned_off(self, sub: str) -> dict[str, list[Range]]:
+        """By device of a source when it is to be off, as far as its chain has not spoken of it.
+
+        Raises LogError where the ledger cannot be read.
+        """
+        admission = self._admission()
+        last, known = admission.last(sub), len(admission.rosters.records)
+        # Whoever writes the ledger has the log's lock: it is read when the log was opened, and when an inventory came.
+        if self._off is None or self._off[0] != known:
+            self._off = known, Off(self._log)
+        return self._off[1].of(sub, 0 if last is None else last.end)
 
     def entry(self, sub: str, seq: int) -> bytes | None:
         """A statement."""
@@ -189,7 +211,8 @@ class Desk:
 
     def _open(self) -> None:
         self._log = LogWriter.open(self._path)
-        self._admitting = Admission(self._log)
+        self._off = None
+        self._admitting = Admission(self._log, meters=self._meters)
         handover.announce(self._path)
 
 

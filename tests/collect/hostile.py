@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+REFUSED = "401 Unauthorized"
 Chunks = Iterable[bytes | float]  # bytes to send, or seconds to wait
 Answer = Callable[[str], Chunks]  # by the request's target
 
@@ -28,8 +29,9 @@ def reply(
 
 
 @contextmanager
-def serve(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """The server's URL; it ends with the context, whatever its replies are doing."""
+def serve(answer: Answer, tls: ssl.SSLContext | None = None, authorization: str | None = None) -> Iterator[str]:
+    """The server's URL; it ends with the context, whatever its replies are doing. Of `authorization`, the value of that
+    header, requests without it are refused."""
     listener = socket.create_server(("127.0.0.1", 0))
     over = threading.Event()
 
@@ -47,7 +49,9 @@ def serve(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[str]:
                 announced = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
                 while announced and len(body) < int(announced[1]):
                     body += served.recv(65_536)
-                for chunk in answer(request.split(b" ")[1].decode()):
+                told = re.search(rb"(?i)\r\nauthorization: ([^\r]+)", head)
+                allowed = authorization is None or (told is not None and told[1].decode() == authorization)
+                for chunk in answer(request.split(b" ")[1].decode()) if allowed else reply(b"", status=REFUSED):
                     if over.is_set():
                         return
                     if isinstance(chunk, bytes):

@@ -161,12 +161,17 @@ def test_cycles_of_newer_drivers_are_taken() -> None:
     gpu = Gpu("GPU-0")
     gpu.activity |= {
         pynvml.NVML_GPM_METRIC_SM_CYCLES_ELAPSED: 1.98e15,
+        pynvml.NVML_GPM_METRIC_SM_CYCLES_ACTIVE: 1.5e15,
         pynvml.NVML_GPM_METRIC_MMA_CYCLES_ACTIVE: 0.99e15,
+        pynvml.NVML_GPM_METRIC_PCIE_TX: 7.5 * (1 << 40),
+        pynvml.NVML_GPM_METRIC_PCIE_RX: (1 << 20) - 1,
     }
     collector = Nvml("nvml", "n1", Library(gpu))
     collector.collect(T)
     values = collector.collect(T + 1_000).scrapes[0].values
-    assert (values[Field.ELAPSED], values[Field.MMA]) == (1_980_000_000, 990_000_000)
+    cycles = values[Field.ELAPSED], values[Field.ACTIVE], values[Field.MMA]
+    assert cycles == (1_980_000_000, 1_500_000_000, 990_000_000)
+    assert (values[Field.PCIE_SENT], values[Field.PCIE_RECEIVED]) == (7_864_320, 0)
 
 
 @pytest.mark.parametrize("value", [float("nan"), -1.0, 106.0, float("inf")])

@@ -58,12 +58,15 @@ class Server:
         start = until - int(length)
         names = re.search(r'__name__=~"([^"]+)"', selector)
         assert names is not None
-        wanted = dict(re.findall(r'(\w+)="([^"]*)"', selector))
+        wanted = {k: re.escape(v) for k, v in re.findall(r'(\w+)="([^"]*)"', selector)}
+        wanted |= {k: json.loads(f'"{v}"') for k, v in re.findall(r',(\w+)=~"([^"]*)"', selector)}
         self.asked.append((start, until))
         self.selectors.add(selector.split(",", 1)[1] if "," in selector else "")
         found: Series = []
         for metric, points in self.series:
-            if re.fullmatch(names[1], metric["__name__"]) and all(metric.get(k) == v for k, v in wanted.items()):
+            if re.fullmatch(names[1], metric["__name__"]) and all(
+                re.fullmatch(v, metric.get(k, "")) for k, v in wanted.items()
+            ):
                 inside = [(t, v) for t, v in points if start < t <= until or (t == start and self.version == 2)]
                 if inside:
                     found.append((metric, inside))
@@ -147,8 +150,18 @@ def test_one_host_is_asked_for_under_both_of_its_labels(fetcher: Fetcher) -> Non
     server = Server([energies("GPU-1", 60), energies("GPU-2", 60, host="n2"), (new, points)])
     scrapes, _ = ask(fetcher, server, T + 60_000, host="n1")
     assert {s.uid for s in scrapes} == {"GPU-1", "GPU-3"}
-    assert server.selectors == {'Hostname="n1"}', 'hostname="n1"}'}
+    assert server.selectors == {'Hostname="n1"}', 'hostname="n1"}', 'accelerator_id=~"n1-[^-]*"}'}
     assert {s.uid for s in ask(fetcher, server, T + 60_000)[0]} == {"GPU-1", "GPU-2", "GPU-3"}
+
+
+def test_a_tpu_is_found_by_its_host_which_stands_in_its_name_alone(fetcher: Fetcher) -> None:
+    def chip(uid: str) -> tuple[dict[str, str], Points]:
+        named = {"__name__": "duty_cycle_node", "accelerator_id": uid, "make": "cloud-tpu", "model": "tpu-v6e"}
+        return named, [(T + 15_000 * k, "22") for k in range(4)]
+
+    server = Server([chip("n.1-0"), chip("n.1-1"), chip("n.1-a-0"), chip("n21-0")])
+    scrapes, _ = ask(fetcher, server, T + 60_000, host="n.1")
+    assert {(s.host, s.uid) for s in scrapes} == {("n.1", "n.1-0"), ("n.1", "n.1-1")}
 
 
 def test_a_vgpu_has_no_energy_and_is_not_lost(fetcher: Fetcher) -> None:

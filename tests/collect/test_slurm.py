@@ -405,6 +405,39 @@ def test_jobs_that_are_none(value: dict[str, Any], code: str) -> None:
         slurm_json.read_jobs(value, "jobs.json", None)
 
 
+@pytest.mark.parametrize(
+    ("errors", "says"),
+    [
+        ([{"error": "Unable to query", "errno": 2017}], "error: Unable to query"),
+        ([{"description": "cluster b", "error_number": 7000, "error": "No reply"}], "error: No reply: cluster b"),
+        (["Zero Bytes", "and this"], "error: Zero Bytes, and 1 more"),
+        ({"error": "no list"}, "error: no list"),
+        ([{}], "error: without a reason"),
+        ([{"error": 7}], "error: without a reason"),
+        ([None], "error: None"),
+        (7, "error: 7"),
+        ([{"error": "\x1b[2J\u202e" + "x" * 9_000}], "error: ?[2J?xxx"),
+    ],
+)
+def test_a_reply_with_errors_is_none_whatever_jobs_stand_beside_them(errors: Any, says: str) -> None:
+    with pytest.raises(ImportDataError, match=r"import/reply: jobs\.json: ") as info:
+        slurm_json.require_answer({"jobs": [accounted()], "errors": errors}, "jobs.json", [])
+    assert says in info.value.detail and len(info.value.detail) < 300
+
+
+@pytest.mark.parametrize("none", [[], None, {}, ""])
+def test_a_reply_without_errors_is_one_and_its_warnings_are_told(none: Any) -> None:
+    found: list[Irregularity] = []
+    slurm_json.require_answer({"jobs": [], "errors": none, "warnings": none}, "jobs.json", found)
+    slurm_json.require_answer({"jobs": []}, "jobs.json", found)
+    assert found == []
+    warnings = [{"description": "deprecated", "source": "x"}, {"description": "found nothing"}]
+    slurm_json.require_answer({"jobs": [], "errors": none, "warnings": warnings}, "jobs.json", found)
+    assert [(i.kind, i.where, i.who, i.numbers) for i in found] == [
+        ("partial", "jobs.json", "deprecated", {"warnings": 2})
+    ]
+
+
 def test_older_forms_of_fields() -> None:
     (run,), _ = told(accounted(state={"current": "COMPLETED"}, comment="lineage=old", tres=gpus(1)))
     assert run.lineage == "old"

@@ -77,13 +77,15 @@ class PlayedClock:
 
 @dataclass
 class Devices:
-    """Two devices of a host, as a collector; `broken` says what goes wrong instead, `absent` which do not answer."""
+    """Two devices of a host, as a collector; `broken` says what goes wrong instead, `absent` which do not answer;
+    `more` is one that nobody declared, `neighbour` one of another host."""
 
     clock: PlayedClock
     name: str = "dcgm"
     broken: str = ""
     absent: frozenset[str] = frozenset()
     more: str = ""
+    neighbour: str = ""
     asked: int = 0
     uids: tuple[str, ...] = UIDS
 
@@ -93,8 +95,8 @@ class Devices:
             return Sample(refusals=(Refusal(self.name, "http://n1", "", now_ms, self.broken, "as told"),))
         energy = (self.clock.true_ms - START * 1000 + 10**6) * MILLIWATTS // 1000
         found = [
-            Scrape(0, now_ms, "n1", "n1", uid, "", "NVIDIA H100 SXM5 80GB", {Field.ENERGY: energy})
-            for uid in (*self.uids, self.more)
+            Scrape(0, now_ms, host, host, uid, "", "NVIDIA H100 SXM5 80GB", {Field.ENERGY: energy})
+            for host, uid in [*(("n1", uid) for uid in (*self.uids, self.more)), ("n2", self.neighbour)]
             if uid and uid not in self.absent
         ]
         return Sample(scrapes=tuple(found))
@@ -168,6 +170,7 @@ class Rig:
     window: int = WINDOW
     seal: int = 3600
     promised: Promised = field(default_factory=Promised)
+    host: str | None = None
 
     @classmethod
     def of(cls, path: Path, minutes: int) -> "Rig":
@@ -178,7 +181,7 @@ class Rig:
         return Watched(name, self.clock, self.promised.signed)
 
     def recorder(self, spool: Spool, **options: Any) -> Recorder:
-        window = Window(MINUTE, self.window, 30 * 86_400, runs=self.runs)
+        window = Window(MINUTE, self.window, 30 * 86_400, self.host, self.runs)
         keys = [lambda: self.key("host"), lambda: self.key("next")]
         log = WatchedLog(self.path / "log", keys, spool, window, self.path, self.sign)
         log.promised = self.promised

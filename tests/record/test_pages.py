@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from attest.record.collectors import require_kind
 from attest.record.config import parse_config
 from attest.record.metrics import Metrics
 
@@ -19,6 +20,15 @@ def test_the_page_shows_the_example() -> None:
     config = parse_config(text, Path("/etc/attest"))
     assert config.keys == ("/etc/attest/host.key",)
     assert (config.interval, config.window, config.seal, config.timeout) == (60, 21_600, 3_600, 5)
+
+
+def test_the_page_shows_a_meter_with_a_password() -> None:
+    shown = re.search(r"```toml bmc\.toml\n(.*?)```", PAGE, re.DOTALL)
+    assert shown is not None
+    text = (EXAMPLE / "record.toml").read_text("utf-8")
+    (config,) = parse_config(f"{text.partition('[[collect]]')[0]}[meter]\n{shown[1]}", Path("/etc/attest")).collect
+    assert (config.user, config.password_file) == ("attest", "/etc/attest/bmc7.password")
+    require_kind(config, True)
 
 
 def test_the_page_names_every_metric() -> None:

@@ -210,6 +210,22 @@ def test_a_device_that_nobody_declared_keeps_no_other_from_being_stated(rig: Rig
     assert missing(site) == []
 
 
+def test_what_collectors_say_of_other_hosts_is_no_concern_of_this_one(
+    rig: Rig, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.host, rig.devices.neighbour = "n1", "GPU-neighbour"
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == []
+    assert "no inventory names" not in caplog.text
+    rig.devices.more = "GPU-stranger"
+    rig.on(10)
+    rig.run()
+    assert [record.__dict__["fields"] for record in caplog.records if "no inventory names" in record.msg] == [
+        {"device": "GPU-stranger"}
+    ]
+
+
 def test_a_process_that_was_held_up(rig: Rig, site: Site) -> None:
     def suspended() -> None:
         rig.clock.true_ms += 5 * MINUTE * 1000
@@ -305,3 +321,25 @@ def test_files_of_workloads_that_cannot_be_read_keep_no_window_open(
     require_all(site, 1, 30)
     assert named(site) == [(0, {NO_RUN})] * 3
     assert "no runs are named" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("said", "event", "runs"),
+    [
+        ({"warnings": [{"description": "a job was skipped"}]}, "runs may be missing from a file", 1),
+        ({"errors": [{"error": "no database"}]}, "no runs are named", 0),
+    ],
+)
+def test_what_slurm_says_of_its_own_reply_is_told(
+    rig: Rig, site: Site, caplog: pytest.LogCaptureFixture, said: dict[str, Any], event: str, runs: int
+) -> None:
+    time = {"submission": START, "start": START, "end": START + 40 * MINUTE, "elapsed": 40 * MINUTE}
+    job = {"job_id": 7, "cluster": "hpc", "nodes": "n1", "time": time, "state": {"current": ["COMPLETED"]}}
+    new_salts(site.path / "salts")
+    jobs = site.file("jobs.json", json.dumps({"jobs": [job], "errors": [], "warnings": [], **said}))
+    rig.runs = RunNames((jobs,), None, str(site.path / "salts"))
+    rig.run()
+    require_all(site, 1, 30)
+    assert [number for number, _ in named(site)] == [runs] * 3
+    told = [record.__dict__["fields"] for record in caplog.records if record.msg == event]
+    assert len(told) >= 3 and ("a job was skipped" in str(told[0])) == ("warnings" in said)

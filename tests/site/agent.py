@@ -31,6 +31,7 @@ class Agent:
     interval: int = MINUTE
     window: int = WINDOW
     folder: str = ""
+    absent: frozenset[str] = frozenset()  # devices that do not answer
 
     @classmethod
     def of(cls, lab: Lab, host: str, minutes: int, site: Site | None = None) -> "Agent":
@@ -58,7 +59,7 @@ class Agent:
         return SiteLog(self.meeting(), spool, window, self.path / "causes.jsonl")
 
     def recorder(self, spool: Spool) -> Recorder:
-        devices = Devices(self.clock, uids=tuple(f"{self.host}-{uid}" for uid in UIDS))
+        devices = Devices(self.clock, uids=tuple(f"{self.host}-{uid}" for uid in UIDS), absent=self.absent)
         times = Times(self.interval, 5, self.window, 3600, self.interval / 2 + 1)
         return Recorder(times, self.clock, Asking([devices]), spool, self.log(spool), Metrics())
 

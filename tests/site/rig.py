@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,9 +49,11 @@ def signer(name: str) -> Signer:
     return seeded_key(f"import {name}")
 
 
-def roster(hosts: tuple[str, ...], uids: tuple[str, ...] = UIDS) -> Roster:
+def roster(hosts: tuple[str, ...], uids: tuple[str, ...] = UIDS, metered: Mapping[str, str] = {}) -> Roster:
+    """`metered` has the URI of the meter of each feed."""
     devices = {host: tuple(Device(f"{host}-{uid}", "NVIDIA H100 SXM5 80GB", 0) for uid in uids) for host in hosts}
-    return Roster((Feed("dc1", None, None),), tuple(Host(sub(host), devices[host]) for host in hosts))
+    feeds = tuple(Feed(feed, None, meter) for feed, meter in metered.items()) or (Feed("dc1", None, None),)
+    return Roster(feeds, tuple(Host(sub(host), devices[host]) for host in hosts))
 
 
 def free_port() -> int:
@@ -61,7 +63,8 @@ def free_port() -> int:
 
 @dataclass
 class Lab:
-    """A log with hosts, and the server that keeps it; `more` is what else stands in site.toml."""
+    """A log with hosts, and the server that keeps it; `more` is what else stands in site.toml, `meters` are the lab's
+    own, `metered` has the URI of the meter of each feed."""
 
     path: Path
     hosts: tuple[str, ...]
@@ -70,6 +73,8 @@ class Lab:
     metrics: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     words: tuple[str, ...] = (sys.executable, "-m", "attest")
+    meters: tuple[str, ...] = ()
+    metered: Mapping[str, str] = field(default_factory=dict)
 
     def make(self) -> None:
         office = signer("office")
@@ -80,10 +85,11 @@ class Lab:
         entry = sign_statement(header_for(office, ISS, OFFICE), genesis, office)
         with LogWriter.create(self.log, ORIGIN) as log:
             log.append(entry)
-            for host in self.hosts:
-                act_ = enrolment(leaf_hash(entry), sub(host), Role.HOST, host)
+            roles = [*((host, Role.HOST) for host in self.hosts), *((meter, Role.METER) for meter in self.meters)]
+            for name, role in roles:
+                act_ = enrolment(leaf_hash(entry), sub(name), role, name)
                 sign_next(log, office, Kind.KEYS, KeysBody((act_,)), START - 60)
-            self.declare(log, roster(self.hosts), START - 60)
+            self.declare(log, roster(self.hosts, metered=self.metered), START - 60)
         write_key(self.path / "log.key", "import log")
         cert, key = self.authority.issue("site")
         (self.path / "site.toml").write_text(
@@ -155,9 +161,9 @@ class Lab:
         context.load_cert_chain(*self.authority.issue(host))
         return httpx.Client(base_url=f"https://127.0.0.1:{self.port}/v1", verify=context, timeout=30)
 
-    def site(self, host: str, port: int | None = None) -> HttpSite:
+    def site(self, host: str, port: int | None = None, uri: str | None = None) -> HttpSite:
         url = f"https://127.0.0.1:{port or self.port}"
-        return HttpSite(url, sub(host), str(self.authority.file), self.authority.issue(host))
+        return HttpSite(url, uri or sub(host), str(self.authority.file), self.authority.issue(host))
 
     # -- what the log holds
 

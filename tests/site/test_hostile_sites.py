@@ -19,6 +19,9 @@ BROKEN: dict[str, tuple[Chunks, str]] = {
     "no JSON": (reply(b"{", JSON), "answer"),
     "another JSON": (reply(b"[]", JSON), "answer"),
     "JSON of a great depth": (reply(b"[" * 100_000, JSON), "answer"),
+    "an off that is none": (reply(b'{"off": [["GPU-0", []]]}', JSON), "answer"),
+    "times that are none": (reply(b'{"off": {"GPU-0": [[-1, null], [5, 7]]}}', JSON), "answer"),
+    "a time alone": (reply(b'{"off": {"GPU-0": [[5]]}}', JSON), "answer"),
     "numbers that are none": (reply(b'{"log": 1, "origin": "x", "time": true, "inventories": []}', JSON), "answer"),
     "a long JSON": (reply(b" " * (9 << 20), JSON), "answer"),
     "half a reply": (reply(b"{}", JSON, length=100), "unreachable"),
@@ -32,11 +35,14 @@ BROKEN: dict[str, tuple[Chunks, str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-@pytest.mark.parametrize("ask", [lambda site: site.about(), lambda site: site.hand_on([(b"entry", None)])])
+@pytest.mark.parametrize(
+    "ask",
+    [lambda site: site.about(), lambda site: site.planned_off(), lambda site: site.hand_on([(b"entry", None)])],
+)
 def test_what_answers_in_its_place(
     lab: Lab, name: str, ask: Callable[[HttpSite], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site_http, "SECONDS", 0.5)
+    monkeypatch.setattr(site_http, "SECONDS", 1.5)
     chunks, code = BROKEN[name]
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*lab.authority.issue("site"))

@@ -1,0 +1,141 @@
+"""What is planned to be off a host learns from its site, over real HTTPS, and states it where nobody read anything."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from attest.collect.stamps import format_time
+from attest.compute.columns import SPAN
+from attest.errors import LogError
+from attest.format.bodies import UsageBody
+from attest.format.roster import Host, Roster
+from attest.format.statement import parse_statement
+from attest.format.vocabulary import State
+from attest.inventory.ledger import FOREVER, path_of
+from attest.record.site import Site, format_off, parse_off
+from attest.record.site_folder import FolderSite
+from attest.store.writer import LogWriter
+from tests.collect.test_import import START
+from tests.record.rig import MINUTE, UIDS
+from tests.site.agent import Agent
+from tests.site.rig import Lab, roster, sub
+from tests.site.test_folder import collect, drop
+
+__all__ = ["drop"]  # a fixture
+
+
+def switch(lab: Lab, verb: str, uid: str, minute: int) -> None:
+    """`attest inventory power-off` or `power-on`, beside the server if it runs."""
+    at = format_time((START + minute * MINUTE) * 1000)
+    words = [sys.executable, "-m", "attest", "inventory", verb, str(lab.log), uid, "--at", at]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def said(lab: Lab, host: str = "n1") -> dict[str, dict[int, State]]:
+    """By device the state of each minute after START, of each once."""
+    found: dict[str, dict[int, State]] = {uid: {} for uid in UIDS}
+    for entry in lab.entries():
+        signed = parse_statement(entry)
+        body = signed.statement.body
+        if signed.header.sub != sub(host) or not isinstance(body, UsageBody):
+            continue
+        length = (signed.statement.end - signed.statement.start) // body.interval
+        spans = np.frombuffer(body.spans, SPAN)
+        states = np.repeat(spans["state"], np.diff(np.append(spans["first"], length * body.devices)))
+        for uid, row in zip(UIDS, states.reshape(-1, length).tolist(), strict=True):
+            for minute, state in enumerate(row, (signed.statement.start - START) // MINUTE):
+                assert minute not in found[uid]
+                found[uid][minute] = State(state)
+    return found
+
+
+def minutes(lab: Lab, state: State, uid: str = "GPU-1") -> list[int]:
+    return [minute for minute, one in said(lab)[uid].items() if one is state]
+
+
+def test_what_is_switched_off_is_off_and_not_missing(served: Lab) -> None:
+    """Planned beside the running server, in two steps, of a device that stops to answer sooner than it was to."""
+    agent = Agent.of(served, "n1", 12)
+    agent.run()
+    switch(served, "power-off", "n1-GPU-1", 15)
+    agent.absent = frozenset({"n1-GPU-1"})
+    agent.run(10)
+    switch(served, "power-on", "n1-GPU-1", 35)
+    agent.run(20)
+    assert minutes(served, State.OFF) == list(range(15, 35))
+    assert minutes(served, State.MISSING) == [11, 12, 13, 14, *range(35, 40)]
+    assert set(said(served)["GPU-0"].values()) <= {State.SAMPLED, State.MISSING}  # it is begun again in between
+    assert State.OFF not in said(served)["GPU-0"].values()
+
+
+def test_a_reading_counts_before_the_plan(served: Lab) -> None:
+    switch(served, "power-off", "n1-GPU-1", 5)
+    Agent.of(served, "n1", 12).run()
+    assert minutes(served, State.SAMPLED) == list(range(1, 10))
+
+
+def test_each_host_learns_of_its_own_devices_what_it_has_not_spoken_of(served: Lab) -> None:
+    for host, minute in (("n1", 5), ("n2", 6)):
+        switch(served, "power-off", f"{host}-GPU-1", minute)
+    switch(served, "power-on", "n1-GPU-1", 8)
+    first, second = START + 5 * MINUTE, START + 8 * MINUTE
+    assert served.site("n1").planned_off() == {"n1-GPU-1": [(first, second)]}
+    assert served.site("n2").planned_off() == {"n2-GPU-1": [(START + 6 * MINUTE, FOREVER)]}
+    assert served.site("n3").planned_off() == {}
+    Agent.of(served, "n1", 12).run()
+    assert served.site("n1").planned_off() == {}
+    switch(served, "power-off", "n1-GPU-1", 30)
+    assert served.site("n1").planned_off() == {"n1-GPU-1": [(START + 30 * MINUTE, FOREVER)]}
+
+
+def test_a_device_that_moves_takes_its_plan_along(served: Lab) -> None:
+    switch(served, "power-off", "n1-GPU-1", 5)
+    with LogWriter.open(served.log) as log:
+        before = roster(served.hosts)
+        one, two, *others = before.hosts
+        hosts = (Host(one.sub, one.devices[:1]), Host(two.sub, (*two.devices, one.devices[1])), *others)
+        served.declare(log, Roster(before.feeds, hosts), START + 20 * MINUTE)
+    planned = {"n1-GPU-1": [(START + 5 * MINUTE, FOREVER)]}
+    assert served.site("n1").planned_off() == served.site("n2").planned_off() == planned
+
+
+def test_with_a_ledger_that_cannot_be_read_nothing_is_signed(lab: Lab) -> None:
+    """What the lab planned is not known then: to say missing would be to forget it."""
+    switch(lab, "power-off", "n1-GPU-1", 5)
+    ledger = path_of(lab.log)
+    whole = ledger.read_bytes()
+    ledger.write_bytes(b"{}\n" + whole)
+    agent = Agent.of(lab, "n1", 12)
+    agent.absent = frozenset({"n1-GPU-1"})
+    with lab.serving():
+        agent.run()
+        with pytest.raises(LogError, match="inventory/ledger"):
+            agent.closed()
+    assert lab.said("n1") == []
+    ledger.write_bytes(whole)
+    with lab.serving():
+        agent.closed()
+    assert minutes(lab, State.OFF) == list(range(5, 10))
+
+
+def test_nobody_vouches_for_what_a_folder_says(lab: Lab, drop: Path) -> None:
+    switch(lab, "power-off", "n1-GPU-1", 5)
+    agent = Agent.of(lab, "n1", 12, cast(Site, FolderSite(drop, sub("n1"))))
+    agent.absent = frozenset({"n1-GPU-1"})
+    collect(lab)
+    agent.run()
+    collect(lab)
+    agent.closed()
+    collect(lab)
+    assert minutes(lab, State.MISSING) == list(range(1, 10))
+
+
+def test_what_is_off_is_said_and_read_alike() -> None:
+    planned = {"GPU-0": [(5, 7), (9, FOREVER)], "GPU-1": [(0, FOREVER)]}
+    assert parse_off(format_off(planned)) == planned
+    assert b"null" in format_off(planned)
