@@ -206,6 +206,7 @@ def utc(time: int) -> str:
 
 def as_data(verdict: Verdict) -> dict[str, Any]:
     """The verdict as JSON data, schemas/verdict.schema.json; integers of any size, digests in hex, times in UTC."""
+    kinds = {term.kind for party in verdict.parties for term in party.terms}
     return {
         "format": FORMAT,
         "version": verdict.version,
@@ -225,12 +226,8 @@ def as_data(verdict: Verdict) -> dict[str, Any]:
         "checks": [{"code": code, "status": str(status), "text": text} for code, status, text in verdict.checks],
         "pins": {model: dict(pin) for model, pin in sorted(verdict.pins.items())},
         "missing": list(verdict.missing),
-        "not_covered": {**LIMITS, **(LIMITS_OF_CUSTODY if _about_custody(verdict) else {})},
+        "not_covered": {**LIMITS, **(LIMITS_OF_CUSTODY if "custody" in kinds else {})},
     }
-
-
-def _about_custody(verdict: Verdict) -> bool:
-    return any(term.kind == "custody" for party in verdict.parties for term in party.terms)
 
 
 def _party(party: PartyResult) -> dict[str, Any]:
