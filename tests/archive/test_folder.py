@@ -7,7 +7,7 @@ import random
 import shutil
 import signal
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from attest.archive.folder import INCOMING, FolderObjects
 from attest.errors import ArchiveError, AttestError, MissingError
 from attest.store import disk
 from tests.archive.test_objects import put, read
-from tests.store.crashes import Fault, PowerLoss, Told, Volatile, die, forked, lost_at, moments, write_down
+from tests.store.crashes import Fault, PowerLoss, Told, Volatile, die, forked, lost_at, write_down
 
 CHANGES = ("create", "write", "sync", "rename", "link", "unlink", "make_directory", "sync_directory")
 CONTENTS = tuple(random.Random(n).randbytes(10 + 500 * n) for n in range(5))
@@ -98,6 +98,12 @@ def test_killed_before_every_change_of_the_disk(root: Path, steps: int, no_real_
         require_whole(root, told)
         shutil.rmtree(root)
         root.mkdir()
+
+
+def moments(steps: int, count: int, name: str) -> Iterator[tuple[int, random.Random]]:
+    """So many moments of a life, drawn from a name, each with a source of chance of its own."""
+    for when in sorted(random.Random(name).sample(range(steps), count)):
+        yield when, random.Random(f"{name} {when}")
 
 
 @pytest.mark.parametrize("lucky", [False, True])
