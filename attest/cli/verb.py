@@ -135,7 +135,13 @@ class Verbs(click.Group):
         if cmd_name not in self.lazy:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self.lazy[cmd_name].target.partition(":")
-        found: click.Command = getattr(import_module(module), attribute)
+        try:
+            found: click.Command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] == "attest":
+                raise
+            hint = f"pip install 'compute-attest[{cmd_name}]'"
+            raise MissingError("verb/extra", f"`{cmd_name}` needs the package {error.name}", hint=hint) from error
         return found
 
     def make_context(

@@ -11,7 +11,7 @@ import pytest
 from attest.cli import main as program
 from attest.cli.errors import exit_code
 from attest.cli.params import TIME
-from attest.cli.verb import Verb, console
+from attest.cli.verb import Entry, Verb, Verbs, console
 from attest.errors import (
     AgreementError,
     AttestError,
@@ -260,3 +260,13 @@ def test_a_closed_pipe_is_quiet() -> None:
 def test_python_m_attest_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "attest", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == "attest, version 0.1.0\n"
+
+
+def test_a_verb_whose_package_is_not_installed_says_so() -> None:
+    group = Verbs("group", example="", lazy={"archive": Entry("no_such_package.at_all:verb", "")})
+    with pytest.raises(MissingError, match="verb/extra") as error:
+        group.get_command(click.Context(group), "archive")
+    assert error.value.hint == "pip install 'compute-attest[archive]'"
+    broken = Verbs("group", example="", lazy={"archive": Entry("attest.no_such_module:verb", "")})
+    with pytest.raises(ModuleNotFoundError):
+        broken.get_command(click.Context(broken), "archive")
