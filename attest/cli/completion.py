@@ -4,6 +4,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from attest.cli.verb import COMPLETE, EXIT_CODES, Verb, Verbs
+from attest.errors import MissingError
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -51,7 +52,10 @@ def _verbs(parent: click.Context) -> list[str]:
     if not isinstance(group, click.Group):
         return lines
     for name in group.list_commands(parent):
-        command = group.get_command(parent, name)
+        try:
+            command = group.get_command(parent, name)
+        except MissingError:  # its extra is not installed
+            command = None
         if command is None:
             continue
         ctx = click.Context(command, info_name=name, parent=parent)
