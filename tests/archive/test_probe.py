@@ -52,6 +52,7 @@ def radosgw_bucket(
     return open_s3(f"s3://{radosgw_server.bucket(request.node.nodeid)}/p")
 
 
+@pytest.mark.stress
 def test_radosgw_keeps_every_rule_of_object_lock(radosgw_bucket: S3Objects) -> None:
     found = probe(radosgw_bucket, clock)
     assert outcomes(found) == page("Ceph 16")
@@ -95,6 +96,7 @@ def test_nothing_but_canaries_is_touched(objects: Any) -> None:
     assert read(objects, address) == b"evidence"
 
 
+@pytest.mark.stress
 def test_a_later_probe_takes_away_what_an_earlier_one_had_to_leave(
     radosgw_bucket: S3Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:

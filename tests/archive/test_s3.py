@@ -225,6 +225,7 @@ def test_no_credentials(moto_server: Server, monkeypatch: pytest.MonkeyPatch) ->
     assert code(lambda: open_s3("s3://bucket")) == "archive/denied"
 
 
+@pytest.mark.stress  # moto looks at nobody's keys
 def test_wrong_credentials_are_refused_and_never_told(
     radosgw_server: Server,
     monkeypatch: pytest.MonkeyPatch,
