@@ -6,6 +6,7 @@ data/specification/... data/verifier/*.whl                                   wha
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from attest.archive.address import Address, address_of
 from attest.archive.bag import PAYLOAD
 from attest.archive.bag_read import Bag, open_bag
 from attest.archive.bag_write import Item, write_bag
+from attest.archive.custody import line
 from attest.archive.export import files_of, pieces
 from attest.archive.intake import Intake
 from attest.archive.manifest import MAX_MANIFEST, format_manifest, parse_manifest
@@ -62,13 +64,17 @@ def take_bag(
         if _MANIFEST not in bag.files:
             raise MalformedError("archive/bag", f"{path} is a sound bag, and holds no delivery of an archive")
         manifest = parse_manifest(bag.read(_MANIFEST, MAX_MANIFEST))
-        intake = Intake(archive.objects)
-        for name, file in files_of(manifest):
-            if bag.files.get(f"{PAYLOAD}{name}") != file.whole:
-                raise MalformedError("archive/bag", f"{path} has no {name} as its manifest lists it")
-            intake.parts(file, lambda name=name: bag.pieces(f"{PAYLOAD}{name}"))  # type: ignore[misc]
-        intake.document(format_manifest(manifest))
-        received = record(archive, manifest, intake, "import", {"bag": path.name[:256]}, actor=actor, clock=clock)
+        received = None
+        while received is None:
+            with archive.index.reading() as connection:
+                epoch = deliveries.last_expiry(connection)
+            intake = Intake(archive.objects)
+            for name, file in files_of(manifest):
+                if bag.files.get(f"{PAYLOAD}{name}") != file.whole:
+                    raise MalformedError("archive/bag", f"{path} has no {name} as its manifest lists it")
+                intake.parts(file, partial(bag.pieces, f"{PAYLOAD}{name}"))
+            said = {"bag": line(path.name)}
+            received = record(archive, manifest, intake, "import", said, actor=actor, clock=clock, epoch=epoch)
     time = clock() if at is None else at
     judged = record_verdict(archive, received.id, manifest, time, "import", actor=actor, clock=clock)
     return received.with_verdict(judged), bag

@@ -25,6 +25,7 @@ from attest.format.act import CONTENT_TYPE, GenesisAct, format_act
 from attest.format.bodies import Body, GenesisBody
 from attest.format.checkpoint import Checkpoint, format_checkpoint
 from attest.format.custody import CustodyBody, CustodyObject
+from attest.format.fields import HIDDEN
 from attest.format.statement import Statement, parse_statement
 from attest.format.vocabulary import Kind
 from attest.sign.documents import sign_document
@@ -34,6 +35,7 @@ from attest.sign.statements import header_for, sign_statement
 
 ENTRIES_AT: Final = "custody/entries/"
 CHECKPOINTS_AT: Final = "custody/checkpoints/"
+MAX_LINE: Final = 512  # characters
 
 
 class Keys(NamedTuple):
@@ -136,7 +138,10 @@ class Session:
         return self.append(CustodyBody(action, actor, named, tuple(sorted(details.items()))), at)
 
     def append(self, body: Body, at: int) -> int:
-        """Signs the next statement and stores it; it is in the log once the session has ended."""
+        """Signs the next statement and stores it; it is in the log once the session has ended.
+
+        Raises MalformedError for what no entry can say, before anything is stored.
+        """
         custody, n = self._custody, self.size
         log, prev, start = self._place()
         kind = Kind.GENESIS if isinstance(body, GenesisBody) else Kind.CUSTODY
@@ -144,6 +149,7 @@ class Session:
         statement = Statement(kind, log, n, prev, start if n else at, end, None, body)
         header = header_for(self._keys.office, custody.named.iss, custody.named.office)
         entry = sign_statement(header, statement, self._keys.office)
+        parse_statement(entry)  # one that nobody can read would close the log for good
         custody.objects.put_named(numbered(ENTRIES_AT, n), entry)
         project(self.connection, n, entry, custody.read)
         self.size = n + 1
@@ -167,6 +173,11 @@ class Session:
         first = self.connection.execute(columns.where(ENTRIES.c.n == 0)).one()
         last = self.connection.execute(columns.where(ENTRIES.c.n == self.size - 1)).one()
         return bytes.fromhex(first.leaf), bytes.fromhex(last.leaf), last.time
+
+
+def line(text: str) -> str:
+    """A text as an entry can say it: on one printable line, cut to what is worth reading, never empty."""
+    return HIDDEN.sub("?", text)[:MAX_LINE] or "-"
 
 
 def numbered(folder: str, n: int) -> str:

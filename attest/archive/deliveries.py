@@ -10,7 +10,7 @@ from attest.archive.address import Address
 from attest.archive.manifest import Copy, Manifest, parse_manifest
 from attest.archive.objects import Objects
 from attest.archive.stored import read_whole
-from attest.archive.tables import COPIES, DELIVERIES, HOLDS, LOGS, PARTIES
+from attest.archive.tables import COPIES, DELIVERIES, ENTRIES, HOLDS, LOGS, PARTIES
 from attest.errors import EvidenceError, MissingError
 
 SHORTEST: Final = 6  # digits of an id
@@ -102,7 +102,8 @@ def described(connection: Connection, row: Row[Any]) -> dict[str, Any]:
 
 def last_expiry(connection: Connection) -> int:
     """The number of the last entry that removed something, -1 if there is none."""
-    found: int | None = connection.execute(select(func.max(DELIVERIES.c.expired_n))).scalar_one()
+    removals = select(func.max(ENTRIES.c.n)).where(ENTRIES.c.action == "expire")
+    found: int | None = connection.execute(removals).scalar_one()
     return -1 if found is None else found
 
 

@@ -32,7 +32,7 @@ _YEAR: Final = 365 * 24 * 4 * _BUCKET
 
 
 def found(
-    path: Path, origin: str, store: str | None, index: str | None, clock: Callable[[], int], actor: str = "init"
+    path: Path, origin: str, store: str | None, index: str | None, clock: Callable[[], int], actor: str
 ) -> Archive:
     """Makes an archive in a folder, or finishes one that was begun there.
 

@@ -82,9 +82,10 @@ def _standing(c: Connection, n: int, time: int, delivery: str, named: Named, det
     known = {key: details.get(key) for key in ("origin", "size", "root", "standing")}
     c.execute(update(COPIES).where(copy).values(**known))
     if details["standing"] == "current":
-        head = {key: details[key] for key in ("origin", "size", "root", "name")} | {"delivery": delivery}
+        head = {key: details[key] for key in ("origin", "size", "root", "name")}
+        head |= {"delivery": delivery, "standing_n": n}
         rows = [head | {"vkey": vkey} for vkey in str(details["keys"]).split(" ")]
-        kept = ("size", "root", "name", "delivery")
+        kept = ("size", "root", "name", "delivery", "standing_n")
         _upsert(c, LOGS, rows, ["origin", "vkey"], lambda new: {key: new[key] for key in kept})
 
 

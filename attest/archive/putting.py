@@ -12,14 +12,14 @@ from sqlalchemy import Connection
 from attest import __version__
 from attest.archive import deliveries
 from attest.archive.address import Address, address_of
-from attest.archive.custody import Session
+from attest.archive.custody import Session, line
 from attest.archive.forks import format_fork
 from attest.archive.intake import Intake
 from attest.archive.judging import Judged, agreement_of, judge
-from attest.archive.manifest import Copy, Document, Manifest, format_manifest
+from attest.archive.manifest import Copy, Document, Manifest, format_manifest, parse_manifest
 from attest.archive.place import Archive
 from attest.archive.standing import Standing, standing_of
-from attest.archive.stored import StoredBundle
+from attest.archive.stored import StoredBundle, read_whole
 from attest.check import Map
 from attest.errors import EvidenceError, MissingError
 from attest.format.checkpoint import parse_checkpoint
@@ -27,8 +27,6 @@ from attest.format.note import MAX_NOTE, parse_note
 from attest.log.tiles import CHECKPOINT
 from attest.report.style import utc
 from attest.store.inside import Inside
-
-MAX_DETAIL = 512  # characters of a text in the custody log
 
 
 class Paper(NamedTuple):
@@ -80,19 +78,14 @@ def receive(
             epoch = deliveries.last_expiry(connection)
             earlier = [_earlier(connection, archive, bundle) for bundle in bundles]
         intake = Intake(archive.objects)
-        named = zip(_names(bundles), bundles, earlier, strict=True)
+        named = zip(_different([bundle.name for bundle in bundles]), bundles, earlier, strict=True)
         copies = tuple(intake.copy(bundle, name, before) for name, bundle, before in named)
-        documents = tuple(Document(paper.role, paper.name, intake.document(paper.data)) for paper in papers)
-        manifest = Manifest(copies, documents)
-        intake.document(format_manifest(manifest))
-        try:
-            return record(archive, manifest, intake, "put", {}, actor=actor, clock=clock, epoch=epoch), manifest
-        except Expired:
-            continue  # what was stored already, and so not stored again, may have been removed since
-
-
-class Expired(Exception):
-    """Something was removed from the archive meanwhile."""
+        titles = _different([paper.name for paper in papers])
+        documents = (Document(p.role, name, intake.document(p.data)) for p, name in zip(papers, titles, strict=True))
+        manifest = Manifest(copies, tuple(documents))
+        received = record(archive, manifest, intake, "put", {}, actor=actor, clock=clock, epoch=epoch)
+        if received is not None:
+            return received, manifest
 
 
 def record(
@@ -104,17 +97,20 @@ def record(
     *,
     actor: str,
     clock: Callable[[], int],
-    epoch: int | None = None,
-) -> Received:
-    """Records a delivery whose objects and manifest are stored, and how its copies stand.
+    epoch: int,
+) -> Received | None:
+    """Stores the manifest of a delivery whose objects are stored, records it, and how its copies stand.
 
-    Raises Expired if anything was removed after the entry `epoch`.
+    None if anything was removed after the entry `epoch`: what was there already, and so not stored again, may be gone.
+    Raises MalformedError for a manifest that nobody could read.
     """
-    address = address_of(format_manifest(manifest))
+    data = format_manifest(manifest)
+    parse_manifest(data)
+    address = intake.document(data)
     id_ = address.sha256.hex()
     with archive.custody.session() as session:
-        if epoch is not None and deliveries.last_expiry(session.connection) != epoch:
-            raise Expired
+        if deliveries.last_expiry(session.connection) != epoch:
+            return None
         said = {"delivery": id_, "objects": intake.objects, "bytes": intake.size, **details}
         session.record(action, actor, {"manifest": address}, said, clock())
         standings = _compare(archive, session, address, manifest, actor, clock)
@@ -140,7 +136,7 @@ def record_verdict(
     if judged.verdict is not None:
         objects["verdict"] = Intake(archive.objects).document(judged.verdict)
     if judged.why is not None:
-        details |= {"code": judged.why.code, "detail": str(judged.why)[:MAX_DETAIL]}
+        details |= {"code": judged.why.code, "detail": line(str(judged.why))}
     with archive.custody.session() as session:
         session.record("verdict", actor, objects, details, clock())
     return judged
@@ -149,18 +145,30 @@ def record_verdict(
 def _compare(
     archive: Archive, session: Session, address: Address, manifest: Manifest, actor: str, clock: Callable[[], int]
 ) -> tuple[tuple[str, Standing], ...]:
+    intake = Intake(archive.objects)
+
     def earlier(delivery: str, name: str) -> StoredBundle | None:
         copy = deliveries.copy_of(session.connection, archive.objects, delivery, name)
         return None if copy is None else StoredBundle(archive.objects, copy)
 
+    def note_of(n: int) -> bytes:
+        head = archive.custody.object_of(n, "head")
+        if head is None:
+            raise MissingError("archive/missing", f"entry {n} of the custody log names no head")
+        return read_whole(archive.objects, head)
+
     agreement = agreement_of(archive.objects, manifest)
     found = []
     for copy in manifest.copies:
-        standing = standing_of(session.connection, StoredBundle(archive.objects, copy), agreement, earlier)
+        bundle = StoredBundle(archive.objects, copy)
+        standing = standing_of(session.connection, bundle, agreement, earlier, note_of)
         said = {"delivery": address.sha256.hex(), "name": copy.name, **standing.details()}
-        session.record("standing", actor, {"manifest": address}, said, clock())
+        named = {"manifest": address}
+        if standing.note is not None:
+            named["head"] = intake.document(standing.note)
+        session.record("standing", actor, named, said, clock())
         if standing.fork is not None and standing.head is not None:
-            proof = Intake(archive.objects).document(format_fork(standing.fork))
+            proof = intake.document(format_fork(standing.fork))
             against = {"origin": standing.head.origin, "against": standing.against or ""}
             said = {"delivery": address.sha256.hex(), **against}
             session.record("fork", actor, {"manifest": address, "proof": proof}, said, clock())
@@ -171,19 +179,19 @@ def _compare(
 def _earlier(connection: Connection, archive: Archive, bundle: Inside) -> Copy | None:
     """The newest copy of what says to be the same log, to share objects with; nothing is believed for it."""
     try:
-        note = b"".join(bundle.pieces(CHECKPOINT))[: MAX_NOTE + 1]
+        note = next(bundle.pieces(CHECKPOINT), b"")[: MAX_NOTE + 1]
         origin = parse_checkpoint(parse_note(note).text).origin
     except (EvidenceError, MissingError):
         return None
     return deliveries.newest_copy(connection, archive.objects, origin)
 
 
-def _names(bundles: Sequence[Inside]) -> list[str]:
-    """The folders' names, made different where two have one."""
+def _different(given: Sequence[str]) -> list[str]:
+    """Names as they were given, made different where two are the same."""
     names: list[str] = []
-    for bundle in bundles:
-        name, number = bundle.name, 2
+    for each in given:
+        name, number = each, 2
         while name in names:
-            name, number = f"{bundle.name}-{number}", number + 1
+            name, number = f"{each}-{number}", number + 1
         names.append(name)
     return names

@@ -49,9 +49,8 @@ def release(archive: Archive, ref: str, case: str, *, actor: str, clock: Callabl
             raise ArchiveError("archive/no-hold", f"{row.id[:12]} is not held for {case}", hint="attest archive show")
         address = deliveries.address(row)
         session.record("release", actor, {"manifest": address}, {"delivery": row.id, "case": case}, clock())
-        for each in _objects(archive, row):
-            if not _held(session.connection, archive, each):
-                archive.objects.hold(each, False)
+        for each in _objects(archive, row) - _held(archive, session.connection):
+            archive.objects.hold(each, False)
     return str(row.id)
 
 
@@ -136,11 +135,11 @@ def _removed(archive: Archive, row: Row[Any], gone: list[Address]) -> Removed:
     return Removed(row.id, len(gone), sum(each.size for each in gone), locked)
 
 
-def _held(connection: Connection, archive: Archive, address: Address) -> bool:
-    """Whether another delivery that is held needs the object."""
+def _held(archive: Archive, connection: Connection) -> set[Address]:
+    """Everything that deliveries need which are held."""
     standing = select(HOLDS.c.delivery).where(HOLDS.c.released_n.is_(None))
     rows = connection.execute(select(DELIVERIES).where(DELIVERIES.c.id.in_(standing))).all()
-    return any(address in _objects(archive, row) for row in rows)
+    return set().union(*(_objects(archive, row) for row in rows))
 
 
 def _sweep(archive: Archive, connection: Connection) -> None:

@@ -1,5 +1,8 @@
 """How a delivered copy stands to what the archive was shown of its log before (schemas/archive.md, "Standing").
 
+What is remembered of a log is its newest head: the note itself, which the custody log names and nothing removes. The
+copy that it came with may have expired; a smaller head is then not compared, and a larger one by its own tree.
+
 Only a head that a key of the log signed is compared, and only with what the same key signed: whoever writes an
 agreement with keys of his own for somebody else's log changes nothing in what is remembered of it.
 """
@@ -24,14 +27,16 @@ from attest.trust.notes import find_signature
 CURRENT, OLDER, FORKED, UNSIGNED, UNSHOWN = "current", "older", "forked", "unsigned", "unshown"
 
 Earlier = Callable[[str, str], StoredBundle | None]
+NoteOf = Callable[[int], bytes]
 
 
 class Standing(NamedTuple):
-    """The word for it; what can be told of the head; digests of the keys that signed it; the delivery that it is not
-    current against; the proof of a fork."""
+    """The word for it; the head and, where a key of the log signed it, its note; digests of these keys; the delivery
+    that it is not current against; the proof of a fork."""
 
     word: str
     head: Checkpoint | None = None
+    note: bytes | None = None
     keys: tuple[str, ...] = ()
     against: str | None = None
     fork: Fork | None = None
@@ -49,9 +54,10 @@ class Standing(NamedTuple):
 
 
 def standing_of(
-    connection: Connection, bundle: StoredBundle, agreement: Agreement | None, earlier: Earlier
+    connection: Connection, bundle: StoredBundle, agreement: Agreement | None, earlier: Earlier, note_of: NoteOf
 ) -> Standing:
-    """`earlier` opens a copy by its delivery and name, None where the store has it no longer."""
+    """`earlier` opens a copy by its delivery and name, None where the store has it no longer; `note_of` gives the note
+    of the head that an entry tells of. Raises MissingError where the store has lost that."""
     try:
         note = bundle.checkpoint()
         head = parse_checkpoint(parse_note(note).text)
@@ -68,13 +74,14 @@ def standing_of(
         return Standing(UNSHOWN, head)
     keys = tuple(key_digest(vkey) for vkey in named[1].log_keys if find_signature(parsed, vkey))
     of_log = (LOGS.c.origin == head.origin) & LOGS.c.vkey.in_(keys)
-    worst = Standing(CURRENT, head, keys)
-    for row in connection.execute(select(LOGS.c.delivery, LOGS.c.name).where(of_log).distinct()).all():
-        old = earlier(row.delivery, row.name)
-        found = worst if old is None else _against(head, note, bundle, old)._replace(keys=keys)
-        if found.word != CURRENT:
-            worst = found._replace(against=row.delivery)
-        if found.word == FORKED:
+    worst = Standing(CURRENT, head, note, keys)
+    columns = select(LOGS.c.delivery, LOGS.c.name, LOGS.c.standing_n)
+    for row in connection.execute(columns.where(of_log).distinct()).all():
+        known = note_of(row.standing_n)
+        word, fork = _against((head, note), bundle, known, earlier(row.delivery, row.name))
+        if word != CURRENT:
+            worst = worst._replace(word=word, against=row.delivery, fork=fork)
+        if word == FORKED:
             break
     return worst
 
@@ -84,16 +91,19 @@ def key_digest(vkey: Vkey) -> str:
     return sha256(format_vkey(vkey).encode()).hexdigest()[:32]
 
 
-def _against(head: Checkpoint, note: bytes, bundle: StoredBundle, old: StoredBundle) -> Standing:
+def _against(
+    new: tuple[Checkpoint, bytes], bundle: StoredBundle, known: bytes, old: StoredBundle | None
+) -> tuple[str, Fork | None]:
+    """How a head with its copy stands to a known one, whose copy there may be."""
+    before = (parse_checkpoint(parse_note(known).text), known)
+    older = new[0].size < before[0].size
+    smaller, larger, tree = (new, before, old) if older else (before, new, bundle)
+    if tree is None:
+        return UNSHOWN, None
     try:
-        before_note = old.checkpoint()
-        before = parse_checkpoint(parse_note(before_note).text)
-        older = head.size < before.size
-        smaller, larger = ((head, note), (before, before_note))[:: 1 if older else -1]
-        tree = old if older else bundle
         fork = prove_fork(smaller, larger, tile_hashes(tree.hash_tile, larger[0].size))
     except (EvidenceError, MissingError):
-        return Standing(UNSHOWN, head)  # the copy of the larger tree is not whole
+        return UNSHOWN, None  # the copy of the larger tree is not whole
     if fork is not None:
-        return Standing(FORKED, head, fork=fork)
-    return Standing(OLDER if older else CURRENT, head)
+        return FORKED, fork
+    return OLDER if older else CURRENT, None

@@ -87,7 +87,8 @@ OBJECTS: Final = Table(
     _number("uses"),
 )
 
-# The newest head of each log that a key of it signed and the archive was shown, and which delivery showed it.
+# The newest head of each log that a key of it signed and the archive was shown: which delivery showed it, and the entry
+# that names the head's own note, which is kept also when the delivery has expired.
 LOGS: Final = Table(
     "logs",
     METADATA,
@@ -97,6 +98,7 @@ LOGS: Final = Table(
     Column("root", String(64), nullable=False),
     Column("delivery", String(64), ForeignKey("deliveries.id"), nullable=False),
     _word("name"),
+    _number("standing_n"),
 )
 
 # Legal holds, and which entry released each.

@@ -15,10 +15,11 @@ from typing import Any, Final
 import click
 
 from attest.archive import deliveries
+from attest.archive.custody import line
 from attest.archive.export import write_out
 from attest.archive.founding import ROOT_KEY, found
 from attest.archive.place import Archive
-from attest.archive.putting import MAX_DETAIL, Paper, Received
+from attest.archive.putting import Paper, Received
 from attest.archive.putting import put as put_delivery
 from attest.cli.check import workers
 from attest.cli.params import FORMAT, TIME, read
@@ -65,7 +66,7 @@ def now() -> int:
 
 def actor_of(given: str | None) -> str:
     """Who does this: what was given, or the account and the host."""
-    return given or f"{getpass.getuser()}@{socket.gethostname()}"
+    return line(given or f"{getpass.getuser()}@{socket.gethostname()}")
 
 
 @contextmanager
@@ -76,7 +77,7 @@ def acting(directory: Path, verb: str, actor: str | None) -> Iterator[tuple[Arch
     try:
         yield opened, who
     except AttestError as error:
-        said: dict[str, str | int] = {"verb": verb, "code": error.code, "detail": str(error)[:MAX_DETAIL]}
+        said: dict[str, str | int] = {"verb": verb, "code": error.code, "detail": line(str(error))}
         if opened.custody.keys is not None:
             with opened.custody.session() as session:
                 session.record("refused", who, {}, said, now())

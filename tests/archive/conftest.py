@@ -87,7 +87,7 @@ def archive(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.
         server.chosen(monkeypatch)
         store = f"s3://{server.bucket(request.node.nodeid)}/regulator"
         index = request.getfixturevalue("database")
-    made = found(tmp_path / "archive", "regulator.example/archive", store, index, lambda: NOW)
+    made = found(tmp_path / "archive", "regulator.example/archive", store, index, lambda: NOW, "test")
     yield made
     made.index.close()
 

@@ -26,7 +26,7 @@ CLOCK: Callable[[], int] = lambda: NOW  # noqa: E731
 
 @pytest.fixture
 def other(tmp_path: Path) -> Archive:
-    return found(tmp_path / "other", "other.example/archive", None, None, CLOCK)
+    return found(tmp_path / "other", "other.example/archive", None, None, CLOCK, "test")
 
 
 def exported(deliverer: Deliverer, id_: str, target: Path) -> Path:

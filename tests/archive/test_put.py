@@ -10,13 +10,15 @@ from sqlalchemy import select
 from attest.archive import deliveries
 from attest.archive.entries import entries_of
 from attest.archive.forks import Fork, parse_fork, verify_fork
+from attest.archive.putting import Paper
 from attest.archive.reindex import dump, reindex
+from attest.archive.retention import expire, hold, retain
 from attest.archive.tables import LOGS
-from attest.errors import EvidenceError, MissingError
+from attest.errors import EvidenceError, MalformedError, MissingError
 from attest.store.inside import Inside
 from attest.trust.notes import log_vkey
 from tests.archive.conftest import Deliverer
-from tests.archive.papers import pact
+from tests.archive.papers import NOW, pact
 from tests.check.world import ACME
 
 
@@ -105,6 +107,58 @@ def test_a_stranger_s_agreement_changes_nothing_that_is_remembered(deliverer: De
     note.write_bytes(note.read_bytes().replace(b"\n\xe2\x80\x94 " + ACME.origin.encode(), b"\n\xe2\x80\x94 rival"))
     ((_, found),) = Deliverer(deliverer.archive, copies.parent).put("rival").standings
     assert found.word == "unsigned" and remembered(deliverer) == before
+
+
+def expired(deliverer: Deliverer, id_: str) -> None:
+    retain(deliverer.archive, id_, NOW - 1, actor="a", clock=lambda: NOW)
+    (gone,) = expire(deliverer.archive, actor="a", clock=lambda: NOW)
+    assert gone.id == id_
+
+
+def test_what_has_expired_is_still_remembered(deliverer: Deliverer) -> None:
+    expired(deliverer, deliverer.put("late").id)
+    newest = remembered(deliverer)
+    assert standing(deliverer, "early") == "unshown"  # smaller, and the tree that would show it is gone
+    assert remembered(deliverer) == newest
+    assert standing(deliverer, "late") == "current"
+
+
+def test_a_fork_of_what_has_expired_is_proven(deliverer: Deliverer) -> None:
+    early = deliverer.put("early")
+    other = deliverer.put("other")  # as large as neither, and the newest head from here on
+    expired(deliverer, early.id)
+    expired(deliverer, other.id)
+    received = deliverer.put("late")
+    ((_, found),) = received.standings
+    assert found.word == "forked" and found.against == other.id and found.fork is not None
+    keys = (log_vkey(ACME.origin, ACME.key("log").public_key()),)
+    before, after = verify_fork(found.fork, ACME.origin, keys)
+    assert before.size < after.size
+
+
+def test_a_name_that_no_manifest_can_have_is_refused_whole(deliverer: Deliverer, copies: Path, tmp_path: Path) -> None:
+    shutil.copytree(copies / "early", tmp_path / "odd\nname")
+    with pytest.raises(MalformedError, match="statement/text"):
+        Deliverer(deliverer.archive, tmp_path).put("odd\nname")
+    with deliverer.archive.index.reading() as connection:
+        assert deliveries.listed(connection) == []
+    deliverer.put("early")
+
+
+def test_events_of_one_name_are_kept_apart(deliverer: Deliverer) -> None:
+    events = [Paper("event", "pause.event", b"one"), Paper("event", "pause.event", b"two")]
+    received = deliverer.put("early", papers=[*pact(), *events])
+    with deliverer.archive.index.reading() as connection:
+        manifest = deliveries.manifest_of(deliverer.archive.objects, deliveries.find(connection, received.id))
+    assert [paper.name for paper in manifest.documents if paper.role == "event"] == ["pause.event", "pause.event-2"]
+
+
+def test_an_entry_that_nobody_could_read_is_not_stored(deliverer: Deliverer) -> None:
+    id_ = deliverer.put("early").id
+    for case in ("a\nb", "", "x" * 9_000):
+        with pytest.raises(MalformedError):
+            hold(deliverer.archive, id_, case, actor="a", clock=lambda: NOW)
+    assert hold(deliverer.archive, id_, "2026/117", actor="a", clock=lambda: NOW) == id_
 
 
 def test_broken_evidence_is_kept_and_marked(deliverer: Deliverer, tmp_path: Path, copies: Path) -> None:

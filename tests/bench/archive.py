@@ -26,7 +26,7 @@ def main(bundles: int = 1_000, kills: int = 100, processes: int = 4) -> None:
     """Prints the figures."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "archive"
-        found(place, "regulator.example/archive", None, None, lambda: NOW).index.close()
+        found(place, "regulator.example/archive", None, None, lambda: NOW, "bench").index.close()
         figures = kill_often(place, make_bundles(Path(folder) / "bundles", bundles), processes, kills, seed=1)
         print(
             f"{figures.deliveries:,} deliveries by {processes} processes, {figures.kills} kills, "

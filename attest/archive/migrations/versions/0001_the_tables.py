@@ -81,6 +81,7 @@ def upgrade() -> None:
         sa.Column("root", sa.String(length=64), nullable=False),
         sa.Column("delivery", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=512), nullable=False),
+        sa.Column("standing_n", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.ForeignKeyConstraint(["delivery"], ["deliveries.id"], name=op.f("fk_logs_delivery")),
         sa.PrimaryKeyConstraint("origin", "vkey", name=op.f("pk_logs")),
     )
