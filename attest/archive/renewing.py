@@ -20,7 +20,7 @@ from attest.archive.policy import Policy
 from attest.archive.renewal import Digest, Kept, assemble, digests_of, renew, unrenewed, unstamped
 from attest.archive.renewal_records import Record, Revocation, Stamp, Timestamp, format_timestamp, parse_timestamp
 from attest.archive.renewal_tree import HASHES, Tree
-from attest.archive.renewal_verify import Existed, NotShown, stands_until, verify_record
+from attest.archive.renewal_verify import Existed, Finding, NotShown, stands_until, verify_record
 from attest.archive.stored import read_whole
 from attest.archive.tables import ENTRIES, OBJECTS
 from attest.errors import ArchiveError, MissingError
@@ -97,8 +97,8 @@ def evidence(archive: Archive, addresses: Iterable[Address], policy: Policy, at:
         of = _digest_of(archive, address)
         try:
             found.append(verify_record(of, assemble(of, history), policy, at))
-        except MissingError:
-            found.append(NotShown(()))
+        except MissingError as error:
+            found.append(NotShown((Finding(error.code, 0, 0, "", error.detail),)))
     return found
 
 
