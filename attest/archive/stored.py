@@ -12,13 +12,13 @@ from typing import Final
 from attest.archive.address import Address, address_of
 from attest.archive.manifest import Copy, File
 from attest.archive.objects import Objects, Reader
-from attest.errors import MalformedError, MissingError, TreeError
+from attest.errors import MalformedError, MissingError
 from attest.format.checkpoint import parse_checkpoint
-from attest.format.note import MAX_NOTE, parse_note
+from attest.format.note import parse_note
 from attest.log import tiles
-from attest.log.merkle import HASH_SIZE
 from attest.packs import read_block
-from attest.store.directory import MAX_BUNDLE, MAX_EXTRA
+from attest.store.by_path import ByPath
+from attest.store.directory import MAX_EXTRA
 
 MAX_WHOLE: Final = 1 << 30  # bytes of an object that is read at once
 _HINT: Final = "attest archive fixity says what the store has lost"
@@ -72,7 +72,7 @@ class Joined:
         return len(found)
 
 
-class StoredBundle:
+class StoredBundle(ByPath):
     """Implements attest.bundle.Bundle."""
 
     def __init__(self, objects: Objects, copy: Copy) -> None:
@@ -83,22 +83,6 @@ class StoredBundle:
     def name(self) -> str:
         """The name that the bundle was delivered under."""
         return self._copy.name
-
-    def checkpoint(self) -> bytes:
-        """The signed note of the newest head."""
-        return self._read(tiles.CHECKPOINT, MAX_NOTE)
-
-    def hash_tile(self, level: int, index: int, width: int) -> bytes:
-        """`width` hashes of 32 bytes."""
-        path = tiles.path(tiles.Tile(level, index, width))
-        data = self._read(path, width * HASH_SIZE)
-        if len(data) != width * HASH_SIZE:
-            raise TreeError("tree/tile", f"{path} has {len(data):,} bytes, not {width * HASH_SIZE:,}")
-        return data
-
-    def entries(self, index: int, width: int) -> bytes:
-        """An entry bundle."""
-        return self._read(tiles.path(tiles.Tile(tiles.ENTRIES, index, width)), MAX_BUNDLE)
 
     def blocks(self, index: int, width: int) -> Joined | None:
         """The pack of an entry bundle's blocks; None if it is absent."""
@@ -118,7 +102,8 @@ class StoredBundle:
             return ()
         return tuple(path for path in sorted(self._files) if not tiles.belongs(path, size))[:MAX_EXTRA]
 
-    def _read(self, path: str, limit: int) -> bytes:
+    def read(self, path: str, limit: int) -> bytes:
+        """A whole file, but no more than one byte over the limit."""
         file = self._files.get(path)
         if file is None:
             raise MissingError("bundle/missing", f"{self.name}/{path}: was not delivered", hint="ask for another copy")

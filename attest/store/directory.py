@@ -18,13 +18,12 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from attest.errors import MalformedError, MissingError, TreeError
+from attest.errors import MalformedError, MissingError
 from attest.format.checkpoint import parse_checkpoint
-from attest.format.note import MAX_NOTE, parse_note
+from attest.format.note import parse_note
 from attest.log import tiles
-from attest.log.merkle import HASH_SIZE
-from attest.log.tiles import CHECKPOINT
 from attest.packs import read_block
+from attest.store.by_path import ByPath
 from attest.store.inside import Inside, reason
 
 LOCK: Final = ".lock"
@@ -35,7 +34,6 @@ TEMPORARY: Final = ".tmp"
 OUTBOX: Final = ".outbox"
 MAX_PACKS: Final = 16  # held open
 MAX_EXTRA: Final = 100
-MAX_BUNDLE: Final = tiles.WIDTH * (2 + tiles.MAX_ENTRY)  # bytes of an entry bundle
 
 _BESIDE: Final = (LOCK, ASKED, JOURNAL, INDEX, TEMPORARY)
 _HINT: Final = "a bundle is a directory that holds `checkpoint` and `tile/`; get another copy if this one is incomplete"
@@ -61,7 +59,7 @@ class FilePack:
             raise MissingError("bundle/missing", f"{self._path}: {reason(error)}", hint=_HINT) from error
 
 
-class DirectoryBundle:
+class DirectoryBundle(ByPath):
     """Implements attest.bundle.Bundle."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -74,22 +72,6 @@ class DirectoryBundle:
     def name(self) -> str:
         """The directory's own name."""
         return self._inside.name
-
-    def checkpoint(self) -> bytes:
-        """The signed note of the newest head."""
-        return self._read(CHECKPOINT, MAX_NOTE)
-
-    def hash_tile(self, level: int, index: int, width: int) -> bytes:
-        """`width` hashes of 32 bytes."""
-        path = tiles.path(tiles.Tile(level, index, width))
-        data = self._read(path, width * HASH_SIZE)
-        if len(data) != width * HASH_SIZE:
-            raise TreeError("tree/tile", f"{path} has {len(data):,} bytes, not {width * HASH_SIZE:,}")
-        return data
-
-    def entries(self, index: int, width: int) -> bytes:
-        """An entry bundle."""
-        return self._read(tiles.path(tiles.Tile(tiles.ENTRIES, index, width)), MAX_BUNDLE)
 
     def blocks(self, index: int, width: int) -> FilePack | None:
         """The pack of an entry bundle's blocks; None if it is absent."""
@@ -135,7 +117,7 @@ class DirectoryBundle:
         self._packs: OrderedDict[str, FilePack] = OrderedDict()
         self._inside = Inside(self.path, _HINT)
 
-    def _read(self, path: str, limit: int) -> bytes:
+    def read(self, path: str, limit: int) -> bytes:
         """A whole file, but no more than one byte over the limit: its content is judged by the caller."""
         try:
             with self._inside.open(path) as file:
