@@ -36,6 +36,7 @@ from attest.sign.statements import header_for, sign_statement
 ENTRIES_AT: Final = "custody/entries/"
 CHECKPOINTS_AT: Final = "custody/checkpoints/"
 MAX_LINE: Final = 512  # characters
+DIGITS: Final = 12
 
 
 class Keys(NamedTuple):
@@ -182,5 +183,14 @@ def line(text: str) -> str:
 
 def numbered(folder: str, n: int) -> str:
     """The name of entry or checkpoint `n`: twelve digits in groups of three."""
-    digits = f"{n:012d}"
-    return folder + "/".join(digits[at : at + 3] for at in range(0, 12, 3))
+    digits = f"{n:0{DIGITS}d}"
+    return folder + "/".join(digits[at : at + 3] for at in range(0, DIGITS, 3))
+
+
+def place_of(path: str) -> tuple[str, int] | None:
+    """The folder and the number that a path of the store stands for; None for any other path."""
+    for folder in (ENTRIES_AT, CHECKPOINTS_AT):
+        digits = path.removeprefix(folder).replace("/", "")
+        if len(digits) == DIGITS and digits.isascii() and digits.isdecimal() and path == numbered(folder, int(digits)):
+            return folder, int(digits)
+    return None

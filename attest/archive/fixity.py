@@ -12,12 +12,15 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, select
 
 from attest.archive.address import Address, Digests, parse_path
-from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered
+from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered, place_of
 from attest.archive.objects import Found
 from attest.archive.place import Archive
 from attest.archive.tables import ENTRIES, OBJECTS
-from attest.errors import MalformedError, MissingError
-from attest.log.merkle import leaf_hash
+from attest.errors import ArchiveError, EvidenceError, MalformedError, MissingError
+from attest.format.checkpoint import Checkpoint, format_checkpoint
+from attest.format.note import parse_note
+from attest.log.merkle import EMPTY_RANGE, leaf_hash
+from attest.trust.notes import log_vkey, verify_note
 
 PIECE: Final = 1 << 20
 
@@ -94,18 +97,55 @@ def _hashed(archive: Archive, address: Address) -> Iterator[Flaw]:
 
 
 def _custody(archive: Archive, connection: Connection) -> tuple[int, Sequence[Flaw]]:
-    """Each entry is the one that the index has, and the newest head of them is there."""
-    flaws, n = [], -1
+    """Each entry is the one that the index has, each head is over them, and nothing shows that there were more."""
+    flaws, heads, later = [], {}, []
+    for found in archive.objects.walk("custody/"):
+        if len(found.versions) > 1:
+            flaws.append(Flaw(CHANGED, found.path, f"was written over: {len(found.versions)} versions"))
+        match place_of(found.path):
+            case None:
+                flaws.append(Flaw(UNTRACKED, found.path, "nothing of the custody log is called so"))
+            case (folder, number) if folder == CHECKPOINTS_AT:
+                heads[number] = found.path
+                later.append((number - 1, found.path))
+            case (_, number):
+                later.append((number, found.path))
+    edge, n = EMPTY_RANGE, -1
     for n, leaf in connection.execute(select(ENTRIES.c.n, ENTRIES.c.leaf).order_by(ENTRIES.c.n)):
         name = numbered(ENTRIES_AT, n)
-        entry = archive.objects.named(name)
+        entry = _named(archive, name)
         if entry is None:
             flaws.append(Flaw(MISSING, name, "an entry of the custody log"))
         elif leaf_hash(entry).hex() != leaf:
             flaws.append(Flaw(CHANGED, name, "an entry of the custody log"))
-    for found in archive.objects.walk("custody/"):
-        if len(found.versions) > 1:
-            flaws.append(Flaw(CHANGED, found.path, f"was written over: {len(found.versions)} versions"))
+        edge = edge.append(bytes.fromhex(leaf))
+        if n + 1 in heads and not _is_head(archive, heads[n + 1], n + 1, edge.root()):
+            flaws.append(Flaw(CHANGED, heads[n + 1], "a head of the custody log"))
     if archive.objects.named(numbered(CHECKPOINTS_AT, n + 1)) is None:
         flaws.append(Flaw(MISSING, numbered(CHECKPOINTS_AT, n + 1), "the head over the whole custody log"))
+    end = n + 1
+    while archive.objects.named(numbered(ENTRIES_AT, end)) is not None:
+        end += 1  # of somebody at work, or who died: whoever comes next takes it in
+    flaws += [Flaw(MISSING, numbered(ENTRIES_AT, end), f"{path} is there") for m, path in sorted(later) if m >= end][:1]
     return n + 1, flaws
+
+
+def _named(archive: Archive, name: str) -> bytes | None:
+    """What is stored under a name; nothing of the archive's for what is too large to be."""
+    try:
+        return archive.objects.named(name)
+    except ArchiveError as error:
+        if error.code != "archive/store":
+            raise
+        return b""
+
+
+def _is_head(archive: Archive, name: str, size: int, root: bytes) -> bool:
+    note, keys, origin = _named(archive, name), archive.custody.keys, archive.named.origin
+    try:
+        parsed = parse_note(note or b"")
+        if keys is not None:
+            verify_note(parsed, log_vkey(origin, keys.log.public_key()))
+    except EvidenceError:
+        return False
+    return parsed.text == format_checkpoint(Checkpoint(origin, size, root))

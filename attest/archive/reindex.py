@@ -2,19 +2,41 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered, place_of
 from attest.archive.index import Index
 from attest.archive.place import Archive
-from attest.archive.tables import METADATA
+from attest.archive.tables import ENTRIES, METADATA
+from attest.errors import ArchiveError
 
 
 def reindex(archive: Archive) -> int:
-    """Empties the index and projects the custody log into it; returns the number of entries. All or nothing."""
+    """Empties the index and projects the custody log into it; returns the number of entries. All or nothing.
+
+    Raises ArchiveError `archive/hole` where the store has lost an entry: an index without it, and without those that
+    come after it, would hide that.
+    """
     archive.index.migrate()
     with archive.index.locked() as connection:
+        known = connection.execute(select(func.count()).select_from(ENTRIES)).scalar_one()
         archive.index.empty(connection)
-        return archive.custody.catch_up(connection)
+        size = archive.custody.catch_up(connection)
+        shown = f"the index that is there has {known:,} entries" if known > size else _later(archive, size)
+        if shown is not None:
+            name = f"{archive.objects.name}/{numbered(ENTRIES_AT, size)}"
+            hint = "put it back from a copy of the store; the index that is there goes on serving meanwhile"
+            raise ArchiveError("archive/hole", f"{name} is gone: {shown}", hint=hint)
+        return size
+
+
+def _later(archive: Archive, size: int) -> str | None:
+    """What shows that there were more entries than `size`: one behind a hole, or a head over more of them."""
+    for found in archive.objects.walk("custody/"):
+        place = place_of(found.path)
+        if place is not None and place[1] >= size + (place[0] == CHECKPOINTS_AT):
+            return f"{found.path} is there"
+    return None
 
 
 def dump(index: Index) -> dict[str, list[tuple[Any, ...]]]:

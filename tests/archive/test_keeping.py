@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from attest.archive import deliveries, retention
+from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered
 from attest.archive.export import write_custody, write_out
 from attest.archive.fixity import fixity
-from attest.archive.objects import Found
+from attest.archive.objects import MAX_NAMED, Found
 from attest.archive.recheck import everything, recheck
 from attest.archive.reindex import dump, reindex
 from attest.errors import ArchiveError, MissingError
@@ -66,7 +67,44 @@ def test_the_custody_log_itself_is_looked_at(deliverer: Deliverer) -> None:
     entry = "custody/entries/000/000/000/002"
     spoil(deliverer.archive, entry, flip)
     assert kinds(deliverer) == ["changed"]
+    spoil(deliverer.archive, entry, lambda data: data.extend(bytes(MAX_NAMED)))
+    assert kinds(deliverer) == ["changed"]
     vandal_of(deliverer.archive).lose(entry)
+    assert kinds(deliverer) == ["missing"]
+
+
+@pytest.mark.parametrize("size", [2, 5])
+def test_a_head_of_the_custody_log_is_looked_at_to_its_last_byte(deliverer: Deliverer, size: int) -> None:
+    """The first head and the newest, in its text and in its signature."""
+    deliverer.put("late")
+    archive, head = deliverer.archive, numbered(CHECKPOINTS_AT, size)
+    kept = vandal_of(archive).read(head)
+    for at in (3, len(kept) - 12, len(kept) - 1):
+        spoil(archive, head, lambda data, at=at: data.__setitem__(at, data[at] ^ 1))  # type: ignore[misc]
+        assert kinds(deliverer) == ["changed"]
+        vandal_of(archive).write(head, kept)
+    vandal_of(archive).write("custody/checkpoints/notes.txt", b"stray")
+    assert kinds(deliverer) == ["untracked"]
+
+
+@pytest.mark.parametrize(("lost", "until", "head"), [(2, 3, 4), (4, 5, 5)])
+def test_an_index_does_not_hide_what_the_custody_log_has_lost(
+    deliverer: Deliverer, lost: int, until: int, head: int
+) -> None:
+    """One entry in the midst, or all from one on: the index is left as it is, and after it was lost they are missed."""
+    archive = deliverer.archive
+    deliverer.put("late")
+    before = dump(archive.index)
+    for n in range(lost, until):
+        vandal_of(archive).lose(numbered(ENTRIES_AT, n))
+    with pytest.raises(ArchiveError, match=f"archive/hole: .*/{lost:03d} is gone: the index that is there has 5"):
+        reindex(archive)
+    assert dump(archive.index) == before
+    archive.index.migrate()
+    with archive.index.locked() as connection:
+        archive.index.empty(connection)
+    with pytest.raises(ArchiveError, match=f"archive/hole: .* {numbered(CHECKPOINTS_AT, head)} is there"):
+        reindex(archive)
     assert "missing" in kinds(deliverer)
 
 
