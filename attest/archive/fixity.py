@@ -2,11 +2,12 @@
 
 *changed*: the digests are not those of the address. *missing*: the index needs it and it is not there. *untracked*: it
 is there and nothing needs it, such as what a put had stored when it was ended. Of a store with versions, an object that
-was written over is changed, too, whatever the newest version is.
+was written over is changed, too, whatever the newest version is; and so is one whose version on record is gone,
+whatever stands there now.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -48,7 +49,7 @@ def fixity(archive: Archive, *, share: float = 1.0, seed: int = 0) -> Fixity:
     objects = size = 0
     with archive.index.reading() as connection:
         needed = {
-            Address(bytes.fromhex(row.sha256), bytes.fromhex(row.sha512), row.size)
+            Address(bytes.fromhex(row.sha256), bytes.fromhex(row.sha512), row.size): row.version
             for row in connection.execute(select(OBJECTS).where(OBJECTS.c.uses > 0))
         }
         for found in archive.objects.walk():
@@ -60,37 +61,45 @@ def fixity(archive: Archive, *, share: float = 1.0, seed: int = 0) -> Fixity:
             if address not in needed:
                 flaws.append(_unneeded(found, address, needed))
                 continue
-            needed.remove(address)
-            if len(found.versions) > 1:
-                flaws.append(Flaw(CHANGED, found.path, f"was written over: {len(found.versions)} versions"))
+            said = _versions(found, needed.pop(address))
             if share >= 1 or draw.random() < share:
                 objects, size = objects + 1, size + found.size
-                flaws += _hashed(archive, address)
+                said = _hashed(archive, address) or said
+            flaws += [said] if said else []
         flaws += [Flaw(MISSING, address.path, f"{address.size:,} bytes") for address in sorted(needed)]
         entries, of_log = _custody(archive, connection)
     return Fixity(objects, size, entries, tuple(sorted([*flaws, *of_log])))
 
 
-def _unneeded(found: Found, address: Address, needed: set[Address]) -> Flaw:
+def _versions(found: Found, own: str | None) -> Flaw | None:
+    """Is the version on record there, and the only one?"""
+    if own is not None and own not in found.all:
+        return Flaw(CHANGED, found.path, f"the version on record, {own}, is gone; there is {found.versions[-1]}")
+    if len(found.versions) > 1:
+        return Flaw(CHANGED, found.path, f"was written over: {len(found.versions)} versions")
+    return None
+
+
+def _unneeded(found: Found, address: Address, needed: dict[Address, str | None]) -> Flaw:
     """An object of another size than the one that is needed is that one, cut or grown."""
     same = [other for other in needed if other[:2] == address[:2]]
     if same:
-        needed.discard(same[0])
+        needed.pop(same[0])
         return Flaw(CHANGED, found.path, f"has {found.size:,} bytes, not {same[0].size:,}")
     return Flaw(UNTRACKED, found.path, "nothing needs it")
 
 
-def _hashed(archive: Archive, address: Address) -> Iterator[Flaw]:
+def _hashed(archive: Archive, address: Address) -> Flaw | None:
     digests = Digests()
     try:
         with archive.objects.open(address) as reader:
             for begin in range(0, address.size, PIECE):
                 digests.update(reader.read(begin, min(PIECE, address.size - begin)))
     except MissingError as error:
-        yield Flaw(MISSING, address.path, error.detail)
-        return
+        return Flaw(MISSING, address.path, error.detail)
     if digests.address() != address:
-        yield Flaw(CHANGED, address.path, f"has SHA-256 {digests.address().sha256.hex()}")
+        return Flaw(CHANGED, address.path, f"has SHA-256 {digests.address().sha256.hex()}")
+    return None
 
 
 def _custody(archive: Archive, connection: Connection) -> tuple[int, Sequence[Flaw]]:

@@ -22,11 +22,12 @@ _HINT: Final = "name a folder that holds a copy of a log"
 
 
 class Intake:
-    """Files as they are stored; `objects` and `size` count what was new."""
+    """Files as they are stored; `objects` and `size` count what was new, `versions` are those that stand for each."""
 
     def __init__(self, store: Objects) -> None:
         self._store = store
         self.objects, self.size = 0, 0
+        self.versions: dict[Address, str] = {}
 
     def document(self, data: bytes) -> Address:
         """Something small that is at hand."""
@@ -67,7 +68,7 @@ class Intake:
         if not self._store.has(address):
             self.objects += 1
             self.size += address.size
-        self._store.put(address, pieces)
+        self.versions[address] = self._store.put(address, pieces)
 
 
 def _place(path: str) -> str:

@@ -25,19 +25,23 @@ class Reader(Protocol):
 
 
 class Found(NamedTuple):
-    """A file of a store: its path, the size of its oldest version, and the ids of all its versions, the newest first.
+    """A file of a store: its path, the size of its oldest version, the ids of the versions that differ, the newest
+    first, and of all versions, sent alike or not.
 
-    A folder has one version, "". More than one means that somebody wrote again where something was, or, where a store
-    has markers of deletion, that somebody deleted: their ids come first.
+    A folder has one version, "". More than one that differ mean that somebody wrote again where something was, or,
+    where a store has markers of deletion, that somebody deleted: their ids come first.
     """
 
     path: str
     size: int
     versions: tuple[str, ...]
+    all: tuple[str, ...]
 
 
 class Objects(Protocol):
     """A store. Every method may be called by several processes and hosts at once."""
+
+    keeps_versions: bool  # has what is stored ids of versions?
 
     @property
     def name(self) -> str:
@@ -55,6 +59,9 @@ class Objects(Protocol):
 
     def has(self, address: Address) -> bool:
         """Is there an object at the address, of its size?"""
+
+    def version(self, address: Address) -> str | None:
+        """The id of the version that is the object ("" where there are none), None if there is no object."""
 
     def walk(self, prefix: str = f"{FOLDER}/") -> Iterator[Found]:
         """All files whose paths begin so, in order of these, whatever they are."""

@@ -108,7 +108,7 @@ def record(
     parse_manifest(data)
     address = intake.document(data)
     id_ = address.sha256.hex()
-    with archive.custody.session() as session:
+    with archive.custody.session(intake.versions) as session:
         if deliveries.last_expiry(session.connection) != epoch:
             return None
         said = {"delivery": id_, "objects": intake.objects, "bytes": intake.size, **details}
@@ -129,15 +129,15 @@ def record_verdict(
     map_: Map = map,
 ) -> Judged:
     """Judges a delivery, stores the verdict and records it."""
-    judged = judge(archive.objects, manifest, at, map_)
+    judged, intake = judge(archive.objects, manifest, at, map_), Intake(archive.objects)
     address = address_of(format_manifest(manifest))
     objects = {"manifest": address}
     details = {"delivery": id_, "outcome": judged.outcome, "at": utc(at), "verifier": __version__, "cause": cause}
     if judged.verdict is not None:
-        objects["verdict"] = Intake(archive.objects).document(judged.verdict)
+        objects["verdict"] = intake.document(judged.verdict)
     if judged.why is not None:
         details |= {"code": judged.why.code, "detail": line(str(judged.why))}
-    with archive.custody.session() as session:
+    with archive.custody.session(intake.versions) as session:
         session.record("verdict", actor, objects, details, clock())
     return judged
 

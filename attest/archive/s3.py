@@ -53,6 +53,8 @@ class S3Reader:
 class S3Objects:
     """Implements attest.archive.objects.Objects."""
 
+    keeps_versions = True
+
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
 
@@ -97,6 +99,11 @@ class S3Objects:
         """Is there a version of its size?"""
         return self._counting(address) is not None
 
+    def version(self, address: Address) -> str | None:
+        """The id of the oldest version of its size."""
+        version = self._counting(address)
+        return None if version is None else version.id
+
     def walk(self, prefix: str = f"{FOLDER}/") -> Iterator[Found]:
         """All keys that begin so and have a version, in order.
 
@@ -106,7 +113,8 @@ class S3Objects:
             if kept.versions:
                 *newer, oldest = kept.versions
                 others = (version.id for version in newer if version[1:] != oldest[1:])
-                yield Found(kept.path, oldest.size, (*kept.markers, *others, oldest.id))
+                all_ = (*kept.markers, *(version.id for version in kept.versions))
+                yield Found(kept.path, oldest.size, (*kept.markers, *others, oldest.id), all_)
 
     def remove(self, address: Address) -> None:
         """Removes all versions of an object, the oldest first, and looks whether they are gone."""

@@ -77,7 +77,8 @@ COPIES: Final = Table(
 # Whom a delivery's newest verdict is about, with the outcome of each.
 PARTIES: Final = Table("parties", METADATA, _delivery(), _word("party", key=True), _word("outcome"))
 
-# Objects, and how often each is named: by an entry of the custody log, or by a delivery that has not expired.
+# Objects, and how often each is named: by an entry of the custody log, or by a delivery that has not expired; and, in
+# a store that has such, the id of the version that the archive took as its own, while the object is needed.
 OBJECTS: Final = Table(
     "objects",
     METADATA,
@@ -85,6 +86,7 @@ OBJECTS: Final = Table(
     Column("sha512", String(128), primary_key=True),
     _number("size", key=True),
     _number("uses"),
+    Column("version", String(1024), nullable=True),
 )
 
 # The newest head of each log that a key of it signed and the archive was shown: which delivery showed it, and the entry

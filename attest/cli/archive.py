@@ -190,9 +190,10 @@ def show(directory: Path, ref: str, actor: str | None, form: str) -> None:
         with opened.index.reading() as connection:
             row = deliveries.find(connection, ref)
             data = deliveries.described(connection, row)
+            objects = deliveries.versions(connection, opened.objects, row)
         record_access(opened, row, who, "show")
     if form == "json":
-        click.echo(json.dumps(_written(data), indent=2))
+        click.echo(json.dumps(_written(data) | {"objects": objects}, indent=2))
         return
     click.echo(f"delivery  {data['id']}\nreceived  {utc(data['received'])}\noutcome   {data['outcome'] or 'unjudged'}")
     if data["end"] is not None:
@@ -203,6 +204,7 @@ def show(directory: Path, ref: str, actor: str | None, form: str) -> None:
         click.echo(f"copy      {copy['name']}: {copy['origin']} size {copy['size']}, {copy['standing']}")
     for case in data["holds"]:
         click.echo(f"held for  {case}")
+    click.echo(f"stored    {count(len(objects), 'object')}")
     if data["retained"] is not None:
         click.echo(f"retained  until {utc(data['retained'])}")
 

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text
 from attest.archive import deliveries
 from attest.archive.index import Index
 from attest.archive.place import Archive, write_config
+from attest.archive.reindex import dump, reindex
 from attest.archive.tables import METADATA
 from attest.errors import ArchiveError
 from tests.archive.conftest import Deliverer
@@ -30,6 +31,21 @@ def test_an_index_of_another_form_is_not_used(archive: Archive) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ArchiveError, match="archive/schema"):
         archive.index.require_current()
+
+
+def test_an_index_of_the_first_form_is_made_anew(deliverer: Deliverer) -> None:
+    deliverer.put("early")
+    archive = deliverer.archive
+    before = dump(archive.index)
+    with archive.index.locked() as connection:
+        connection.execute(text("ALTER TABLE objects DROP COLUMN version"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(ArchiveError, match="archive/schema") as error:
+        archive.index.require_current()
+    assert "attest archive reindex" in error.value.hint
+    reindex(archive)
+    archive.index.require_current()
+    assert dump(archive.index) == before
 
 
 @pytest.mark.parametrize("url", ["mysql://db/archive", "not a url", "sqlite+nothing:///x"])

@@ -53,11 +53,13 @@ def in_bucket(objects: Objects) -> bool:
 def test_what_is_put_is_there(objects: Objects, data: bytes) -> None:
     address = address_of(data)
     assert not objects.has(address)
+    assert objects.version(address) is None
     version = objects.put(address, lambda: [data])
     assert bool(version) == in_bucket(objects)
     assert objects.has(address)
     assert read(objects, address) == data
-    assert list(objects.walk()) == [(address.path, len(data), (version,))]
+    assert objects.version(address) == version
+    assert list(objects.walk()) == [(address.path, len(data), (version,), (version,))]
 
 
 def test_what_is_there_is_not_sent_again(objects: Objects) -> None:
@@ -79,7 +81,7 @@ def test_a_large_object_streams(objects: Objects) -> None:
     finally:
         tracemalloc.stop()
     assert objects.has(address)
-    assert [found.versions for found in objects.walk()] == [(version,)]
+    assert [found.all for found in objects.walk()] == [(version,)]
     with objects.open(address) as reader:
         assert address_of_pieces(reader.read(at, MIB) for at in range(0, size, MIB)) == address
 

@@ -76,6 +76,13 @@ def test_an_attempt_that_failed_is_on_record(office: str, capsys: pytest.Capture
     )
 
 
+def test_show_lists_the_objects_with_their_versions(office: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = json.loads(out(capsys, f"archive show office {office} --format json"))
+    assert len(shown["objects"]) == 7  # the manifest among them
+    assert set(shown["objects"].values()) == {None}  # a folder has no versions
+    assert "stored    7 objects" in out(capsys, f"archive show office {office}")
+
+
 def test_everybody_who_looks_is_on_record(office: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out(capsys, f"archive show office {office} --actor rita")
     out(capsys, f"archive get office {office} -o given --actor arno")
