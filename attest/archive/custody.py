@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, false, select
 
 from attest.archive.address import Address
 from attest.archive.index import Index
@@ -36,6 +36,8 @@ from attest.sign.statements import header_for, sign_statement
 ENTRIES_AT: Final = "custody/entries/"
 CHECKPOINTS_AT: Final = "custody/checkpoints/"
 MAX_LINE: Final = 512  # characters
+
+_NOTHING: Final = ENTRIES.insert().from_select(ENTRIES.columns.keys(), select(ENTRIES).where(false()))
 
 
 class Keys(NamedTuple):
@@ -99,9 +101,14 @@ class Custody:
 
     @contextmanager
     def session(self, known: Mapping[Address, str] | None = None) -> Iterator["Session"]:
-        """Alone, until its end; `known` are versions of objects that were stored just now."""
+        """Alone, until its end; `known` are versions of objects that were stored just now.
+
+        Raises ArchiveError `archive/read-only` without keys, `archive/index` for who may not write to the index: before
+        the store has an entry of theirs.
+        """
         keys = self._keys()
         with self.index.locked() as connection:
+            connection.execute(_NOTHING)
             session = Session(self, connection, keys, Lookup(self.objects, known or {}))
             yield session
             session.seal()

@@ -11,7 +11,8 @@ from attest.archive import retention
 from attest.archive.fixity import fixity as examine
 from attest.archive.recheck import everything
 from attest.archive.recheck import recheck as judge_again
-from attest.cli.archive import ACTOR, ARCHIVE, REF, acting, now
+from attest.cli.archive import ARCHIVE, REF
+from attest.cli.archive_acts import ACTOR, acting, note_access, now
 from attest.cli.check import workers
 from attest.cli.params import FORMAT, TIME
 from attest.cli.verb import Verb, console
@@ -135,6 +136,8 @@ def expire(directory: Path, yes: bool, actor: str | None) -> None:
     Objects that another delivery needs stay. Each removal leaves a certificate of destruction in the custody log.
     """
     with acting(directory, "expire", actor) as (opened, who):
+        if not yes:
+            note_access(opened, None, who, "expire")
         gone = retention.expire(opened, actor=who, clock=now) if yes else retention.expirable(opened, now())
     for each in gone:
         done = f"is locked in the store by {each.locked}" if each.locked else "removed" if yes else "would be removed"

@@ -1,13 +1,12 @@
 """The index: its form, its lock, its roles, and what it says when it cannot be used."""
 
-import re
 from itertools import product
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from attest.archive import deliveries
 from attest.archive.index import Index
@@ -16,8 +15,7 @@ from attest.archive.reindex import dump, reindex
 from attest.archive.tables import METADATA
 from attest.errors import ArchiveError
 from tests.archive.conftest import Deliverer
-
-PAGE = Path(__file__).resolve().parents[2] / "schemas" / "archive.md"
+from tests.archive.postgres import grant
 
 
 def test_migrations_make_the_tables_that_the_program_knows(archive: Archive) -> None:
@@ -85,18 +83,14 @@ def as_user(archive: Archive, url: str, user: str) -> Archive:
 @pytest.mark.parametrize("archive", ["moto"], indirect=True, ids=["PostgreSQL"])
 def test_a_reader_does_not_write_and_an_archivist_does_not_delete(deliverer: Deliverer, database: str) -> None:
     first = deliverer.put("early")
-    (grants,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    engine = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.begin() as connection:
-        connection.execute(text(grants))
-        connection.execute(text("CREATE USER rita IN ROLE attest_reader"))
-        connection.execute(text("CREATE USER arno IN ROLE attest_archivist"))
-    engine.dispose()
+    grant(database, {"rita": "attest_reader", "arno": "attest_archivist"})
     reader = as_user(deliverer.archive, database, "rita")
     with reader.index.reading() as connection:
         assert [row["id"] for row in deliveries.listed(connection)] == [first.id]
+    entries = list(reader.objects.walk("custody/"))
     with pytest.raises(ArchiveError, match="permission denied"):
         deliverer._replace(archive=reader).put("late")
+    assert list(reader.objects.walk("custody/")) == entries
     archivist = as_user(deliverer.archive, database, "arno")
     deliverer._replace(archive=archivist).put("late")
     tables = [*(table.name for table in METADATA.sorted_tables), "alembic_version"]
