@@ -7,30 +7,27 @@ whatever stands there now.
 """
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from attest.archive.address import Address, Digests, parse_path
+from attest.archive import deliveries
+from attest.archive.address import Address, parse_path
 from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered
+from attest.archive.flaws import CHANGED, LOST, MISSING, UNTRACKED, Flaw, format_flaws
+from attest.archive.intake import Intake, there
 from attest.archive.objects import Found
 from attest.archive.place import Archive
-from attest.archive.tables import ENTRIES, OBJECTS
-from attest.errors import MalformedError, MissingError
+from attest.archive.tables import DELIVERIES, ENTRIES, OBJECTS
+from attest.errors import EvidenceError, MalformedError, MissingError
 from attest.log.merkle import leaf_hash
 
-PIECE: Final = 1 << 20
+MOST: Final = 4  # deliveries that are named for each flaw
 
-CHANGED, MISSING, UNTRACKED = "changed", "missing", "untracked"
-
-
-class Flaw(NamedTuple):
-    """What is wrong with which path of the store."""
-
-    kind: str
-    path: str
-    text: str
+KINDS: Final = (CHANGED, MISSING, UNTRACKED)
 
 
 class Fixity(NamedTuple):
@@ -61,23 +58,57 @@ def fixity(archive: Archive, *, share: float = 1.0, seed: int = 0) -> Fixity:
             if address not in needed:
                 flaws.append(_unneeded(found, address, needed))
                 continue
-            said = _versions(found, needed.pop(address))
+            said = _versions(archive, found, address, needed.pop(address))
             if share >= 1 or draw.random() < share:
                 objects, size = objects + 1, size + found.size
                 said = _hashed(archive, address) or said
             flaws += [said] if said else []
-        flaws += [Flaw(MISSING, address.path, f"{address.size:,} bytes") for address in sorted(needed)]
+        flaws += [Flaw(MISSING, address.path, f"{address.size:,} bytes", address.size) for address in sorted(needed)]
         entries, of_log = _custody(archive, connection)
+        flaws = _with_deliveries(archive, connection, flaws)
     return Fixity(objects, size, entries, tuple(sorted([*flaws, *of_log])))
 
 
-def _versions(found: Found, own: str | None) -> Flaw | None:
-    """Is the version on record there, and the only one?"""
+def record_fixity(archive: Archive, found: Fixity, share: float, *, actor: str, clock: Callable[[], int]) -> None:
+    """Enters what was found of a share of the objects: numbers, and what is changed or missing as an object."""
+    intake = Intake(archive.objects)
+    kinds = Counter(flaw.kind for flaw in found.flaws)
+    details: dict[str, str | int] = {kind: kinds[kind] for kind in KINDS}
+    details |= {"objects": found.objects, "bytes": found.size, "sample": f"{share * 100:g} %"}
+    lost = [flaw for flaw in found.flaws if flaw.kind in LOST]
+    objects = {"flaws": intake.document(format_flaws(lost))} if lost else {}
+    with archive.custody.session(intake.versions) as session:
+        session.record("fixity", actor, objects, details, clock())
+
+
+def _with_deliveries(archive: Archive, connection: Connection, flaws: Sequence[Flaw]) -> list[Flaw]:
+    """The same, each with deliveries that hold the object, the oldest first."""
+    lost = {flaw.address for flaw in flaws} - {None}
+    holders: dict[Address | None, list[str]] = {address: [] for address in lost}
+    there = select(DELIVERIES).where(DELIVERIES.c.expired_n.is_(None)).order_by(DELIVERIES.c.put_n)
+    for row in connection.execute(there).all() if lost else ():
+        with suppress(EvidenceError, MissingError):
+            for address in deliveries.manifest_of(archive.objects, row).objects() & lost:
+                if len(holders[address]) < MOST:
+                    holders[address].append(row.id)
+    return [flaw._replace(deliveries=tuple(holders.get(flaw.address, ()))) for flaw in flaws]
+
+
+def _versions(archive: Archive, found: Found, address: Address, own: str | None) -> Flaw | None:
+    """Is the version on record there, with its bytes, and nothing that differs newer than it?
+
+    What is older was left behind by a repair.
+    """
+    text = ""
     if own is not None and own not in found.all:
-        return Flaw(CHANGED, found.path, f"the version on record, {own}, is gone; there is {found.versions[-1]}")
-    if len(found.versions) > 1:
-        return Flaw(CHANGED, found.path, f"was written over: {len(found.versions)} versions")
-    return None
+        text = f"the version on record, {own}, is gone; there is {found.versions[-1]}"
+    elif own is not None and len(found.all) > 1 and archive.objects.version(address) != own:
+        text = f"the version on record, {own}, is not what was put; {archive.objects.version(address)} is"
+    else:
+        newer = found.all if own is None else found.all[: found.all.index(own)]
+        over = [version for version in found.versions if version in newer and version != found.all[-1]]
+        text = f"was written over: {len(over)} versions more" if over else ""
+    return Flaw(CHANGED, found.path, text, found.size) if text else None
 
 
 def _unneeded(found: Found, address: Address, needed: dict[Address, str | None]) -> Flaw:
@@ -85,20 +116,16 @@ def _unneeded(found: Found, address: Address, needed: dict[Address, str | None])
     same = [other for other in needed if other[:2] == address[:2]]
     if same:
         needed.pop(same[0])
-        return Flaw(CHANGED, found.path, f"has {found.size:,} bytes, not {same[0].size:,}")
+        return Flaw(CHANGED, found.path, f"has {found.size:,} bytes, not {same[0].size:,}", same[0].size)
     return Flaw(UNTRACKED, found.path, "nothing needs it")
 
 
 def _hashed(archive: Archive, address: Address) -> Flaw | None:
-    digests = Digests()
-    try:
-        with archive.objects.open(address) as reader:
-            for begin in range(0, address.size, PIECE):
-                digests.update(reader.read(begin, min(PIECE, address.size - begin)))
-    except MissingError as error:
-        return Flaw(MISSING, address.path, error.detail)
-    if digests.address() != address:
-        return Flaw(CHANGED, address.path, f"has SHA-256 {digests.address().sha256.hex()}")
+    found = there(archive.objects, address)
+    if found is None:
+        return Flaw(MISSING, address.path, "it cannot be read", address.size)
+    if found != address:
+        return Flaw(CHANGED, address.path, f"has SHA-256 {found.sha256.hex()}", address.size)
     return None
 
 

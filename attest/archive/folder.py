@@ -89,11 +89,11 @@ class FolderObjects:
             self._make_directories(self.place(f"{path}/{INCOMING}"))
         return FolderObjects(self._root / path)
 
-    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> str:
+    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> str:
         """Stores an object unless it is there; what lies in its place with another size is replaced."""
         with self._failures():
             place = self.place(address.path)
-            if not self.has(address):
+            if again or not self.has(address):
                 with self._incoming(verified(address, pieces())) as temporary:
                     self._make_directories(place)
                     disk.rename(temporary, place)

@@ -7,25 +7,41 @@ Everything is read twice, once to know its address and once to store it; what ch
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
-from attest.archive.address import Address, Digests, address_of
+from attest.archive.address import Address, Digests, address_of, address_of_pieces
+from attest.archive.flaws import Repair
 from attest.archive.manifest import MAX_FILES, Copy, File, require_path
 from attest.archive.objects import Objects
 from attest.errors import MissingError
 from attest.store.directory import beside
-from attest.store.inside import Inside
+from attest.store.inside import PIECE, Inside
 
 SHARED: Final = 4_096  # bytes: a smaller file is stored whole, however it begins
 _WIDTH: Final = re.compile(r"\.p/[1-9]\d{0,2}$")
 _HINT: Final = "name a folder that holds a copy of a log"
 
 
-class Intake:
-    """Files as they are stored; `objects` and `size` count what was new, `versions` are those that stand for each."""
+class Doubts(NamedTuple):
+    """Objects that may not be what they must be, and the parts of the files that are made of them."""
 
-    def __init__(self, store: Objects) -> None:
-        self._store = store
+    objects: frozenset[Address] = frozenset()
+    files: Mapping[Address, tuple[Address, ...]] = MappingProxyType({})
+
+
+NONE: Final = Doubts()
+
+
+class Intake:
+    """Files as they are stored; `objects` and `size` count what was new, `versions` are those that stand for each.
+
+    What is doubted is hashed where it stands, and written anew unless it is right: `repairs`.
+    """
+
+    def __init__(self, store: Objects, doubts: Doubts = NONE) -> None:
+        self._store, self._doubts = store, doubts
+        self.repairs: list[Repair] = []
         self.objects, self.size = 0, 0
         self.versions: dict[Address, str] = {}
 
@@ -56,6 +72,8 @@ class Intake:
         require_path(path)
         before = known.get(_place(path))
         whole, begins, rest = _addresses(source.pieces(path), before.whole.size if before else 0)
+        if whole in self._doubts.files:  # also of a file that was split in another way than this one will be
+            self.parts(File(path, whole, self._doubts.files[whole]), partial(source.pieces, path))
         if before is not None and whole == before.whole:
             return File(path, whole, before.parts)
         if before is not None and begins == before.whole and before.whole.size >= SHARED:
@@ -65,10 +83,31 @@ class Intake:
         return File(path, whole)
 
     def _put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> None:
-        if not self._store.has(address):
+        again = address in self._doubts.objects and self._broken(address)
+        if not again and not self._store.has(address):
             self.objects += 1
             self.size += address.size
-        self.versions[address] = self._store.put(address, pieces)
+        self.versions[address] = self._store.put(address, pieces, again=again)
+        if again:
+            self.repairs[-1] = self.repairs[-1]._replace(version=self.versions[address] or None)
+
+    def _broken(self, address: Address) -> bool:
+        """Is what is there not what it must be? Then it is written anew."""
+        found = there(self._store, address)
+        if found == address:
+            return False
+        self.repairs.append(Repair(address, None if found is None else found.sha256, None))
+        return True
+
+
+def there(objects: Objects, address: Address) -> Address | None:
+    """What is at an address, by its bytes; None if nothing of its size is."""
+    try:
+        with objects.open(address) as reader:
+            pieces = (reader.read(at, min(PIECE, address.size - at)) for at in range(0, address.size, PIECE))
+            return address_of_pieces(pieces)
+    except MissingError:
+        return None
 
 
 def _place(path: str) -> str:

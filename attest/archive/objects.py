@@ -47,8 +47,11 @@ class Objects(Protocol):
     def name(self) -> str:
         """What to call it in a report: a path or s3://bucket/prefix."""
 
-    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> str:
+    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> str:
         """Stores an object unless it is there; returns the id of its version ("" where there are none).
+
+        With `again` what is there is known to be something else of its size: it is replaced, whole or not at all, or,
+        where a store keeps versions, left as an older one that is not the object any more.
 
         It lasts once this returns. `pieces` may be called more than once. Raises ArchiveError `archive/changed` if
         they are not what the address says: nothing is then stored.
@@ -61,7 +64,10 @@ class Objects(Protocol):
         """Is there an object at the address, of its size?"""
 
     def version(self, address: Address) -> str | None:
-        """The id of the version that is the object ("" where there are none), None if there is no object."""
+        """The id of the version that is the object ("" where there are none), None if there is no object.
+
+        Of several versions of its size it is the oldest one with its bytes, or the oldest, if none has them.
+        """
 
     def walk(self, prefix: str = f"{FOLDER}/") -> Iterator[Found]:
         """All files whose paths begin so, in order of these, whatever they are."""

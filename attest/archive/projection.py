@@ -9,18 +9,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, Table, case, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from attest.archive.address import Address
+from attest.archive.flaws import parse_flaws, repaired
 from attest.archive.manifest import Manifest, parse_manifest
-from attest.archive.tables import COPIES, DELIVERIES, ENTRIES, HOLDS, LOGS, OBJECTS, PARTIES
+from attest.archive.tables import COPIES, DELIVERIES, ENTRIES, FLAWS, HOLDS, LOGS, OBJECTS, PARTIES
 from attest.errors import MalformedError
 from attest.format.custody import CustodyBody
 from attest.format.statement import parse_statement
 from attest.log.merkle import EMPTY_RANGE, HASH_SIZE, CompactRange, leaf_hash
 
 BATCH: Final = 500  # rows of one insert
+WHOLE: Final = "100 %"  # what a fixity says of its sample that hashed everything
 
 Named = Mapping[str, Address]
 Details = Mapping[str, Any]
@@ -54,6 +56,10 @@ def project(connection: Connection, n: int, entry: bytes, store: Source) -> None
     row |= {"action": body.action, "actor": body.actor, "delivery": delivery, "details": said}
     connection.execute(ENTRIES.insert(), row)
     _use(connection, named.values(), 1, store)  # what an entry names is kept for good
+    if "repairs" in named:
+        _repaired(connection, n, store.read(named["repairs"]), store)
+    if body.action == "fixity":
+        _fixity(connection, n, details, None if "flaws" not in named else store.read(named["flaws"]))
     if delivery is not None and body.action in _RULES:
         _RULES[body.action](connection, n, statement.end, delivery, named, details, store)
 
@@ -129,6 +135,37 @@ def _expire(c: Connection, n: int, time: int, delivery: str, named: Named, detai
         manifest = _manifest(store.read(named["manifest"]))
         if manifest is not None:
             _use(c, manifest.objects(), -1, store)
+
+
+def _fixity(c: Connection, n: int, details: Details, data: bytes | None) -> None:
+    """What was found is wrong until it is mended; where everything was hashed, nothing else is."""
+    if details["sample"] == WHOLE:
+        c.execute(update(FLAWS).where(FLAWS.c.mended_n.is_(None)).values(mended_n=n))
+    found = {flaw.address: flaw for flaw in (() if data is None else parse_flaws(data))}
+    rows = [
+        _key(address) | {"kind": flaw.kind, "deliveries": " ".join(flaw.deliveries), "since_n": n, "mended_n": None}
+        for address, flaw in found.items()
+        if address is not None
+    ]
+    kept = ("kind", "deliveries", "since_n")
+    keys = ["sha256", "sha512", "size"]
+    _upsert(c, FLAWS, rows, keys, lambda new: {key: new[key] for key in kept} | {"mended_n": None})
+
+
+def _repaired(c: Connection, n: int, data: bytes | None, store: Source) -> None:
+    """What was mended is the version that there is now."""
+    addresses = [] if data is None else repaired(data)
+    versions = store.versions(addresses)
+    for address in addresses:
+        flaw, object_ = (_is(table, address) for table in (FLAWS, OBJECTS))
+        c.execute(update(FLAWS).where(flaw, FLAWS.c.mended_n.is_(None)).values(mended_n=n))
+        if address in versions:
+            needed = OBJECTS.c.uses > 0
+            c.execute(update(OBJECTS).where(object_, needed).values(version=versions[address]))
+
+
+def _is(table: Table, address: Address) -> ColumnElement[bool]:
+    return and_(*(table.c[key] == value for key, value in _key(address).items()))
 
 
 _RULES: Final = {

@@ -89,6 +89,20 @@ OBJECTS: Final = Table(
     Column("version", String(1024), nullable=True),
 )
 
+# What `fixity` found changed or missing: with which entry, and deliveries that mend it when they are put again, by ids
+# with blanks between; and with which entry it was mended.
+FLAWS: Final = Table(
+    "flaws",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("sha512", String(128), primary_key=True),
+    _number("size", key=True),
+    _word("kind"),
+    Column("deliveries", Text, nullable=False),
+    _number("since_n"),
+    _number("mended_n", null=True),
+)
+
 # The newest head of each log that a key of it signed and the archive was shown: which delivery showed it, and the entry
 # that names the head's own note, which is kept also when the delivery has expired.
 LOGS: Final = Table(

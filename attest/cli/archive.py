@@ -205,6 +205,8 @@ def show_received(received: Received, form: str) -> str:
         return outcome
     click.echo(f"delivery  {received.id}")
     click.echo(f"stored    {count(received.objects, 'new object')}, {received.size:,} bytes")
+    if received.repaired:
+        click.echo(f"mended    {count(received.repaired, 'object')} that the store had changed or lost")
     for name, standing in received.standings:
         against = f", against {standing.against[:12]}" if standing.against else ""
         click.echo(f"standing  {name}: {standing.word}{against}")
@@ -220,6 +222,7 @@ def _put_data(received: Received) -> dict[str, Any]:
         "delivery": received.id,
         "new_objects": received.objects,
         "new_bytes": received.size,
+        "mended": received.repaired,
         "copies": {name: dict(standing.details()) for name, standing in received.standings},
         "outcome": None if judged is None else judged.outcome,
     }

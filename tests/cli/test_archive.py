@@ -98,8 +98,11 @@ def test_fixity_exits_with_5_where_something_changed(
     assert "0 changed, 0 missing, 0 untracked" in out(capsys, "archive fixity office")
     path = max((here / "office" / "objects").rglob("*.*"), key=lambda p: p.stat().st_size)
     path.unlink()
-    assert "1 missing" in out(capsys, "archive fixity office", 5)
+    said = out(capsys, "archive fixity office", 5)
+    assert "1 missing" in said and f"put {office} again and it is mended" in said
     assert "1 moved" in out(capsys, "archive recheck office", 5)
+    assert "mended    1 object that the store had" in out(capsys, f"archive put office demo/honest {DEMO}")
+    assert "0 changed, 0 missing, 0 untracked" in out(capsys, "archive fixity office")
 
 
 def test_expiry_is_a_dry_run_unless_it_is_confirmed(
