@@ -20,7 +20,7 @@ from typing import Final
 
 from attest.archive.address import FOLDER, Address
 from attest.archive.incoming import create_locked, sweep
-from attest.archive.objects import LOST, MAX_NAMED, Found, swollen, taken, verified
+from attest.archive.objects import LOST, MAX_NAMED, Found, Stored, swollen, taken, verified
 from attest.errors import ArchiveError, MissingError
 from attest.store import disk
 
@@ -89,16 +89,17 @@ class FolderObjects:
             self._make_directories(self.place(f"{path}/{INCOMING}"))
         return FolderObjects(self._root / path)
 
-    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> str:
+    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> Stored:
         """Stores an object unless it is there; what lies in its place with another size is replaced."""
         with self._failures():
             place = self.place(address.path)
-            if again or not self.has(address):
+            new = again or not self.has(address)
+            if new:
                 with self._incoming(verified(address, pieces())) as temporary:
                     self._make_directories(place)
                     disk.rename(temporary, place)
             self._sync_above(place)
-        return ""
+        return Stored("", new)
 
     @contextmanager
     def open(self, address: Address) -> Iterator[FileReader]:

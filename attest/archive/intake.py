@@ -84,12 +84,13 @@ class Intake:
 
     def _put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> None:
         again = address in self._doubts.objects and self._broken(address)
-        if not again and not self._store.has(address):
+        version, new = self._store.put(address, pieces, again=again)
+        self.versions[address] = version
+        if again:
+            self.repairs[-1] = self.repairs[-1]._replace(version=version or None)
+        elif new:
             self.objects += 1
             self.size += address.size
-        self.versions[address] = self._store.put(address, pieces, again=again)
-        if again:
-            self.repairs[-1] = self.repairs[-1]._replace(version=self.versions[address] or None)
 
     def _broken(self, address: Address) -> bool:
         """Is what is there not what it must be? Then it is written anew."""

@@ -38,6 +38,14 @@ class Found(NamedTuple):
     all: tuple[str, ...]
 
 
+class Stored(NamedTuple):
+    """What became of a put: the id of the version that is the object ("" where there are none), and whether it was
+    written, having not been there."""
+
+    version: str
+    new: bool
+
+
 class Objects(Protocol):
     """A store. Every method may be called by several processes and hosts at once."""
 
@@ -47,8 +55,8 @@ class Objects(Protocol):
     def name(self) -> str:
         """What to call it in a report: a path or s3://bucket/prefix."""
 
-    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> str:
-        """Stores an object unless it is there; returns the id of its version ("" where there are none).
+    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> Stored:
+        """Stores an object unless it is there.
 
         With `again` what is there is known to be something else of its size: it is replaced, whole or not at all, or,
         where a store keeps versions, left as an older one that is not the object any more.

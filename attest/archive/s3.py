@@ -20,7 +20,7 @@ from functools import cached_property
 from typing import Final
 
 from attest.archive.address import FOLDER, Address, address_of_pieces
-from attest.archive.objects import LOST, MAX_NAMED, Found, swollen, taken, verified
+from attest.archive.objects import LOST, MAX_NAMED, Found, Stored, swollen, taken, verified
 from attest.archive.s3_bucket import COMPLIANCE, PART, Bucket, Version
 from attest.errors import ArchiveError, MissingError
 
@@ -79,19 +79,21 @@ class S3Objects:
         """A store of its own under this one's prefix."""
         return S3Objects(Bucket(self.bucket.bucket, f"{self.bucket.prefix}{path}/"))
 
-    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> str:
-        """Stores an object unless it is there; returns the id of its version."""
-        if again or self._counting(address) is None:
-            if address.size <= PART:
-                self.bucket.send(address.path, b"".join(verified(address, pieces())))
-            else:
-                self.bucket.send_parts(address.path, address.size, verified(address, pieces()))
+    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> Stored:
+        """Stores an object unless it is there."""
+        version = None if again else self._counting(address)
+        if version is not None:
+            return Stored(version.id, False)
+        if address.size <= PART:
+            self.bucket.send(address.path, b"".join(verified(address, pieces())))
+        else:
+            self.bucket.send_parts(address.path, address.size, verified(address, pieces()))
         version = self._counting(address)
         if version is None:
             raise self._ignored(address, "the server took it, and does not list it with its size")
         if again and not self._is(address, version):
             raise self._ignored(address, "the server took it again, and still has something else")
-        return version.id
+        return Stored(version.id, True)
 
     @contextmanager
     def open(self, address: Address) -> Iterator[S3Reader]:

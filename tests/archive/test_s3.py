@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from attest.archive import s3_bucket, s3_client
 from attest.archive.address import address_of, address_of_pieces
+from attest.archive.intake import Intake
 from attest.archive.s3 import S3Objects, open_s3
 from attest.archive.s3_bucket import PART, Bucket
 from attest.errors import ArchiveError, AttestError, MissingError
@@ -73,7 +75,7 @@ def test_what_was_there_first_is_the_object(bucket: S3Objects) -> None:
     (found,) = bucket.walk()
     assert found.size == len(b"the evidence")
     assert len(found.versions) == 3
-    assert found.versions[-1] == bucket.put(address, list)
+    assert bucket.put(address, list) == (found.versions[-1], False)
 
 
 def test_what_is_sent_twice_alike_is_one_thing(bucket: S3Objects) -> None:
@@ -160,6 +162,19 @@ def test_stores_in_one_bucket_do_not_meet(s3: Server, request: pytest.FixtureReq
     assert not all_.has(address)
     assert list(other.walk("")) == []
     assert [found.path for found in all_.walk("")] == [f"regulator/one/{address.path}"]
+
+
+def test_a_store_is_asked_once_for_what_it_has(bucket: S3Objects) -> None:
+    asked: Counter[str] = Counter()
+    bucket.bucket.client.meta.events.register("before-call.s3", lambda model, **_: asked.update([model.name]))
+    intake = Intake(bucket)
+    for n in range(3):
+        intake.document(b"%d" % n)
+    assert asked == {"ListObjectVersions": 6, "PutObject": 3}  # who writes looks afterwards which version it is
+    for n in range(3):
+        intake.document(b"%d" % n)
+    assert asked == {"ListObjectVersions": 9, "PutObject": 3}
+    assert (intake.objects, intake.size) == (3, 3)
 
 
 # Locks.
