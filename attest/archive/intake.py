@@ -7,20 +7,22 @@ Everything is read twice, once to know its address and once to store it; what ch
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from attest.archive.address import Address, Digests, address_of, address_of_pieces
 from attest.archive.flaws import Repair
-from attest.archive.manifest import MAX_FILES, Copy, File, require_path
+from attest.archive.manifest import MAX_FILES, Copy, File, require_name, require_path
 from attest.archive.objects import Objects
-from attest.errors import MissingError
+from attest.errors import MalformedError, MissingError
 from attest.store.directory import beside
 from attest.store.inside import PIECE, Inside
 
 SHARED: Final = 4_096  # bytes: a smaller file is stored whole, however it begins
 _WIDTH: Final = re.compile(r"\.p/[1-9]\d{0,2}$")
 _HINT: Final = "name a folder that holds a copy of a log"
+_FEWER: Final = "name the folder of the log itself, without what lies around it"
 
 
 class Doubts(NamedTuple):
@@ -59,17 +61,20 @@ class Intake:
             begin += part.size
 
     def copy(self, source: Inside, name: str, earlier: Copy | None = None) -> Copy:
-        """All files of a folder. Raises MissingError for one that cannot be read or that holds nothing."""
-        known = {} if earlier is None else {_place(file.path): file for file in earlier.files}
-        files = [self._file(source, path, known) for path in source.walk() if not beside(path)]
-        if not files:
+        """All files of a folder. Raises MissingError for one that cannot be read, or a folder that holds none or too
+        many, and MalformedError for a name that no manifest can say: before anything of it is stored."""
+        require_name(name)
+        paths = list(islice((path for path in source.walk() if not beside(path)), MAX_FILES + 1))
+        if not paths:
             raise MissingError("bundle/missing", f"{source.path} holds no files", hint=_HINT)
-        if len(files) > MAX_FILES:
-            raise MissingError("archive/files", f"{source.path} holds {len(files):,} files, at most {MAX_FILES:,}")
-        return Copy(name, tuple(files))
+        if len(paths) > MAX_FILES:
+            raise MissingError("archive/files", f"{source.path} holds more than {MAX_FILES:,} files", hint=_FEWER)
+        for path in paths:
+            _require_sayable(source, path)
+        known = {} if earlier is None else {_place(file.path): file for file in earlier.files}
+        return Copy(name, tuple(self._file(source, path, known) for path in paths))
 
     def _file(self, source: Inside, path: str, known: Mapping[str, File]) -> File:
-        require_path(path)
         before = known.get(_place(path))
         whole, begins, rest = _addresses(source.pieces(path), before.whole.size if before else 0)
         if whole in self._doubts.files:  # also of a file that was split in another way than this one will be
@@ -109,6 +114,14 @@ def there(objects: Objects, address: Address) -> Address | None:
             return address_of_pieces(pieces)
     except MissingError:
         return None
+
+
+def _require_sayable(source: Inside, path: str) -> None:
+    try:
+        require_path(path)
+    except MalformedError as error:
+        detail = f"{source.path} holds {path[:200]!r}, whose name no manifest can say: {error.detail}"
+        raise MalformedError("archive/path", detail, hint="ask for it under another name, or without it") from error
 
 
 def _place(path: str) -> str:
