@@ -68,7 +68,7 @@ def grant(url: str, users: Mapping[str, str]) -> None:
         for role in re.findall(r"CREATE ROLE (\w+);", grants):
             grants = grants.replace(f"CREATE ROLE {role};", "") if role in there else grants
         connection.execute(text(grants))
-        for user, role in users.items():
+        for user, role in ((user, role) for user, role in users.items() if user not in there):
             connection.execute(text(f"CREATE USER {user} IN ROLE {role}"))
     engine.dispose()
 
