@@ -194,3 +194,19 @@ def test_what_is_mended_in_a_bucket_is_locked_as_before(deliverer: Deliverer) ->
     assert [version.id for version in store.bucket.kept(address.path).versions] == [own, bad]
     assert store.bucket.lock(address.path, own) == ("COMPLIANCE", NOW + YEAR, True)
     require_sound(deliverer)
+
+
+@pytest.mark.parametrize("archive", ["moto"], indirect=True, ids=["a bucket"])
+def test_a_broken_version_on_record_beside_a_whole_one_is_found_and_replaced_on_record(deliverer: Deliverer) -> None:
+    received, archive = deliverer.put("late"), deliverer.archive
+    address, store = files(deliverer, received)[0].whole, archive.objects
+    assert isinstance(store, S3Objects)
+    data = read_whole(store, address)
+    change(deliverer, address)
+    reindex(archive)  # which takes what it finds
+    store.bucket.send(address.path, data)
+    (flaw,) = looked(deliverer)
+    assert flaw.kind == "changed" and "is not what was put" in flaw.text
+    assert deliverer.put("late").repaired == 1
+    assert len(store.bucket.kept(address.path).versions) == 2  # nothing was sent
+    require_sound(deliverer)
