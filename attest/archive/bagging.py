@@ -20,8 +20,8 @@ from attest.archive.bag_read import Bag, open_bag
 from attest.archive.bag_write import Item, write_bag
 from attest.archive.custody import line
 from attest.archive.export import files_of, pieces
-from attest.archive.intake import Intake
 from attest.archive.manifest import MAX_MANIFEST, format_manifest, parse_manifest
+from attest.archive.mending import doubting
 from attest.archive.place import Archive
 from attest.archive.putting import Received, record, record_verdict
 from attest.archive.stored import read_whole
@@ -68,7 +68,7 @@ def take_bag(
         while received is None:
             with archive.index.reading() as connection:
                 epoch = deliveries.last_expiry(connection)
-            intake = Intake(archive.objects)
+            intake = doubting(archive)
             for name, file in files_of(manifest):
                 if bag.files.get(f"{PAYLOAD}{name}") != file.whole:
                     raise MalformedError("archive/bag", f"{path} has no {name} as its manifest lists it")

@@ -8,11 +8,11 @@ index, and ends by sealing a checkpoint over what was added. Entry `n` is statem
 office, so that its place in the log and in the chain are one number.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, false, select
 
 from attest.archive.address import Address
 from attest.archive.index import Index
@@ -38,6 +38,8 @@ CHECKPOINTS_AT: Final = "custody/checkpoints/"
 MAX_LINE: Final = 512  # characters
 DIGITS: Final = 12
 
+_NOTHING: Final = ENTRIES.insert().from_select(ENTRIES.columns.keys(), select(ENTRIES).where(false()))
+
 
 class Keys(NamedTuple):
     """Who signs for an archive: its office the entries, its log the checkpoints."""
@@ -52,6 +54,27 @@ class Named(NamedTuple):
     origin: str
     iss: str
     office: str
+
+
+class Lookup:
+    """What projections ask of a store; `known` are versions that need not be asked for."""
+
+    def __init__(self, objects: Objects, known: Mapping[Address, str]) -> None:
+        self._objects, self._known = objects, known
+
+    def read(self, address: Address) -> bytes | None:
+        """A small object as a whole, None if the store does not have it any more."""
+        try:
+            return read_whole(self._objects, address)
+        except MissingError:
+            return None
+
+    def versions(self, addresses: Iterable[Address]) -> Mapping[Address, str]:
+        """The version that each of these objects is; none of a store that keeps none."""
+        if not self._objects.keeps_versions:
+            return {}
+        found = ((a, self._known.get(a) or self._objects.version(a)) for a in addresses)
+        return {address: version for address, version in found if version is not None}
 
 
 class Custody:
@@ -78,20 +101,22 @@ class Custody:
                 raise ArchiveError("archive/exists", f"{self.objects.name} holds another archive already")
 
     @contextmanager
-    def session(self) -> Iterator["Session"]:
-        """Alone, until its end."""
+    def session(self, known: Mapping[Address, str] | None = None) -> Iterator["Session"]:
+        """Alone, until its end; `known` are versions of objects that were stored just now.
+
+        Raises ArchiveError `archive/read-only` without keys, `archive/index` for who may not write to the index: before
+        the store has an entry of theirs.
+        """
         keys = self._keys()
         with self.index.locked() as connection:
-            session = Session(self, connection, keys)
+            connection.execute(_NOTHING)
+            session = Session(self, connection, keys, Lookup(self.objects, known or {}))
             yield session
             session.seal()
 
     def read(self, address: Address) -> bytes | None:
         """A small object as a whole, None if the store does not have it any more."""
-        try:
-            return read_whole(self.objects, address)
-        except MissingError:
-            return None
+        return Lookup(self.objects, {}).read(address)
 
     def object_of(self, n: int, role: str) -> Address | None:
         """The object that entry `n` names in a role. Raises MissingError where the store has lost the entry."""
@@ -103,12 +128,13 @@ class Custody:
         found = body.objects if isinstance(body, CustodyBody) else ()
         return next((Address(o.sha256, o.sha512, o.size) for o in found if o.role == role), None)
 
-    def catch_up(self, connection: Connection) -> int:
+    def catch_up(self, connection: Connection, known: Mapping[Address, str] | None = None) -> int:
         """Takes entries of the store into the index that it does not have; how many there are then."""
+        lookup = Lookup(self.objects, known or {})
         last = connection.execute(select(ENTRIES.c.n).order_by(ENTRIES.c.n.desc()).limit(1)).scalar_one_or_none()
         n = 0 if last is None else last + 1
         while (entry := self.objects.named(numbered(ENTRIES_AT, n))) is not None:
-            project(connection, n, entry, self.read)
+            project(connection, n, entry, lookup)
             n += 1
         return n
 
@@ -122,8 +148,8 @@ class Custody:
 class Session:
     """The custody log while it is locked; `size` is the number of its entries."""
 
-    def __init__(self, custody: Custody, connection: Connection, keys: Keys) -> None:
-        self._custody, self.connection, self._keys = custody, connection, keys
+    def __init__(self, custody: Custody, connection: Connection, keys: Keys, lookup: Lookup) -> None:
+        self._custody, self.connection, self._keys, self._lookup = custody, connection, keys, lookup
         self.size = custody.catch_up(connection)
 
     def record(
@@ -152,7 +178,7 @@ class Session:
         entry = sign_statement(header, statement, self._keys.office)
         parse_statement(entry)  # one that nobody can read would close the log for good
         custody.objects.put_named(numbered(ENTRIES_AT, n), entry)
-        project(self.connection, n, entry, custody.read)
+        project(self.connection, n, entry, self._lookup)
         self.size = n + 1
         return n
 

@@ -1,6 +1,7 @@
 """What the index knows of deliveries, and the manifests that they are."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, RowMapping, and_, func, s
 from attest.archive.address import Address
 from attest.archive.manifest import Copy, Manifest, parse_manifest
 from attest.archive.objects import Objects
+from attest.archive.projection import BATCH, recorded
 from attest.archive.stored import read_whole
 from attest.archive.tables import COPIES, DELIVERIES, ENTRIES, HOLDS, LOGS, PARTIES
 from attest.errors import EvidenceError, MissingError
@@ -98,6 +100,17 @@ def described(connection: Connection, row: Row[Any]) -> dict[str, Any]:
         "holds": [hold.case for hold in holds],
         "expired": row.expired_n is not None,
     }
+
+
+def versions(connection: Connection, objects: Objects, row: Row[Any]) -> dict[str, str | None]:
+    """The objects of a delivery that the store has to have, by path, each with the version on record of it."""
+    needed = [address(row)]
+    with suppress(EvidenceError, MissingError):  # `fixity` says what is lost
+        needed += sorted(manifest_of(objects, row).objects())
+    found: dict[Address, str | None] = {}
+    for begin in range(0, len(needed), BATCH):
+        found |= recorded(connection, needed[begin : begin + BATCH])
+    return {each.path: found[each] for each in needed if each in found}
 
 
 def last_expiry(connection: Connection) -> int:

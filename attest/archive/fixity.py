@@ -2,37 +2,35 @@
 
 *changed*: the digests are not those of the address. *missing*: the index needs it and it is not there. *untracked*: it
 is there and nothing needs it, such as what a put had stored when it was ended. Of a store with versions, an object that
-was written over is changed, too, whatever the newest version is.
+was written over is changed, too, whatever the newest version is; and so is one whose version on record is gone,
+whatever stands there now.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from attest.archive.address import Address, Digests, parse_path
+from attest.archive import deliveries
+from attest.archive.address import Address, parse_path
 from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered, place_of
+from attest.archive.flaws import CHANGED, LOST, MISSING, UNTRACKED, Flaw, format_flaws
+from attest.archive.intake import Intake, there
 from attest.archive.objects import Found
 from attest.archive.place import Archive
-from attest.archive.tables import ENTRIES, OBJECTS
+from attest.archive.tables import DELIVERIES, ENTRIES, OBJECTS
 from attest.errors import ArchiveError, EvidenceError, MalformedError, MissingError
 from attest.format.checkpoint import Checkpoint, format_checkpoint
 from attest.format.note import parse_note
 from attest.log.merkle import EMPTY_RANGE, leaf_hash
 from attest.trust.notes import log_vkey, verify_note
 
-PIECE: Final = 1 << 20
+MOST: Final = 4  # deliveries that are named for each flaw
 
-CHANGED, MISSING, UNTRACKED = "changed", "missing", "untracked"
-
-
-class Flaw(NamedTuple):
-    """What is wrong with which path of the store."""
-
-    kind: str
-    path: str
-    text: str
+KINDS: Final = (CHANGED, MISSING, UNTRACKED)
 
 
 class Fixity(NamedTuple):
@@ -51,7 +49,7 @@ def fixity(archive: Archive, *, share: float = 1.0, seed: int = 0) -> Fixity:
     objects = size = 0
     with archive.index.reading() as connection:
         needed = {
-            Address(bytes.fromhex(row.sha256), bytes.fromhex(row.sha512), row.size)
+            Address(bytes.fromhex(row.sha256), bytes.fromhex(row.sha512), row.size): row.version
             for row in connection.execute(select(OBJECTS).where(OBJECTS.c.uses > 0))
         }
         for found in archive.objects.walk():
@@ -63,37 +61,75 @@ def fixity(archive: Archive, *, share: float = 1.0, seed: int = 0) -> Fixity:
             if address not in needed:
                 flaws.append(_unneeded(found, address, needed))
                 continue
-            needed.remove(address)
-            if len(found.versions) > 1:
-                flaws.append(Flaw(CHANGED, found.path, f"was written over: {len(found.versions)} versions"))
+            said = _versions(archive, found, address, needed.pop(address))
             if share >= 1 or draw.random() < share:
                 objects, size = objects + 1, size + found.size
-                flaws += _hashed(archive, address)
-        flaws += [Flaw(MISSING, address.path, f"{address.size:,} bytes") for address in sorted(needed)]
+                said = _hashed(archive, address) or said
+            flaws += [said] if said else []
+        flaws += [Flaw(MISSING, address.path, f"{address.size:,} bytes", address.size) for address in sorted(needed)]
         entries, of_log = _custody(archive, connection)
+        flaws = _with_deliveries(archive, connection, flaws)
     return Fixity(objects, size, entries, tuple(sorted([*flaws, *of_log])))
 
 
-def _unneeded(found: Found, address: Address, needed: set[Address]) -> Flaw:
+def record_fixity(archive: Archive, found: Fixity, share: float, *, actor: str, clock: Callable[[], int]) -> None:
+    """Enters what was found of a share of the objects: numbers, and what is changed or missing as an object."""
+    intake = Intake(archive.objects)
+    kinds = Counter(flaw.kind for flaw in found.flaws)
+    details: dict[str, str | int] = {kind: kinds[kind] for kind in KINDS}
+    details |= {"objects": found.objects, "bytes": found.size, "sample": f"{share * 100:g} %"}
+    lost = [flaw for flaw in found.flaws if flaw.kind in LOST]
+    objects = {"flaws": intake.document(format_flaws(lost))} if lost else {}
+    with archive.custody.session(intake.versions) as session:
+        session.record("fixity", actor, objects, details, clock())
+
+
+def _with_deliveries(archive: Archive, connection: Connection, flaws: Sequence[Flaw]) -> list[Flaw]:
+    """The same, each with deliveries that hold the object, the oldest first."""
+    lost = {flaw.address for flaw in flaws} - {None}
+    holders: dict[Address | None, list[str]] = {address: [] for address in lost}
+    there = select(DELIVERIES).where(DELIVERIES.c.expired_n.is_(None)).order_by(DELIVERIES.c.put_n)
+    for row in connection.execute(there).all() if lost else ():
+        with suppress(EvidenceError, MissingError):
+            for address in deliveries.manifest_of(archive.objects, row).objects() & lost:
+                if len(holders[address]) < MOST:
+                    holders[address].append(row.id)
+    return [flaw._replace(deliveries=tuple(holders.get(flaw.address, ()))) for flaw in flaws]
+
+
+def _versions(archive: Archive, found: Found, address: Address, own: str | None) -> Flaw | None:
+    """Is the version on record there, with its bytes, and nothing that differs newer than it?
+
+    What is older was left behind by a repair.
+    """
+    text = ""
+    if own is not None and own not in found.all:
+        text = f"the version on record, {own}, is gone; there is {found.versions[-1]}"
+    elif own is not None and len(found.all) > 1 and archive.objects.version(address) != own:
+        text = f"the version on record, {own}, is not what was put; {archive.objects.version(address)} is"
+    else:
+        newer = found.all if own is None else found.all[: found.all.index(own)]
+        over = [version for version in found.versions if version in newer and version != found.all[-1]]
+        text = f"was written over: {len(over)} versions more" if over else ""
+    return Flaw(CHANGED, found.path, text, found.size) if text else None
+
+
+def _unneeded(found: Found, address: Address, needed: dict[Address, str | None]) -> Flaw:
     """An object of another size than the one that is needed is that one, cut or grown."""
     same = [other for other in needed if other[:2] == address[:2]]
     if same:
-        needed.discard(same[0])
-        return Flaw(CHANGED, found.path, f"has {found.size:,} bytes, not {same[0].size:,}")
+        needed.pop(same[0])
+        return Flaw(CHANGED, found.path, f"has {found.size:,} bytes, not {same[0].size:,}", same[0].size)
     return Flaw(UNTRACKED, found.path, "nothing needs it")
 
 
-def _hashed(archive: Archive, address: Address) -> Iterator[Flaw]:
-    digests = Digests()
-    try:
-        with archive.objects.open(address) as reader:
-            for begin in range(0, address.size, PIECE):
-                digests.update(reader.read(begin, min(PIECE, address.size - begin)))
-    except MissingError as error:
-        yield Flaw(MISSING, address.path, error.detail)
-        return
-    if digests.address() != address:
-        yield Flaw(CHANGED, address.path, f"has SHA-256 {digests.address().sha256.hex()}")
+def _hashed(archive: Archive, address: Address) -> Flaw | None:
+    found = there(archive.objects, address)
+    if found is None:
+        return Flaw(MISSING, address.path, "it cannot be read", address.size)
+    if found != address:
+        return Flaw(CHANGED, address.path, f"has SHA-256 {found.sha256.hex()}", address.size)
+    return None
 
 
 def _custody(archive: Archive, connection: Connection) -> tuple[int, Sequence[Flaw]]:

@@ -11,9 +11,7 @@ processes; on a network file system, as far as that knows flock, link and rename
 """
 
 import errno
-import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from attest.archive.address import FOLDER, Address
-from attest.archive.objects import LOST, MAX_NAMED, Found, swollen, taken, verified
+from attest.archive.incoming import create_locked, sweep
+from attest.archive.objects import LOST, MAX_NAMED, Found, Stored, swollen, taken, verified
 from attest.errors import ArchiveError, MissingError
 from attest.store import disk
 
@@ -61,6 +60,8 @@ class FileReader:
 class FolderObjects:
     """Implements attest.archive.objects.Objects."""
 
+    keeps_versions = False
+
     def __init__(self, root: Path) -> None:
         """`root` must be there once something is stored; nothing is read or made yet."""
         self._root, self._swept = root, False
@@ -88,16 +89,17 @@ class FolderObjects:
             self._make_directories(self.place(f"{path}/{INCOMING}"))
         return FolderObjects(self._root / path)
 
-    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> str:
+    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> Stored:
         """Stores an object unless it is there; what lies in its place with another size is replaced."""
         with self._failures():
             place = self.place(address.path)
-            if not self.has(address):
+            new = again or not self.has(address)
+            if new:
                 with self._incoming(verified(address, pieces())) as temporary:
                     self._make_directories(place)
                     disk.rename(temporary, place)
             self._sync_above(place)
-        return ""
+        return Stored("", new)
 
     @contextmanager
     def open(self, address: Address) -> Iterator[FileReader]:
@@ -122,6 +124,10 @@ class FolderObjects:
                 return False
             return stat.S_ISREG(found.st_mode) and found.st_size == address.size
 
+    def version(self, address: Address) -> str | None:
+        """A folder has one version of each."""
+        return "" if self.has(address) else None
+
     def walk(self, prefix: str = f"{FOLDER}/") -> Iterator[Found]:
         """All files whose paths begin so, in order; links are files, too, and are not entered.
 
@@ -135,7 +141,7 @@ class FolderObjects:
                 if path and not path.endswith("/"):
                     with suppress(FileNotFoundError):  # removed meanwhile
                         size = (self._root / path).lstat().st_size
-                        yield Found(os.fsencode(path).decode("utf-8", "backslashreplace"), size, ("",))
+                        yield Found(os.fsencode(path).decode("utf-8", "backslashreplace"), size, ("",), ("",))
                     continue
                 below = (f"{path}{name}" for name in self._names(path))
                 waiting += sorted((p for p in below if p.startswith(prefix)), key=os.fsencode, reverse=True)
@@ -242,9 +248,9 @@ class FolderObjects:
         with suppress(FileExistsError):
             disk.make_directory(folder)
         if not self._swept:
-            _sweep(folder)
+            sweep(folder)
             self._swept = True
-        file, path = _locked(folder)
+        file, path = create_locked(folder)
         try:
             for piece in pieces:
                 disk.write(file, piece)
@@ -267,32 +273,6 @@ class FolderObjects:
             code, hint = _CODES.get(error.errno or 0, _OTHER)
             detail = f"{error.filename or self._root}: {error.strerror or error}"
             raise ArchiveError(code, detail, hint=hint) from error
-
-
-def _locked(folder: Path) -> tuple[int, Path]:
-    """A new file, with its lock. Who sweeps may come between the two: then it is gone, and another one is made."""
-    while True:
-        path = folder / secrets.token_hex(16)
-        file = disk.create(path)
-        with suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(file).st_nlink:
-                return file, path
-        os.close(file)
-
-
-def _sweep(folder: Path) -> None:
-    """Removes the files that nobody writes to; what another account left and keeps to itself, it may sweep itself."""
-    with os.scandir(folder) as found:
-        paths = sorted(Path(item) for item in found if item.is_file(follow_symlinks=False))
-    for path in paths:
-        with suppress(FileNotFoundError, BlockingIOError, PermissionError):
-            file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                disk.unlink(path)
-            finally:
-                os.close(file)
 
 
 def _missing(name: str, why: str) -> MissingError:

@@ -25,26 +25,41 @@ class Reader(Protocol):
 
 
 class Found(NamedTuple):
-    """A file of a store: its path, the size of its oldest version, and the ids of all its versions, the newest first.
+    """A file of a store: its path, the size of its oldest version, the ids of the versions that differ, the newest
+    first, and of all versions, sent alike or not.
 
-    A folder has one version, "". More than one means that somebody wrote again where something was, or, where a store
-    has markers of deletion, that somebody deleted: their ids come first.
+    A folder has one version, "". More than one that differ mean that somebody wrote again where something was, or,
+    where a store has markers of deletion, that somebody deleted: their ids come first.
     """
 
     path: str
     size: int
     versions: tuple[str, ...]
+    all: tuple[str, ...]
+
+
+class Stored(NamedTuple):
+    """What became of a put: the id of the version that is the object ("" where there are none), and whether it was
+    written, having not been there."""
+
+    version: str
+    new: bool
 
 
 class Objects(Protocol):
     """A store. Every method may be called by several processes and hosts at once."""
 
+    keeps_versions: bool  # has what is stored ids of versions?
+
     @property
     def name(self) -> str:
         """What to call it in a report: a path or s3://bucket/prefix."""
 
-    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> str:
-        """Stores an object unless it is there; returns the id of its version ("" where there are none).
+    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> Stored:
+        """Stores an object unless it is there.
+
+        With `again` what is there is known to be something else of its size: it is replaced, whole or not at all, or,
+        where a store keeps versions, left as an older one that is not the object any more.
 
         It lasts once this returns. `pieces` may be called more than once. Raises ArchiveError `archive/changed` if
         they are not what the address says: nothing is then stored.
@@ -55,6 +70,12 @@ class Objects(Protocol):
 
     def has(self, address: Address) -> bool:
         """Is there an object at the address, of its size?"""
+
+    def version(self, address: Address) -> str | None:
+        """The id of the version that is the object ("" where there are none), None if there is no object.
+
+        Of several versions of its size it is the oldest one with its bytes, or the oldest, if none has them.
+        """
 
     def walk(self, prefix: str = f"{FOLDER}/") -> Iterator[Found]:
         """All files whose paths begin so, in order of these, whatever they are."""

@@ -5,33 +5,41 @@ store does not have any more is left out, and found by `fixity`; the entry itsel
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from attest.archive.address import Address
+from attest.archive.flaws import parse_flaws, repaired
 from attest.archive.manifest import Manifest, parse_manifest
-from attest.archive.tables import COPIES, DELIVERIES, ENTRIES, HOLDS, LOGS, OBJECTS, PARTIES
+from attest.archive.tables import COPIES, DELIVERIES, ENTRIES, FLAWS, HOLDS, LOGS, OBJECTS, PARTIES
 from attest.errors import MalformedError
 from attest.format.custody import CustodyBody
 from attest.format.statement import parse_statement
 from attest.log.merkle import EMPTY_RANGE, HASH_SIZE, CompactRange, leaf_hash
 
 BATCH: Final = 500  # rows of one insert
+WHOLE: Final = "100 %"  # what a fixity says of its sample that hashed everything
 
-Read = Callable[[Address], bytes | None]
 Named = Mapping[str, Address]
 Details = Mapping[str, Any]
 
 
-def project(connection: Connection, n: int, entry: bytes, read: Read) -> None:
-    """Entry `n` becomes rows; `read` gives an object's bytes, None where the store has it no longer.
+class Source(Protocol):
+    """What a projection asks of the store, besides the entries."""
 
-    Raises what `parse_statement` raises.
-    """
+    def read(self, address: Address) -> bytes | None:
+        """An object's bytes, None where the store has it no longer."""
+
+    def versions(self, addresses: Iterable[Address]) -> Mapping[Address, str]:
+        """The version that each of these objects is, of those that have one."""
+
+
+def project(connection: Connection, n: int, entry: bytes, store: Source) -> None:
+    """Entry `n` becomes rows. Raises what `parse_statement` raises."""
     statement = parse_statement(entry).statement
     body = statement.body
     leaf = leaf_hash(entry)
@@ -47,9 +55,13 @@ def project(connection: Connection, n: int, entry: bytes, read: Read) -> None:
     said = json.dumps(details, sort_keys=True, ensure_ascii=False)
     row |= {"action": body.action, "actor": body.actor, "delivery": delivery, "details": said}
     connection.execute(ENTRIES.insert(), row)
-    _use(connection, named.values(), 1)  # what an entry names is kept for good
+    _use(connection, named.values(), 1, store)  # what an entry names is kept for good
+    if "repairs" in named:
+        _repaired(connection, n, store.read(named["repairs"]), store)
+    if body.action == "fixity":
+        _fixity(connection, n, details, None if "flaws" not in named else store.read(named["flaws"]))
     if delivery is not None and body.action in _RULES:
-        _RULES[body.action](connection, n, statement.end, delivery, named, details, read)
+        _RULES[body.action](connection, n, statement.end, delivery, named, details, store)
 
 
 def edge_before(connection: Connection, n: int) -> CompactRange:
@@ -60,12 +72,12 @@ def edge_before(connection: Connection, n: int) -> CompactRange:
     return CompactRange(0, n, tuple(edge[at : at + HASH_SIZE] for at in range(0, len(edge), HASH_SIZE)))
 
 
-def _put(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+def _put(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, store: Source) -> None:
     address = named["manifest"]
     found = c.execute(select(DELIVERIES.c.expired_n).where(DELIVERIES.c.id == delivery)).one_or_none()
     if found is not None and found.expired_n is None:
         return
-    manifest = _manifest(read(address))
+    manifest = _manifest(store.read(address))
     if found is None:
         row = {"id": delivery, "sha512": address.sha512.hex(), "size": address.size, "put_n": n, "received": time}
         c.execute(DELIVERIES.insert(), row)
@@ -74,10 +86,10 @@ def _put(c: Connection, n: int, time: int, delivery: str, named: Named, details:
     else:
         c.execute(update(DELIVERIES).where(DELIVERIES.c.id == delivery).values(expired_n=None))
     if manifest is not None:
-        _use(c, manifest.objects(), 1)
+        _use(c, manifest.objects(), 1, store)
 
 
-def _standing(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+def _standing(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, store: Source) -> None:
     copy = (COPIES.c.delivery == delivery) & (COPIES.c.name == details["name"])
     known = {key: details.get(key) for key in ("origin", "size", "root", "standing")}
     c.execute(update(COPIES).where(copy).values(**known))
@@ -89,8 +101,8 @@ def _standing(c: Connection, n: int, time: int, delivery: str, named: Named, det
         _upsert(c, LOGS, rows, ["origin", "vkey"], lambda new: {key: new[key] for key in kept})
 
 
-def _verdict(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
-    data = read(named["verdict"]) if "verdict" in named else None  # unjudged, or lost
+def _verdict(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, store: Source) -> None:
+    data = store.read(named["verdict"]) if "verdict" in named else None  # unjudged, or lost
     verdict = {} if data is None else json.loads(data)
     parties = verdict.get("parties", [])
     terms = [term for party in parties for term in party["terms"]]
@@ -102,27 +114,58 @@ def _verdict(c: Connection, n: int, time: int, delivery: str, named: Named, deta
     _upsert(c, PARTIES, rows, ["delivery", "party"], lambda new: {"outcome": new["outcome"]})
 
 
-def _hold(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+def _hold(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, store: Source) -> None:
     row = {"delivery": delivery, "case": details["case"], "since_n": n, "released_n": None}
     _upsert(c, HOLDS, [row], ["delivery", "case"], lambda new: {"since_n": new["since_n"], "released_n": None})
 
 
-def _release(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+def _release(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, store: Source) -> None:
     hold = (HOLDS.c.delivery == delivery) & (HOLDS.c.case == details["case"])
     c.execute(update(HOLDS).where(hold).values(released_n=n))
 
 
-def _retain(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+def _retain(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, store: Source) -> None:
     shorter = func.coalesce(DELIVERIES.c.retained, 0) < details["until"]
     c.execute(update(DELIVERIES).where((DELIVERIES.c.id == delivery) & shorter).values(retained=details["until"]))
 
 
-def _expire(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, read: Read) -> None:
+def _expire(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, store: Source) -> None:
     gone = (DELIVERIES.c.id == delivery) & DELIVERIES.c.expired_n.is_(None)
     if c.execute(update(DELIVERIES).where(gone).values(expired_n=n)).rowcount:
-        manifest = _manifest(read(named["manifest"]))
+        manifest = _manifest(store.read(named["manifest"]))
         if manifest is not None:
-            _use(c, manifest.objects(), -1)
+            _use(c, manifest.objects(), -1, store)
+
+
+def _fixity(c: Connection, n: int, details: Details, data: bytes | None) -> None:
+    """What was found is wrong until it is mended; where everything was hashed, nothing else is."""
+    if details["sample"] == WHOLE:
+        c.execute(update(FLAWS).where(FLAWS.c.mended_n.is_(None)).values(mended_n=n))
+    found = {flaw.address: flaw for flaw in (() if data is None else parse_flaws(data))}
+    rows = [
+        _key(address) | {"kind": flaw.kind, "deliveries": " ".join(flaw.deliveries), "since_n": n, "mended_n": None}
+        for address, flaw in found.items()
+        if address is not None
+    ]
+    kept = ("kind", "deliveries", "since_n")
+    keys = ["sha256", "sha512", "size"]
+    _upsert(c, FLAWS, rows, keys, lambda new: {key: new[key] for key in kept} | {"mended_n": None})
+
+
+def _repaired(c: Connection, n: int, data: bytes | None, store: Source) -> None:
+    """What was mended is the version that there is now."""
+    addresses = [] if data is None else repaired(data)
+    versions = store.versions(addresses)
+    for address in addresses:
+        flaw, object_ = (_is(table, address) for table in (FLAWS, OBJECTS))
+        c.execute(update(FLAWS).where(flaw, FLAWS.c.mended_n.is_(None)).values(mended_n=n))
+        if address in versions:
+            needed = OBJECTS.c.uses > 0
+            c.execute(update(OBJECTS).where(object_, needed).values(version=versions[address]))
+
+
+def _is(table: Table, address: Address) -> ColumnElement[bool]:
+    return and_(*(table.c[key] == value for key, value in _key(address).items()))
 
 
 _RULES: Final = {
@@ -137,9 +180,38 @@ _RULES: Final = {
 }
 
 
-def _use(c: Connection, addresses: Iterable[Address], change: int) -> None:
-    rows = [{"sha256": a.sha256.hex(), "sha512": a.sha512.hex(), "size": a.size, "uses": change} for a in addresses]
-    _upsert(c, OBJECTS, rows, ["sha256", "sha512", "size"], lambda new: {"uses": OBJECTS.c.uses + new["uses"]})
+def _use(c: Connection, addresses: Iterable[Address], change: int, store: Source) -> None:
+    """So many more uses of each; the version of what was not needed before is the one that is there now."""
+    used = tuple(addresses)
+    versions = store.versions(_unrecorded(c, used)) if change > 0 else {}
+    rows = [_key(a) | {"uses": change, "version": versions.get(a)} for a in used]
+
+    def changed(new: Any) -> Details:
+        uses = OBJECTS.c.uses + new.uses
+        kept = func.coalesce(OBJECTS.c.version, new.version)
+        version = case((uses <= 0, null()), (OBJECTS.c.uses <= 0, new.version), else_=kept)
+        return {"uses": uses, "version": version}
+
+    _upsert(c, OBJECTS, rows, ["sha256", "sha512", "size"], changed)
+
+
+def _key(address: Address) -> dict[str, Any]:
+    return {"sha256": address.sha256.hex(), "sha512": address.sha512.hex(), "size": address.size}
+
+
+def _unrecorded(c: Connection, addresses: Sequence[Address]) -> Iterator[Address]:
+    """Those of which no version is on record."""
+    for begin in range(0, len(addresses), BATCH):
+        batch = addresses[begin : begin + BATCH]
+        known = recorded(c, batch)
+        yield from (address for address in batch if known.get(address) is None)
+
+
+def recorded(connection: Connection, addresses: Sequence[Address]) -> dict[Address, str | None]:
+    """The versions on record of at most BATCH objects, of those that are needed."""
+    same = OBJECTS.c.sha256.in_([address.sha256.hex() for address in addresses])
+    rows = connection.execute(select(OBJECTS).where(same, OBJECTS.c.uses > 0))
+    return {Address(bytes.fromhex(row.sha256), bytes.fromhex(row.sha512), row.size): row.version for row in rows}
 
 
 def _upsert(

@@ -17,7 +17,9 @@ from attest.archive.forks import format_fork
 from attest.archive.intake import Intake
 from attest.archive.judging import Judged, agreement_of, judge
 from attest.archive.manifest import Copy, Document, Manifest, format_manifest, parse_manifest
+from attest.archive.mending import doubting, mended
 from attest.archive.place import Archive
+from attest.archive.retention import lock_again
 from attest.archive.standing import Standing, standing_of
 from attest.archive.stored import StoredBundle, read_whole
 from attest.check import Map
@@ -39,11 +41,13 @@ class Paper(NamedTuple):
 
 @dataclass(frozen=True)
 class Received:
-    """What became of a delivery: its id, what was new in it, how each copy stands, and the verdict."""
+    """What became of a delivery: its id, what was new in it, what of it was mended in the store, how each copy stands,
+    and the verdict."""
 
     id: str
     objects: int
     size: int
+    repaired: int
     standings: tuple[tuple[str, Standing], ...]
     judged: Judged | None = None
 
@@ -77,7 +81,7 @@ def receive(
         with archive.index.reading() as connection:
             epoch = deliveries.last_expiry(connection)
             earlier = [_earlier(connection, archive, bundle) for bundle in bundles]
-        intake = Intake(archive.objects)
+        intake = doubting(archive)
         named = zip(_different([bundle.name for bundle in bundles]), bundles, earlier, strict=True)
         copies = tuple(intake.copy(bundle, name, before) for name, bundle, before in named)
         titles = _different([paper.name for paper in papers])
@@ -108,13 +112,15 @@ def record(
     parse_manifest(data)
     address = intake.document(data)
     id_ = address.sha256.hex()
-    with archive.custody.session() as session:
+    with archive.custody.session(intake.versions) as session:
         if deliveries.last_expiry(session.connection) != epoch:
             return None
-        said = {"delivery": id_, "objects": intake.objects, "bytes": intake.size, **details}
-        session.record(action, actor, {"manifest": address}, said, clock())
+        mend = mended(archive, session, intake)
+        said = {"delivery": id_, "objects": intake.objects, "bytes": intake.size, **mend.details, **details}
+        session.record(action, actor, {"manifest": address, **mend.objects}, said, clock())
+        lock_again(archive, session.connection, {repair.address for repair in mend.repairs}, clock())
         standings = _compare(archive, session, address, manifest, actor, clock)
-    return Received(id_, intake.objects, intake.size, standings)
+    return Received(id_, intake.objects, intake.size, len(mend.repairs), standings)
 
 
 def record_verdict(
@@ -129,16 +135,23 @@ def record_verdict(
     map_: Map = map,
 ) -> Judged:
     """Judges a delivery, stores the verdict and records it."""
-    judged = judge(archive.objects, manifest, at, map_)
+    judged, intake = judge(archive.objects, manifest, at, map_), doubting(archive)
     address = address_of(format_manifest(manifest))
     objects = {"manifest": address}
-    details = {"delivery": id_, "outcome": judged.outcome, "at": utc(at), "verifier": __version__, "cause": cause}
+    details: dict[str, str | int] = {
+        "delivery": id_,
+        "outcome": judged.outcome,
+        "at": utc(at),
+        "verifier": __version__,
+        "cause": cause,
+    }
     if judged.verdict is not None:
-        objects["verdict"] = Intake(archive.objects).document(judged.verdict)
+        objects["verdict"] = intake.document(judged.verdict)
     if judged.why is not None:
         details |= {"code": judged.why.code, "detail": line(str(judged.why))}
-    with archive.custody.session() as session:
-        session.record("verdict", actor, objects, details, clock())
+    with archive.custody.session(intake.versions) as session:
+        mend = mended(archive, session, intake)
+        session.record("verdict", actor, {**objects, **mend.objects}, {**details, **mend.details}, clock())
     return judged
 
 

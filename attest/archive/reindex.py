@@ -1,18 +1,23 @@
 """The index made anew from the store alone, by the function that made it the first time."""
 
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import func, select
 
+from attest.archive.address import Address, parse_path
 from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered, place_of
 from attest.archive.index import Index
+from attest.archive.objects import Objects
 from attest.archive.place import Archive
 from attest.archive.tables import ENTRIES, METADATA
-from attest.errors import ArchiveError
+from attest.errors import ArchiveError, MalformedError
 
 
 def reindex(archive: Archive) -> int:
     """Empties the index and projects the custody log into it; returns the number of entries. All or nothing.
+
+    The versions on record are those that the store has now: `fixity` is asked first whether they are what they were.
 
     Raises ArchiveError `archive/hole` where the store has lost an entry: an index without it, and without those that
     come after it, would hide that.
@@ -21,7 +26,7 @@ def reindex(archive: Archive) -> int:
     with archive.index.locked() as connection:
         known = connection.execute(select(func.count()).select_from(ENTRIES)).scalar_one()
         archive.index.empty(connection)
-        size = archive.custody.catch_up(connection)
+        size = archive.custody.catch_up(connection, _versions(archive.objects))
         shown = f"the index that is there has {known:,} entries" if known > size else _later(archive, size)
         if shown is not None:
             name = f"{archive.objects.name}/{numbered(ENTRIES_AT, size)}"
@@ -37,6 +42,18 @@ def _later(archive: Archive, size: int) -> str | None:
         if place is not None and place[1] >= size + (place[0] == CHECKPOINTS_AT):
             return f"{found.path} is there"
     return None
+
+
+def _versions(objects: Objects) -> dict[Address, str]:
+    """The versions of what has one, by one walk; of anything else the store is asked."""
+    if not objects.keeps_versions:
+        return {}
+    known = {}
+    for found in objects.walk():
+        if len(found.all) == 1:
+            with suppress(MalformedError):  # what nobody put
+                known[parse_path(found.path, found.size)] = found.all[0]
+    return known
 
 
 def dump(index: Index) -> dict[str, list[tuple[Any, ...]]]:

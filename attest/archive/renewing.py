@@ -190,5 +190,5 @@ def _keep(archive: Archive, kept: Kept, made: Renewed, actor: str, clock: Callab
     }
     details: dict[str, str | int] = {"hash": made.hash, "new": made.new}
     details |= {"renewed": made.renewed, "rehashed": made.rehashed, "stamps": len(kept.timestamp.stamps)}
-    with archive.custody.session() as session:
+    with archive.custody.session(intake.versions) as session:
         session.record("renew" if made.renewed or made.rehashed else "stamp", actor, objects, details, clock())

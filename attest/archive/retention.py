@@ -5,16 +5,17 @@ A store that can lock is told of each, but is not what decides: the custody log 
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select
 
 from attest.archive import deliveries
 from attest.archive.address import Address
 from attest.archive.intake import Intake
 from attest.archive.place import Archive
 from attest.archive.tables import DELIVERIES, HOLDS, OBJECTS
-from attest.errors import ArchiveError
+from attest.errors import ArchiveError, EvidenceError, MissingError
 from attest.report.style import utc
 
 FORMAT = "attest-destruction/1"
@@ -97,6 +98,23 @@ def expire(archive: Archive, *, actor: str, clock: Callable[[], int]) -> list[Re
     return removed
 
 
+def lock_again(archive: Archive, connection: Connection, addresses: set[Address], now: int) -> None:
+    """Locks objects that were written anew as the deliveries that need them were locked, in a store that can."""
+    if not addresses or not archive.objects.keeps_versions:
+        return
+    held = _held_ids()
+    kept = (DELIVERIES.c.retained > now) | DELIVERIES.c.id.in_(held)
+    standing = set(connection.execute(held).scalars())
+    rows = connection.execute(select(DELIVERIES).where(kept, DELIVERIES.c.expired_n.is_(None))).all()
+    for row in rows:
+        with suppress(EvidenceError, MissingError):  # a manifest that is lost; it is locked when that is mended
+            for each in _objects(archive, row) & addresses:
+                if row.retained is not None and row.retained > now:
+                    archive.objects.retain(each, row.retained)
+                if row.id in standing:
+                    archive.objects.hold(each, True)
+
+
 def holds(connection: Connection, id_: str) -> list[str]:
     """The cases that a delivery is held for."""
     standing = (HOLDS.c.delivery == id_) & HOLDS.c.released_n.is_(None)
@@ -112,8 +130,7 @@ def _there(connection: Connection, ref: str) -> Row[Any]:
 
 def _ended(connection: Connection, now: int) -> list[Row[Any]]:
     """Without a retention nothing expires: somebody has to say how long it is kept."""
-    held = select(HOLDS.c.delivery).where(HOLDS.c.released_n.is_(None))
-    ended = (DELIVERIES.c.retained <= now) & DELIVERIES.c.expired_n.is_(None) & DELIVERIES.c.id.not_in(held)
+    ended = (DELIVERIES.c.retained <= now) & DELIVERIES.c.expired_n.is_(None) & DELIVERIES.c.id.not_in(_held_ids())
     return list(connection.execute(select(DELIVERIES).where(ended).order_by(DELIVERIES.c.put_n)))
 
 
@@ -137,9 +154,12 @@ def _removed(archive: Archive, row: Row[Any], gone: list[Address]) -> Removed:
 
 def _held(archive: Archive, connection: Connection) -> set[Address]:
     """Everything that deliveries need which are held."""
-    standing = select(HOLDS.c.delivery).where(HOLDS.c.released_n.is_(None))
-    rows = connection.execute(select(DELIVERIES).where(DELIVERIES.c.id.in_(standing))).all()
+    rows = connection.execute(select(DELIVERIES).where(DELIVERIES.c.id.in_(_held_ids()))).all()
     return set().union(*(_objects(archive, row) for row in rows))
+
+
+def _held_ids() -> Select[tuple[str]]:
+    return select(HOLDS.c.delivery).where(HOLDS.c.released_n.is_(None))
 
 
 def _sweep(archive: Archive, connection: Connection) -> None:

@@ -4,9 +4,9 @@
 
 Whoever may write to a bucket may write over everything in it, but that makes a new version and leaves the old one; a
 marker of deletion hides a version from those only who do not list versions. So nothing here asks for the newest
-version: an object is the oldest version that has its size, a thing under a name the oldest of all, and who puts
-something under a name looks afterwards whether it came first. That holds for several hosts without a conditional write,
-of which some servers know nothing.
+version: an object is the oldest version that has its size, and of several such the oldest that has its bytes; a thing
+under a name is the oldest of all, and who puts something under a name looks afterwards whether it came first. That
+holds for several hosts without a conditional write, of which some servers know nothing.
 
 An object is hashed while it is sent, and what is not what it must be is not completed. Up to PART bytes go in one
 request, more in parts, of which a few are in memory at a time. What a crash leaves of an upload in parts has no
@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Final
 
-from attest.archive.address import FOLDER, Address
-from attest.archive.objects import LOST, MAX_NAMED, Found, swollen, taken, verified
+from attest.archive.address import FOLDER, Address, address_of_pieces
+from attest.archive.objects import LOST, MAX_NAMED, Found, Stored, swollen, taken, verified
 from attest.archive.s3_bucket import COMPLIANCE, PART, Bucket, Version
 from attest.errors import ArchiveError, MissingError
 
@@ -53,8 +53,11 @@ class S3Reader:
 class S3Objects:
     """Implements attest.archive.objects.Objects."""
 
+    keeps_versions = True
+
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
+        self._right: set[tuple[Address, str]] = set()  # versions that were found to be what they must be
 
     @property
     def name(self) -> str:
@@ -76,17 +79,21 @@ class S3Objects:
         """A store of its own under this one's prefix."""
         return S3Objects(Bucket(self.bucket.bucket, f"{self.bucket.prefix}{path}/"))
 
-    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> str:
-        """Stores an object unless it is there; returns the id of its version."""
-        if self._counting(address) is None:
-            if address.size <= PART:
-                self.bucket.send(address.path, b"".join(verified(address, pieces())))
-            else:
-                self.bucket.send_parts(address.path, address.size, verified(address, pieces()))
+    def put(self, address: Address, pieces: Callable[[], Iterable[bytes]], *, again: bool = False) -> Stored:
+        """Stores an object unless it is there."""
+        version = None if again else self._counting(address)
+        if version is not None:
+            return Stored(version.id, False)
+        if address.size <= PART:
+            self.bucket.send(address.path, b"".join(verified(address, pieces())))
+        else:
+            self.bucket.send_parts(address.path, address.size, verified(address, pieces()))
         version = self._counting(address)
         if version is None:
             raise self._ignored(address, "the server took it, and does not list it with its size")
-        return version.id
+        if again and not self._is(address, version):
+            raise self._ignored(address, "the server took it again, and still has something else")
+        return Stored(version.id, True)
 
     @contextmanager
     def open(self, address: Address) -> Iterator[S3Reader]:
@@ -97,6 +104,11 @@ class S3Objects:
         """Is there a version of its size?"""
         return self._counting(address) is not None
 
+    def version(self, address: Address) -> str | None:
+        """The id of the version that is the object."""
+        version = self._counting(address)
+        return None if version is None else version.id
+
     def walk(self, prefix: str = f"{FOLDER}/") -> Iterator[Found]:
         """All keys that begin so and have a version, in order.
 
@@ -106,7 +118,8 @@ class S3Objects:
             if kept.versions:
                 *newer, oldest = kept.versions
                 others = (version.id for version in newer if version[1:] != oldest[1:])
-                yield Found(kept.path, oldest.size, (*kept.markers, *others, oldest.id))
+                all_ = (*kept.markers, *(version.id for version in kept.versions))
+                yield Found(kept.path, oldest.size, (*kept.markers, *others, oldest.id), all_)
 
     def remove(self, address: Address) -> None:
         """Removes all versions of an object, the oldest first, and looks whether they are gone."""
@@ -168,9 +181,24 @@ class S3Objects:
         return self.bucket.fetch(name, oldest.id, 0, oldest.size) if oldest.size else b""
 
     def _counting(self, address: Address) -> Version | None:
-        """The version that is the object: the oldest of its size."""
-        versions = self.bucket.kept(address.path).versions
-        return next((version for version in reversed(versions) if version.size == address.size), None)
+        """The version that is the object: the oldest of its size, and of several the oldest with its bytes.
+
+        What the server calls their contents says nothing: where a disk has failed, it is what was sent once.
+        """
+        found = [v for v in reversed(self.bucket.kept(address.path).versions) if v.size == address.size]
+        if len(found) < 2:
+            return next(iter(found), None)
+        return next((version for version in found if self._is(address, version)), found[0])
+
+    def _is(self, address: Address, version: Version) -> bool:
+        """Are these the bytes of the address?"""
+        if (address, version.id) in self._right:
+            return True
+        reader = S3Reader(self.bucket, address.path, version)
+        if address_of_pieces(reader.read(at, AHEAD) for at in range(0, address.size, AHEAD)) != address:
+            return False
+        self._right.add((address, version.id))
+        return True
 
     def _require(self, address: Address) -> Version:
         version = self._counting(address)

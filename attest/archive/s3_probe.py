@@ -56,7 +56,7 @@ def _tried(spot: S3Objects, attempt: _Attempt, clock: Callable[[], int]) -> Trie
     data = secrets.token_bytes(64)
     address = address_of(data)
     until = clock() + KEEP if spot.locks and "retention" in attempt.lock else 0
-    canary = _Canary(address, spot.put(address, lambda: [data]), data, until)
+    canary = _Canary(address, spot.put(address, lambda: [data]).version, data, until)
     try:
         if until:
             spot.retain(address, until)

@@ -77,7 +77,8 @@ COPIES: Final = Table(
 # Whom a delivery's newest verdict is about, with the outcome of each.
 PARTIES: Final = Table("parties", METADATA, _delivery(), _word("party", key=True), _word("outcome"))
 
-# Objects, and how often each is named: by an entry of the custody log, or by a delivery that has not expired.
+# Objects, and how often each is named: by an entry of the custody log, or by a delivery that has not expired; and, in
+# a store that has such, the id of the version that the archive took as its own, while the object is needed.
 OBJECTS: Final = Table(
     "objects",
     METADATA,
@@ -85,6 +86,21 @@ OBJECTS: Final = Table(
     Column("sha512", String(128), primary_key=True),
     _number("size", key=True),
     _number("uses"),
+    Column("version", String(1024), nullable=True),
+)
+
+# What `fixity` found changed or missing: with which entry, and deliveries that mend it when they are put again, by ids
+# with blanks between; and with which entry it was mended.
+FLAWS: Final = Table(
+    "flaws",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("sha512", String(128), primary_key=True),
+    _number("size", key=True),
+    _word("kind"),
+    Column("deliveries", Text, nullable=False),
+    _number("since_n"),
+    _number("mended_n", null=True),
 )
 
 # The newest head of each log that a key of it signed and the archive was shown: which delivery showed it, and the entry

@@ -3,28 +3,22 @@
 Objects are stored first and judged second; every act is an entry of the archive's own signed log (schemas/archive.md).
 """
 
-import getpass
 import json
-import socket
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from attest.archive import deliveries
-from attest.archive.custody import line
 from attest.archive.export import write_out
 from attest.archive.founding import ROOT_KEY, found
-from attest.archive.place import Archive
 from attest.archive.putting import Paper, Received
 from attest.archive.putting import put as put_delivery
+from attest.cli.archive_acts import ACTOR, acting, actor_of, looking, note_access, now, record_access
 from attest.cli.check import workers
 from attest.cli.params import FORMAT, TIME, read
 from attest.cli.verb import Entry, Verb, Verbs
-from attest.errors import AttestError
 from attest.report.style import count, utc
 from attest.store.inside import Inside
 
@@ -32,7 +26,6 @@ EXIT: Final = {"holds": 0, "breached": 3, "unproven": 4, "invalid": 5, "unjudged
 
 ARCHIVE = click.argument("directory", metavar="ARCHIVE", type=click.Path(path_type=Path, readable=False))
 REF = click.argument("ref", metavar="ID")
-ACTOR = click.option("--actor", metavar="NAME", help="Who does this, for the custody log; the default is USER@HOST.")
 
 MORE: Final = {
     "fixity": Entry("attest.cli.archive_keep:fixity", "Hash what is stored again: changed, missing, untracked."),
@@ -57,33 +50,6 @@ def archive() -> None:
 
     An ARCHIVE is the folder that `init` made. An ID names a delivery; its first digits are enough.
     """
-
-
-def now() -> int:
-    """The time of an act."""
-    return int(time.time())
-
-
-def actor_of(given: str | None) -> str:
-    """Who does this: what was given, or the account and the host."""
-    return line(given or f"{getpass.getuser()}@{socket.gethostname()}")
-
-
-@contextmanager
-def acting(directory: Path, verb: str, actor: str | None) -> Iterator[tuple[Archive, str]]:
-    """An archive to work on; an attempt that fails is recorded before its error is told."""
-    opened, who = Archive.open(directory), actor_of(actor)
-    opened.index.require_current()
-    try:
-        yield opened, who
-    except AttestError as error:
-        said: dict[str, str | int] = {"verb": verb, "code": error.code, "detail": line(str(error))}
-        if opened.custody.keys is not None:
-            with opened.custody.session() as session:
-                session.record("refused", who, {}, said, now())
-        raise
-    finally:
-        opened.index.close()
 
 
 @archive.command(cls=Verb, example="attest archive init other --origin other.example/archive")
@@ -154,6 +120,7 @@ def put(
 @click.option("--until", type=TIME, help="Those whose window begins earlier.")
 @click.option("--outcome", type=click.Choice([*EXIT]), help="Those with this outcome.")
 @click.option("--expired", is_flag=True, help="Those that were removed, too.")
+@ACTOR
 @FORMAT
 def list_(
     directory: Path,
@@ -162,13 +129,18 @@ def list_(
     until: int | None,
     outcome: str | None,
     expired: bool,
+    actor: str | None,
     form: str,
 ) -> None:
     """List deliveries, the oldest first."""
-    opened = Archive.open(directory, keys=False)
-    opened.index.require_current()
-    with opened.index.reading() as connection:
-        rows = deliveries.listed(connection, party=party, since=since, until=until, outcome=outcome, expired=expired)
+    times = {name: None if time is None else utc(time) for name, time in (("since", since), ("until", until))}
+    asked = {"party": party, **times, "outcome": outcome, "expired": "yes" if expired else None}
+    with looking(directory, "list", actor) as (opened, who):
+        note_access(opened, None, who, "list", **asked)
+        with opened.index.reading() as connection:
+            rows = deliveries.listed(
+                connection, party=party, since=since, until=until, outcome=outcome, expired=expired
+            )
     if form == "json":
         click.echo(json.dumps([_written(row) for row in rows], indent=2))
         return
@@ -190,9 +162,10 @@ def show(directory: Path, ref: str, actor: str | None, form: str) -> None:
         with opened.index.reading() as connection:
             row = deliveries.find(connection, ref)
             data = deliveries.described(connection, row)
+            objects = deliveries.versions(connection, opened.objects, row)
         record_access(opened, row, who, "show")
     if form == "json":
-        click.echo(json.dumps(_written(data), indent=2))
+        click.echo(json.dumps(_written(data) | {"objects": objects}, indent=2))
         return
     click.echo(f"delivery  {data['id']}\nreceived  {utc(data['received'])}\noutcome   {data['outcome'] or 'unjudged'}")
     if data["end"] is not None:
@@ -203,6 +176,7 @@ def show(directory: Path, ref: str, actor: str | None, form: str) -> None:
         click.echo(f"copy      {copy['name']}: {copy['origin']} size {copy['size']}, {copy['standing']}")
     for case in data["holds"]:
         click.echo(f"held for  {case}")
+    click.echo(f"stored    {count(len(objects), 'object')}")
     if data["retained"] is not None:
         click.echo(f"retained  until {utc(data['retained'])}")
 
@@ -231,6 +205,8 @@ def show_received(received: Received, form: str) -> str:
         return outcome
     click.echo(f"delivery  {received.id}")
     click.echo(f"stored    {count(received.objects, 'new object')}, {received.size:,} bytes")
+    if received.repaired:
+        click.echo(f"mended    {count(received.repaired, 'object')} that the store had changed or lost")
     for name, standing in received.standings:
         against = f", against {standing.against[:12]}" if standing.against else ""
         click.echo(f"standing  {name}: {standing.word}{against}")
@@ -240,19 +216,13 @@ def show_received(received: Received, form: str) -> str:
     return outcome
 
 
-def record_access(opened: Archive, row: Any, who: str, verb: str) -> None:
-    """Says in the custody log that somebody looks, before they do."""
-    with opened.custody.session() as session:
-        said: dict[str, str | int] = {"delivery": row.id, "verb": verb}
-        session.record("access", who, {"manifest": deliveries.address(row)}, said, now())
-
-
 def _put_data(received: Received) -> dict[str, Any]:
     judged = received.judged
     return {
         "delivery": received.id,
         "new_objects": received.objects,
         "new_bytes": received.size,
+        "mended": received.repaired,
         "copies": {name: dict(standing.details()) for name, standing in received.standings},
         "outcome": None if judged is None else judged.outcome,
     }

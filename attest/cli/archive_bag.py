@@ -8,7 +8,8 @@ import click
 from attest.archive import deliveries
 from attest.archive.bagging import take_bag, write_delivery
 from attest.archive.probe import probe as try_all
-from attest.cli.archive import ACTOR, ARCHIVE, EXIT, REF, acting, now, record_access, show_received
+from attest.cli.archive import ARCHIVE, EXIT, REF, show_received
+from attest.cli.archive_acts import ACTOR, acting, now, record_access
 from attest.cli.params import FORMAT, TIME
 from attest.cli.verb import Verb
 from attest.report.style import count

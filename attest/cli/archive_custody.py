@@ -12,6 +12,7 @@ from attest.archive.place import Archive
 from attest.archive.premis import premis
 from attest.archive.reindex import reindex as make_anew
 from attest.cli.archive import ARCHIVE
+from attest.cli.archive_acts import ACTOR, looking, note_access
 from attest.cli.params import write
 from attest.cli.verb import Verb
 from attest.report.style import count
@@ -24,26 +25,30 @@ from attest.report.style import count
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "premis"]), default="text", help="How it is shown."
 )
-def custody(directory: Path, ref: str | None, output: str | None, form: str) -> None:
+@ACTOR
+def custody(directory: Path, ref: str | None, output: str | None, form: str, actor: str | None) -> None:
     """Show who did what to a delivery, from its arrival on; without an ID, to the whole archive.
 
     With -o the custody log is written as a log that `attest check` verifies under the archive's custody.agreement and
-    custody.trust.toml.
+    custody.trust.toml. That somebody looks is an entry of its own, the last one that is shown.
     """
-    opened = Archive.open(directory, keys=False)
-    opened.index.require_current()
-    if output is not None and form != "premis":
-        if ref is not None:
-            raise click.UsageError("the custody log is written whole: leave out the ID", click.get_current_context())
-        size = write_custody(opened, Path(output))
-        click.echo(f"{output} is the custody log: {count(size, 'entry', 'entries')}")
-        return
-    with opened.index.reading() as connection:
-        row = None if ref is None else deliveries.find(connection, ref)
-        rows = entries_of(connection, None if row is None else row.id)
-        if form == "premis":
-            write(output or "-", premis(opened, connection, row, rows))
+    whole = output is not None and form != "premis"
+    if whole and ref is not None:
+        raise click.UsageError("the custody log is written whole: leave out the ID", click.get_current_context())
+    with looking(directory, "custody", actor) as (opened, who):
+        with opened.index.reading() as connection:
+            row = None if ref is None else deliveries.find(connection, ref)
+        note_access(opened, row, who, "custody", form="log" if whole else form)
+        if output is not None and whole:
+            size = write_custody(opened, Path(output))
+            click.echo(f"{output} is the custody log: {count(size, 'entry', 'entries')}")
             return
+        with opened.index.reading() as connection:
+            rows = entries_of(connection, None if row is None else row.id)
+            document = premis(opened, connection, row, rows) if form == "premis" else None
+    if document is not None:
+        write(output or "-", document)
+        return
     if form == "json":
         click.echo(json.dumps(rows, indent=2))
         return

@@ -8,17 +8,18 @@ from pathlib import Path
 import click
 
 from attest.archive import retention
+from attest.archive.fixity import KINDS, record_fixity
 from attest.archive.fixity import fixity as examine
 from attest.archive.recheck import everything
 from attest.archive.recheck import recheck as judge_again
-from attest.cli.archive import ACTOR, ARCHIVE, REF, acting, now
+from attest.cli.archive import ARCHIVE, REF
+from attest.cli.archive_acts import ACTOR, acting, note_access, now
 from attest.cli.check import workers
 from attest.cli.params import FORMAT, TIME
 from attest.cli.verb import Verb, console
 from attest.report.style import count, utc
 
 CASE = click.option("--case", required=True, metavar="REFERENCE", help="The case that it is held for.")
-KINDS = ("changed", "missing", "untracked")
 MOVED = 5  # exit code where a store has changed or lost what it was given, or a verdict has moved
 
 
@@ -38,16 +39,18 @@ def fixity(directory: Path, sample: float, seed: int, actor: str | None, form: s
     """Hash what is stored again, and say what is changed, missing or untracked. Exits with 5 if anything is lost."""
     with acting(directory, "fixity", actor) as (opened, who):
         found = examine(opened, share=sample / 100, seed=seed)
-        kinds = Counter(flaw.kind for flaw in found.flaws)
-        numbers: dict[str, str | int] = {kind: kinds[kind] for kind in KINDS}
-        numbers |= {"objects": found.objects, "bytes": found.size, "sample": f"{sample:g} %"}
-        with opened.custody.session() as session:
-            session.record("fixity", who, {}, numbers, now())
+        record_fixity(opened, found, sample / 100, actor=who, clock=now)
+    kinds = Counter(flaw.kind for flaw in found.flaws)
     if form == "json":
-        click.echo(json.dumps(numbers | {"flaws": [flaw._asdict() for flaw in found.flaws]}, indent=2))
+        numbers = {kind: kinds[kind] for kind in KINDS} | {"objects": found.objects, "bytes": found.size}
+        flaws = [flaw._asdict() for flaw in found.flaws]
+        click.echo(json.dumps(numbers | {"sample": f"{sample:g} %", "flaws": flaws}, indent=2))
     else:
         for flaw in found.flaws:
             click.echo(f"{flaw.kind:<9}  {flaw.path}  {flaw.text}")
+            if flaw.deliveries:
+                named = " or ".join(id_[:12] for id_ in flaw.deliveries)
+                click.echo(f"           put {named} again and it is mended")
         hashed = f"{count(found.objects, 'object')}, {found.size:,} bytes, {count(found.entries, 'entry', 'entries')}"
         said = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS)
         click.echo(f"{hashed} of the custody log hashed: {said}")
@@ -135,6 +138,8 @@ def expire(directory: Path, yes: bool, actor: str | None) -> None:
     Objects that another delivery needs stay. Each removal leaves a certificate of destruction in the custody log.
     """
     with acting(directory, "expire", actor) as (opened, who):
+        if not yes:
+            note_access(opened, None, who, "expire")
         gone = retention.expire(opened, actor=who, clock=now) if yes else retention.expirable(opened, now())
     for each in gone:
         done = f"is locked in the store by {each.locked}" if each.locked else "removed" if yes else "would be removed"

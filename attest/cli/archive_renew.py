@@ -15,7 +15,8 @@ from attest.archive.renewal_verify import Existed
 from attest.archive.renewing import evidence as shown
 from attest.archive.renewing import renew_archive
 from attest.archive.stamps import MAX_REPLY, ask_each, known_about
-from attest.cli.archive import ACTOR, ARCHIVE, REF, acting, now, record_access
+from attest.cli.archive import ARCHIVE, REF
+from attest.cli.archive_acts import ACTOR, acting, now, record_access
 from attest.cli.errors import complain
 from attest.cli.params import FORMAT, TIME, parsed, write
 from attest.cli.verb import Verb, console

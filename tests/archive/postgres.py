@@ -2,14 +2,19 @@
 temporary folder, on a socket in it and on no port."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import create_engine, text
+
 from tests.debian import UnavailableError, unpacked
+
+PAGE = Path(__file__).resolve().parents[2] / "schemas" / "archive.md"
 
 PACKAGES = ("postgresql-15", "libpq5", "libllvm14", "libz3-4")
 PATIENCE = 60  # seconds
@@ -49,6 +54,23 @@ def cluster(cache: Path) -> Iterator[str]:
             _run([*control, "-m", "immediate", "stop"], user, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def grant(url: str, users: Mapping[str, str]) -> None:
+    """Gives a database the roles of schemas/archive.md, as they stand there, and users, each in a role of these.
+
+    Roles are of all databases of a cluster: those that another test has made are not made again.
+    """
+    (grants,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        there = set(connection.execute(text("SELECT rolname FROM pg_roles")).scalars())
+        for role in re.findall(r"CREATE ROLE (\w+);", grants):
+            grants = grants.replace(f"CREATE ROLE {role};", "") if role in there else grants
+        connection.execute(text(grants))
+        for user, role in ((user, role) for user, role in users.items() if user not in there):
+            connection.execute(text(f"CREATE USER {user} IN ROLE {role}"))
+    engine.dispose()
 
 
 def _run(command: list[Path | str], user: str | None, folder: Path) -> None:

@@ -1,22 +1,21 @@
 """The index: its form, its lock, its roles, and what it says when it cannot be used."""
 
-import re
 from itertools import product
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from attest.archive import deliveries
 from attest.archive.index import Index
 from attest.archive.place import Archive, write_config
+from attest.archive.reindex import dump, reindex
 from attest.archive.tables import METADATA
 from attest.errors import ArchiveError
 from tests.archive.conftest import Deliverer
-
-PAGE = Path(__file__).resolve().parents[2] / "schemas" / "archive.md"
+from tests.archive.postgres import grant
 
 
 def test_migrations_make_the_tables_that_the_program_knows(archive: Archive) -> None:
@@ -30,6 +29,22 @@ def test_an_index_of_another_form_is_not_used(archive: Archive) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ArchiveError, match="archive/schema"):
         archive.index.require_current()
+
+
+def test_an_index_of_the_first_form_is_made_anew(deliverer: Deliverer) -> None:
+    deliverer.put("early")
+    archive = deliverer.archive
+    before = dump(archive.index)
+    with archive.index.locked() as connection:
+        connection.execute(text("DROP TABLE flaws"))
+        connection.execute(text("ALTER TABLE objects DROP COLUMN version"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(ArchiveError, match="archive/schema") as error:
+        archive.index.require_current()
+    assert "attest archive reindex" in error.value.hint
+    reindex(archive)
+    archive.index.require_current()
+    assert dump(archive.index) == before
 
 
 @pytest.mark.parametrize("url", ["mysql://db/archive", "not a url", "sqlite+nothing:///x"])
@@ -69,18 +84,14 @@ def as_user(archive: Archive, url: str, user: str) -> Archive:
 @pytest.mark.parametrize("archive", ["moto"], indirect=True, ids=["PostgreSQL"])
 def test_a_reader_does_not_write_and_an_archivist_does_not_delete(deliverer: Deliverer, database: str) -> None:
     first = deliverer.put("early")
-    (grants,) = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    engine = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.begin() as connection:
-        connection.execute(text(grants))
-        connection.execute(text("CREATE USER rita IN ROLE attest_reader"))
-        connection.execute(text("CREATE USER arno IN ROLE attest_archivist"))
-    engine.dispose()
+    grant(database, {"rita": "attest_reader", "arno": "attest_archivist"})
     reader = as_user(deliverer.archive, database, "rita")
     with reader.index.reading() as connection:
         assert [row["id"] for row in deliveries.listed(connection)] == [first.id]
+    entries = list(reader.objects.walk("custody/"))
     with pytest.raises(ArchiveError, match="permission denied"):
         deliverer._replace(archive=reader).put("late")
+    assert list(reader.objects.walk("custody/")) == entries
     archivist = as_user(deliverer.archive, database, "arno")
     deliverer._replace(archive=archivist).put("late")
     tables = [*(table.name for table in METADATA.sorted_tables), "alembic_version"]

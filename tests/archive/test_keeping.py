@@ -52,7 +52,20 @@ def test_a_flipped_bit_a_cut_and_a_loss_are_found(deliverer: Deliverer, number: 
     assert kinds(deliverer) == ["changed"]
     vandal.lose(path)
     assert kinds(deliverer) == ["missing"]
-    vandal.write(path, kept)
+    vandal.write(path, kept)  # in a bucket, as another version than the archive's
+    assert kinds(deliverer) == ["changed"] * archive.objects.keeps_versions
+
+
+def test_a_sample_finds_every_version_that_is_not_the_one_on_record(deliverer: Deliverer) -> None:
+    deliverer.put("late")
+    archive, path = deliverer.archive, objects(deliverer)[0].path
+    vandal = vandal_of(archive)
+    vandal.write(path, vandal.read(path))
+    found = fixity(archive, share=1e-9)
+    assert found.objects == 0
+    assert [(flaw.kind, flaw.path) for flaw in found.flaws] == [("changed", path)] * archive.objects.keeps_versions
+    assert all("the version on record" in flaw.text for flaw in found.flaws)
+    reindex(archive)
     assert kinds(deliverer) == []
 
 
@@ -177,6 +190,9 @@ def test_what_expires_leaves_a_certificate_and_what_others_need(deliverer: Deliv
     assert dump(archive.index) == same
     again = deliverer.put("early")
     assert again.objects == gone.objects and kinds(deliverer) == []
+    same = dump(archive.index)
+    reindex(archive)
+    assert dump(archive.index) == same
 
 
 def test_an_expiry_that_died_before_it_removed_is_finished_by_the_next(

@@ -53,11 +53,13 @@ def in_bucket(objects: Objects) -> bool:
 def test_what_is_put_is_there(objects: Objects, data: bytes) -> None:
     address = address_of(data)
     assert not objects.has(address)
-    version = objects.put(address, lambda: [data])
-    assert bool(version) == in_bucket(objects)
+    assert objects.version(address) is None
+    version, new = objects.put(address, lambda: [data])
+    assert new and bool(version) == in_bucket(objects)
     assert objects.has(address)
     assert read(objects, address) == data
-    assert list(objects.walk()) == [(address.path, len(data), (version,))]
+    assert objects.version(address) == version
+    assert list(objects.walk()) == [(address.path, len(data), (version,), (version,))]
 
 
 def test_what_is_there_is_not_sent_again(objects: Objects) -> None:
@@ -65,8 +67,8 @@ def test_what_is_there_is_not_sent_again(objects: Objects) -> None:
         raise AssertionError("asked for the bytes of what is there")
 
     address = address_of(b"once")
-    version = objects.put(address, lambda: [b"on", b"ce"])
-    assert objects.put(address, never) == version
+    version, _ = objects.put(address, lambda: [b"on", b"ce"])
+    assert objects.put(address, never) == (version, False)
 
 
 def test_a_large_object_streams(objects: Objects) -> None:
@@ -74,12 +76,12 @@ def test_a_large_object_streams(objects: Objects) -> None:
     address = address_of_pieces(drawn(1, size))
     tracemalloc.start()
     try:
-        version = objects.put(address, lambda: drawn(1, size))
+        version, _ = objects.put(address, lambda: drawn(1, size))
         assert tracemalloc.get_traced_memory()[1] < 4 * PART
     finally:
         tracemalloc.stop()
     assert objects.has(address)
-    assert [found.versions for found in objects.walk()] == [(version,)]
+    assert [found.all for found in objects.walk()] == [(version,)]
     with objects.open(address) as reader:
         assert address_of_pieces(reader.read(at, MIB) for at in range(0, size, MIB)) == address
 

@@ -13,7 +13,7 @@ from attest.archive.forks import Fork, parse_fork, verify_fork
 from attest.archive.putting import Paper
 from attest.archive.reindex import dump, reindex
 from attest.archive.retention import expire, hold, retain
-from attest.archive.tables import LOGS
+from attest.archive.tables import LOGS, OBJECTS
 from attest.errors import EvidenceError, MalformedError, MissingError
 from attest.store.inside import Inside
 from attest.trust.notes import log_vkey
@@ -52,6 +52,18 @@ def test_put_again_it_is_not_stored_again(deliverer: Deliverer) -> None:
     again = deliverer.put("late")
     assert (again.id, again.objects, again.size) == (first.id, 0, 0)
     assert size_of_objects(deliverer) == before
+
+
+def test_the_version_of_each_object_is_on_record(deliverer: Deliverer) -> None:
+    deliverer.put("early")
+    received, objects = deliverer.put("late"), deliverer.archive.objects
+    with deliverer.archive.index.reading() as connection:
+        row = deliveries.find(connection, received.id)
+        there = {deliveries.address(row), *deliveries.manifest_of(objects, row).objects()}
+        found = deliveries.versions(connection, objects, row)
+        versions = connection.execute(select(OBJECTS.c.version)).scalars().all()
+    assert found == {each.path: objects.version(each) or None for each in there}
+    assert all(bool(version) == objects.keeps_versions for version in versions)
 
 
 def test_a_log_that_grows_is_stored_once(deliverer: Deliverer, copies: Path) -> None:

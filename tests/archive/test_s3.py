@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +18,9 @@ from botocore.exceptions import ClientError
 
 from attest.archive import s3_bucket, s3_client
 from attest.archive.address import address_of, address_of_pieces
+from attest.archive.intake import Intake
 from attest.archive.s3 import S3Objects, open_s3
-from attest.archive.s3_bucket import PART, Bucket
+from attest.archive.s3_bucket import PART, Bucket, Kept
 from attest.errors import ArchiveError, AttestError, MissingError
 from tests.archive.faults import FAULTS, FOREVER, Fault, Front, front
 from tests.archive.servers import KEYS, Server, free_ports
@@ -73,17 +75,51 @@ def test_what_was_there_first_is_the_object(bucket: S3Objects) -> None:
     (found,) = bucket.walk()
     assert found.size == len(b"the evidence")
     assert len(found.versions) == 3
-    assert found.versions[-1] == bucket.put(address, list)
+    assert bucket.put(address, list) == (found.versions[-1], False)
 
 
 def test_what_is_sent_twice_alike_is_one_thing(bucket: S3Objects) -> None:
     address = put(bucket, b"the evidence")
     bucket.bucket.send(address.path, b"the evidence")
     (found,) = bucket.walk()
-    assert len(found.versions) == 1
+    assert (len(found.versions), len(found.all)) == (1, 2)
     assert len(bucket.bucket.kept(address.path).versions) == 2
     bucket.remove(address)
     assert not bucket.bucket.kept(address.path).versions
+
+
+def test_of_several_versions_of_its_size_the_one_with_its_bytes_is_the_object(
+    bucket: S3Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the server calls them the same: a failing disk changes what is stored, and not its name."""
+    data = b"".join(drawn(9, (1 << 20) + 7))
+    address = address_of(data)
+    listed = Bucket.listed
+
+    def alike(self: Bucket, prefix: str) -> Iterator[Kept]:
+        for kept in listed(self, prefix):
+            yield kept._replace(versions=tuple(version._replace(tag="same") for version in kept.versions))
+
+    monkeypatch.setattr(Bucket, "listed", alike)
+    for bad in (b"1", b"2"):
+        bucket.bucket.send(address.path, data[:-1] + bad)
+    oldest = bucket.bucket.kept(address.path).versions[-1].id
+    assert bucket.version(address) == oldest and read(bucket, address) == data[:-1] + b"1"
+    version, new = bucket.put(address, lambda: [data], again=True)
+    assert new and version != oldest
+    bucket.bucket.send(address.path, data)
+    assert bucket.version(address) == open_s3(bucket.name).version(address) == version
+    assert read(bucket, address) == data
+    assert bucket.put(address, list) == (version, False)
+    (found,) = bucket.walk()
+    assert len(found.all) == 4 and found.all[1] == version
+
+
+def test_a_server_that_does_not_take_it_again_is_found_out(bucket: S3Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = address_of(b"the evidence")
+    bucket.bucket.send(address.path, b"the evidencE")
+    monkeypatch.setattr(Bucket, "send", lambda *_: None)
+    assert code(lambda: bucket.put(address, lambda: [b"the evidence"], again=True)) == "archive/store"
 
 
 def test_a_marker_of_deletion_hides_nothing_and_is_shown(bucket: S3Objects) -> None:
@@ -160,6 +196,19 @@ def test_stores_in_one_bucket_do_not_meet(s3: Server, request: pytest.FixtureReq
     assert not all_.has(address)
     assert list(other.walk("")) == []
     assert [found.path for found in all_.walk("")] == [f"regulator/one/{address.path}"]
+
+
+def test_a_store_is_asked_once_for_what_it_has(bucket: S3Objects) -> None:
+    asked: Counter[str] = Counter()
+    bucket.bucket.client.meta.events.register("before-call.s3", lambda model, **_: asked.update([model.name]))
+    intake = Intake(bucket)
+    for n in range(3):
+        intake.document(b"%d" % n)
+    assert asked == {"ListObjectVersions": 6, "PutObject": 3}  # who writes looks afterwards which version it is
+    for n in range(3):
+        intake.document(b"%d" % n)
+    assert asked == {"ListObjectVersions": 9, "PutObject": 3}
+    assert (intake.objects, intake.size) == (3, 3)
 
 
 # Locks.
