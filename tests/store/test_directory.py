@@ -12,9 +12,11 @@ import pytest
 
 from attest.bundle import Bundle
 from attest.errors import MissingError, Scope, TreeError
+from attest.format.note import MAX_NOTE
 from attest.log import tiles
 from attest.packs import read_block
 from attest.store import directory
+from attest.store.by_path import MAX_BUNDLE
 from attest.store.directory import DirectoryBundle
 from attest.store.writer import LogWriter
 
@@ -127,8 +129,8 @@ def test_no_file_is_read_beyond_what_it_can_be(path: Path) -> None:
     for name in ("checkpoint", "tile/entries/000"):
         os.truncate(path / name, 1 << 33)
     bundle = DirectoryBundle(path)
-    assert len(bundle.checkpoint()) == directory.MAX_NOTE + 1
-    assert len(bundle.entries(0, 256)) == directory.MAX_BUNDLE + 1
+    assert len(bundle.checkpoint()) == MAX_NOTE + 1
+    assert len(bundle.entries(0, 256)) == MAX_BUNDLE + 1
 
 
 def test_links_are_followed_inside_only(path: Path, tmp_path: Path) -> None:
