@@ -182,7 +182,7 @@ def test_a_meters_key_is_rotated_in_its_own_chain(lab: Lab) -> None:
     agent = MeterAgent.beside(lab, 12)
     with lab.serving():
         agent.run()
-        agent.meeting().rotate(signer("m1 next"), START)
+        agent.meeting().rotate(signer("m1 next"))
         agent.keys = ("m1 next", "m1")
         agent.run(10)
     assert [type(statement.body) for statement, _ in said(lab)] == [MeterBody, KeysBody, MeterBody]
@@ -261,7 +261,7 @@ def test_an_independent_meter_is_taken_by_the_key_that_the_agreement_names(agree
     agent = independent(agreeing, 12)
     with agreeing.serving():
         agent.run()
-        agent.meeting().rotate(ACME.key("the meter's next"), START)
+        agent.meeting().rotate(ACME.key("the meter's next"))
         agent.keys = ("the meter's next", "meter")
         agreeing.stop()
         agreeing.start()  # what is known of the rotation now stands in the log
