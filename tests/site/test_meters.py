@@ -6,7 +6,6 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -33,7 +32,6 @@ from attest.record.remote import SiteLog
 from attest.record.site import Site
 from attest.record.site_folder import FolderSite
 from attest.record.spool import Spool
-from attest.sign.signer import Signer
 from attest.sign.statements import header_for, sign_statement
 from attest.simulate.cast import Identity
 from attest.simulate.pact import Pact, Phase
@@ -59,7 +57,6 @@ class MeterAgent(Agent):
     registers: Registers | None = None
     uri: str = METER
     role: Role = Role.METER
-    opened: Callable[[str], Signer] = signer
 
     @classmethod
     def beside(cls, lab: Lab, minutes: int, site: Site | None = None, uri: str = METER) -> "MeterAgent":
@@ -78,7 +75,7 @@ class MeterAgent(Agent):
 
     def recorder(self, spool: Spool) -> Recorder:
         assert self.registers is not None
-        times = Times(self.interval, 5, self.window, 3600, self.interval / 2 + 1)
+        times = Times(self.interval, 5, self.window, self.seal, self.interval / 2 + 1)
         return Recorder(times, self.clock, Asking([self.registers]), spool, self.log(spool), Metrics())
 
 
