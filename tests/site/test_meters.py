@@ -221,7 +221,7 @@ def test_a_feed_that_no_inventory_gives_it_is_in_no_statement(lab: Lab) -> None:
 def test_a_meter_and_its_site_meet_in_a_folder(lab: Lab) -> None:
     drop = lab.path / "drop"
     drop.mkdir()
-    agent = MeterAgent.beside(lab, 22, cast(Site, FolderSite(drop, METER)))
+    agent = MeterAgent.beside(lab, 22, cast(Site, FolderSite(drop, METER, VKEYS)))
     collect(lab)
     agent.run()
     collect(lab)
