@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attest.collect import irregular
 from attest.compute.columns import SPAN
 from attest.errors import KeyFileError
 from attest.format.act import possession
@@ -271,6 +272,21 @@ def test_what_there_is_no_room_for_is_dropped_and_told(rig: Rig, site: Site, mon
     told = [cause for cause in causes(rig) if cause[0] == "GPU-0"]
     assert {cause[3:] for cause in told} == {("missing", "spool/full")}
     assert [minute for _, first, end, _, _ in told for minute in range(first, end)] == lost
+
+
+def test_more_irregularities_than_are_looked_at_keep_no_window_open(
+    rig: Rig, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(irregular, "MAX_IRREGULARITIES", 3)
+    for minute in range(1, 30):
+        absent = frozenset(UIDS[1:] if minute % 2 else ())
+        rig.clock.at[minute * MINUTE + 20] = lambda absent=absent: setattr(rig.devices, "absent", absent)  # type: ignore[misc]
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == []
+    told = [record.__dict__["fields"] for record in caplog.records if record.msg == "irregularities dropped"]
+    assert len(told) == 3
+    assert all(fields.keys() == {irregular.Kind.MISSING} and min(fields.values()) > 0 for fields in told)
 
 
 def rotation(site: Site, at: int | None) -> None:
