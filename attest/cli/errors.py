@@ -10,7 +10,8 @@ Bad evidence inside `check` is a finding of its verdict and never gets here. Wha
 | anything else that cannot be read or used: file, key, agreement, telemetry, log directory | 6 |
 | interrupted by the user | 130 |
 | a reader that closed the pipe | 141, silently |
-| the system refused to read or write, a full disk behind stdout for one: nobody has seen the result | 6 |
+| stdout or stderr that cannot be written otherwise, a full disk behind it: nobody has seen the result | 6 |
+| the system refused anything else: the file, or where there is none the place in this program, is named | 6 |
 | any other exception, with its traceback | 1 |
 
 A verb that only decodes or writes (`open`, `log`, `key`, `import`) judges nobody, so bytes it cannot make
@@ -18,13 +19,14 @@ sense of are unreadable input, 6, and never called a forgery.
 """
 
 import contextlib
+import errno
 import os
-import sys
 import traceback
 from typing import Final
 
 import click
 
+from attest.cli.streams import StreamError
 from attest.errors import AttestError, EvidenceError, UnsupportedError
 
 EXISTS: Final = frozenset({"key/exists", "log/exists"})
@@ -35,10 +37,12 @@ PIPE_CLOSED: Final = 141  # 128 + SIGPIPE
 
 def complain(message: str, hint: str = "") -> None:
     """`attest: error:` and, where there is one, `attest: hint:`, on stderr."""
-    with contextlib.suppress(OSError):  # where stderr itself cannot be written, the exit code has to do
+    try:
         click.echo(f"attest: error: {message}", err=True)
         if hint:
             click.echo(f"attest: hint: {hint}", err=True)
+    except StreamError as error:  # where stderr itself cannot be written, the exit code has to do
+        _forget(error)
 
 
 def exit_code(error: AttestError, verb: str) -> int:
@@ -75,15 +79,14 @@ def report(error: BaseException, verb: str) -> int:
     if isinstance(error, click.Abort | KeyboardInterrupt):
         complain("interrupted")
         return INTERRUPTED
-    if isinstance(error, BrokenPipeError):
-        _forget_stdout()
-        return PIPE_CLOSED
+    if isinstance(error, StreamError):
+        _forget(error)
+        if error.errno == errno.EPIPE:
+            return PIPE_CLOSED
+        complain(f"{error.filename}: {error.strerror}", "what was done is done, but nobody has seen the result")
+        return 6
     if isinstance(error, OSError) and error.strerror:
-        _forget_stdout()
-        if error.filename:
-            complain(f"{error.filename}: {error.strerror}")
-        else:
-            complain(f"standard output: {error.strerror}", "what was done is done, but nobody has seen the result")
+        complain(f"{error.filename or _place(error)}: {error.strerror}")
         return 6
     traceback.print_exception(error)
     complain(
@@ -93,10 +96,18 @@ def report(error: BaseException, verb: str) -> int:
     return 1
 
 
-def _forget_stdout() -> None:
-    """The interpreter flushes stdout once more at exit and would complain then."""
+def _forget(error: StreamError) -> None:
+    """The interpreter flushes a stream once more at exit and would complain then."""
     with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), error.stream.fileno())
+
+
+def _place(error: OSError) -> str:
+    """Where in this program the system refused something, for want of a file's name."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    names = [f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}" for frame in frames]
+    return next((name for name in reversed(names) if name.startswith("attest.")), "the system")
 
 
 def _sentence(message: str) -> str:

@@ -12,7 +12,7 @@ from attest.cli.verb import Verb, Verbs, console
 from attest.format.key_acts import Enrol, KeysBody, Revoke, Rotate
 from attest.format.note import ED25519, format_vkey
 from attest.format.vocabulary import Kind
-from attest.record.chain import genesis_leaf, now, passphrase_of, require_acts, sign_next, signer_of
+from attest.record.chain import genesis_leaf, passphrase_of, require_acts, sign_next, signer_of
 from attest.sign.documents import add_signature
 from attest.sign.files import new_key
 from attest.sign.named import is_uri
@@ -115,18 +115,18 @@ def enrol(directory: str, requests: Sequence[str], key_path: str, passphrase_fil
         acts = [parsed(path, lambda text: parse_request(text, leaf)) for path in requests]
         require_acts(log, signer, acts)
         for batch in _batches(acts):
-            index = sign_next(log, signer, Kind.KEYS, KeysBody(tuple(batch)), now() if at is None else at)
+            index = sign_next(log, signer, Kind.KEYS, KeysBody(tuple(batch)), at)
             for act in batch:
                 click.echo(f"entry {index} enrols {act.sub}")
     _remind()
 
 
-@key.command(cls=Verb, example="attest key rotate log --key n1.key --new n1-2.key")
+@key.command(cls=Verb, example="attest key rotate log --key n1.key --new n1-2.key --at 2026-11-09")
 @click.argument("directory", metavar="LOG")
 @KEY_FILE("The source's present private key.")
 @click.option("--new", "new_path", required=True, metavar="KEY", help="Its next one, already made.")
 @PASSPHRASE
-@click.option("--at", type=TIME, help="The time of an office's rotation; the default is now.")
+@click.option("--at", type=TIME, help="The time of an office's rotation, else where a chain begins.")
 def rotate(directory: str, key_path: str, new_path: str, passphrase_file: str | None, at: int | None) -> None:
     """Replace a source's key, in its own chain: from the next entry on it signs with the new one alone."""
     signer, successor = signer_of(key_path, passphrase_file), signer_of(new_path, passphrase_file)
@@ -136,7 +136,7 @@ def rotate(directory: str, key_path: str, new_path: str, passphrase_file: str | 
         public = successor.public_key()
         act = Rotate(int(public.alg), public.raw, proof)
         require_acts(log, signer, [act])
-        index = sign_next(log, signer, Kind.KEYS, KeysBody((act,)), now() if at is None else at)
+        index = sign_next(log, signer, Kind.KEYS, KeysBody((act,)), at)
     click.echo(f"entry {index} rotates {source.sub} to {public.thumbprint.hex()}")
     _remind()
 
@@ -161,7 +161,7 @@ def revoke(directory: str, revoked: str, last: int, key_path: str, passphrase_fi
     with LogWriter.open(Path(directory)) as log:
         act = Revoke(kid, last)
         require_acts(log, signer, [act])
-        index = sign_next(log, signer, Kind.KEYS, KeysBody((act,)), now() if at is None else at)
+        index = sign_next(log, signer, Kind.KEYS, KeysBody((act,)), at)
     click.echo(f"entry {index} revokes {kid.hex()} after entry {last}")
     _remind()
 

@@ -180,7 +180,7 @@ def head(
             by = _named(agreement)
             with about(note or "checkpoint"):
                 require_signed_by_log(seen, by)
-        index = sign_next(writer, signer, Kind.HEAD, HeadBody(seen), now() if at is None else at)
+        index = sign_next(writer, signer, Kind.HEAD, HeadBody(seen), at)
     click.echo(f"entry {index} records the head of size {checkpoint.size:,}")
 
 

@@ -10,6 +10,7 @@ from click.shell_completion import shell_complete
 
 import attest
 from attest.cli.errors import report
+from attest.cli.streams import named_streams
 from attest.cli.verb import COMPLETE, Entry, Verbs, read_config
 
 VERBS: Final = {
@@ -66,19 +67,26 @@ def main(args: list[str] | None = None) -> None:
     _require_streams()
     if asked := os.environ.get(COMPLETE):
         sys.exit(shell_complete(root, {}, "attest", COMPLETE, asked))
+    with named_streams():
+        code = _run(words)
+    sys.exit(code if type(code) is int else 0)
+
+
+def _run(words: list[str]) -> object:
+    """What the verb returned, or the exit code of what went wrong."""
     verb = next((word for word in words if word in VERBS), "")
     try:
         # Not root.main(), which has exit codes of its own for what goes wrong.
         with root.make_context("attest", list(words)) as ctx:
-            code = root.invoke(ctx)
+            code: object = root.invoke(ctx)
         sys.stdout.flush()
     except click.exceptions.Exit as done:
-        code = done.exit_code
+        return done.exit_code
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 - a crash must not look like a verdict
-        code = report(error, verb)
-    sys.exit(code if type(code) is int else 0)
+        return report(error, verb)
+    return code
 
 
 def _require_streams() -> None:

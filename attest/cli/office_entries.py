@@ -13,7 +13,7 @@ from attest.format.bodies import EventBody, NoticeBody
 from attest.format.fields import U64
 from attest.format.notice import Notice
 from attest.format.vocabulary import Kind, Report
-from attest.record.chain import now, sign_next, signer_of
+from attest.record.chain import sign_next, signer_of
 from attest.report.events import headline
 from attest.report.style import utc
 from attest.store.writer import LogWriter
@@ -44,7 +44,7 @@ def event(
         if named is None or act.party not in (None, named[0].iss):
             detail = f"{file} is for {act.party or 'the parties of the agreement'}, not for the log {writer.origin}"
             raise LogError("event/other-party", detail)
-        index = sign_next(writer, signer, Kind.EVENT, EventBody(document), now() if at is None else at)
+        index = sign_next(writer, signer, Kind.EVENT, EventBody(document), at)
     click.echo(f"entry {index} is {headline(act)}")
 
 
@@ -77,5 +77,5 @@ def notice(
     what = Report.STARTS if starts is not None else Report.ENDS
     said = Notice(what, lineage, starts if starts is not None else ends or 0)
     with LogWriter.open(directory) as writer:
-        index = sign_next(writer, signer, Kind.EVENT, NoticeBody((said,)), now() if at is None else at)
+        index = sign_next(writer, signer, Kind.EVENT, NoticeBody((said,)), at)
     click.echo(f"entry {index} says that lineage {lineage} {what.name.lower()} at {utc(said.at)}")

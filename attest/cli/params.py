@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 import click
 
+from attest.cli.streams import StreamError
 from attest.errors import AttestError, MissingError
 from attest.format.bodies import MAX_BLOCK
 
@@ -107,8 +108,8 @@ def write(path: str, data: bytes) -> None:
             Path(path).write_bytes(data)
         else:
             _replace(os.path.realpath(path), data)
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        raise StreamError(error, path) from error
     except OSError as error:
         raise MissingError("output/refused", f"{path}: {error.strerror or error}") from error
 

@@ -137,7 +137,7 @@ def void(
                 raise LogError("log/act", f"{act} does not void just these entries of this log")
             if found.number <= last or number not in (None, found.number):
                 raise LogError("void/replayed", f"{act} has number {found.number}, the last one was {last}")
-        index = sign_next(writer, signer, Kind.KEYS, KeysBody((Void(document),)), now() if at is None else at)
+        index = sign_next(writer, signer, Kind.KEYS, KeysBody((Void(document),)), at)
     click.echo(f"entry {index} voids {', '.join(str(i) for i, _ in entries)}")
 
 

@@ -10,7 +10,7 @@ from attest.agreement import Meter, verify_agreement
 from attest.cli.params import about, parsed, read
 from attest.cli.verb import Verb, Verbs, console
 from attest.errors import AgreementError, MissingError
-from attest.record.chain import now, signer_of
+from attest.record.chain import signer_of
 from attest.record.lines import log_to
 from attest.report.style import count
 from attest.site.config import SiteConfig, parse_config
@@ -77,7 +77,7 @@ def rotate(path: str, new_path: str) -> None:
     if config.site is None:
         raise AgreementError("record/site", f"{path} has no table [site]", hint="attest key rotate LOG")
     successor = signer_of(new_path, config.passphrase_file)
-    meeting(config, config.site).rotate(successor, now())
+    meeting(config, config.site).rotate(successor)
     click.echo(f"{config.site.source} signs with {successor.public_key().thumbprint.hex()} from now on")
 
 

@@ -10,7 +10,7 @@ What becomes of the readings concerned is said in schemas/import.md, kind by kin
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -77,6 +77,21 @@ class Irregularity(NamedTuple):
             "time_ms": self.time_ms,
             "numbers": dict(self.numbers),
         }
+
+
+class Bounded(list[Irregularity]):
+    """Keeps as many as anybody could read, and whatever of the kinds `needed`; of others it only counts how many there
+    were, in `dropped`."""
+
+    def __init__(self, needed: Collection[Kind] = ()) -> None:
+        super().__init__()
+        self.needed, self.dropped = needed, Counter[Kind]()
+
+    def append(self, found: Irregularity, /) -> None:
+        if len(self) < MAX_IRREGULARITIES or found.kind in self.needed:
+            super().append(found)
+        else:
+            self.dropped[found.kind] += 1
 
 
 def median_step(time_ms: npt.NDArray[np.int64]) -> int | None:

@@ -27,6 +27,7 @@ from attest.format.vocabulary import Quantity
 
 MAX_SILENT: Final = 28 * DAY  # a window without readings; offsets reach 49 days
 CLOCK_KINDS: Final = frozenset({Kind.DUPLICATE, Kind.CONFLICT, Kind.BACKWARDS})
+TOLD_KINDS: Final = CLOCK_KINDS | {Kind.SHIFT, Kind.CLOCK}  # of these a statement says how many or how much
 
 Array = npt.NDArray[Any]
 

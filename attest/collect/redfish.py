@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from attest.collect.collector import Reading
 from attest.collect.dcgm import Wrong, stop
-from attest.collect.irregular import Irregularity, Kind, refuse
+from attest.collect.irregular import Irregularity, Kind, refuse, require_bounded
 from attest.collect.readings import MeterLog, gather_readings
 from attest.collect.stamps import parse_power, parse_time
 from attest.collect.times import Times, time_of
@@ -130,6 +130,7 @@ def read_redfish(
         quantity = Quantity.REGISTER if registers else Quantity.GAUGE_POWER
     irregular: list[Irregularity] = []
     series = gather_readings(taken, quantity, irregular)
+    require_bounded(irregular)
     for node in dict.fromkeys(reading.node for reading in taken if reading.node not in series):
         others = [reading for reading in taken if reading.node == node]
         found.append(Irregularity(Kind.MISSING, others[0].where, node, others[0].time_ms, {"readings": len(others)}))

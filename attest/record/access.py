@@ -54,5 +54,5 @@ def parse_access(table: Table, folder: Path) -> Access:
 def open_site(access: Access) -> Site:
     """The site, reached that way. Raises MissingError, LogError."""
     if access.folder is not None:
-        return FolderSite(access.folder, access.source)
+        return FolderSite(access.folder, access.source, access.vkeys)
     return HttpSite(access.url or "", access.source, access.ca, (access.cert, access.cert_key))

@@ -193,12 +193,16 @@ def finish(log: LogWriter, signer: Signer) -> int:
         return len(settle(log, source, signer, box))
 
 
-def sign_next(log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int, block: bytes | None = None) -> int:
+def sign_next(
+    log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int | None, block: bytes | None = None
+) -> int:
     """Sign the next statement of the signer's own chain and append it; returns its log index.
 
     What the source began to sign before a crash is settled first, and if that is the same it is not said again. The
-    office's window reaches from the end of its last statement to `at`. A host's or meter's is empty: what it did until
-    now is told by its usage or readings, and a keys statement must leave no hole between them.
+    office's window reaches from the end of its last statement to `at`, which is now where it is None. A host's or
+    meter's is empty: what it did until now is told by its usage or readings, and a keys statement must leave no hole
+    between them. Where it has told nothing yet its chain begins at `at`, which has to be given. Raises KeyFileError
+    `key/early` where it is not.
     """
     source = key_record(log, keyring(log), signer.public_key()).source
     with outbox_of(log, source) as box:
@@ -209,11 +213,26 @@ def sign_next(log: LogWriter, signer: Signer, kind: Kind, body: Body, at: int, b
         if isinstance(body, KeysBody):
             require_acts(log, signer, [act for act in body.acts if not isinstance(act, Void)])
         seq, prev, until = place(log, source)
-        start = at if until is None else until
-        end = max(at, start) if source.role is Role.OFFICE else start
+        if source.role is Role.OFFICE:
+            at = now() if at is None else at
+            start = at if until is None else until
+            end = max(at, start)
+        else:
+            start = end = begun_at(source.sub, until, at)
         statement = Statement(kind, genesis_leaf(log), seq, prev, start, end, anchor(log), body)
         box.propose((payload_to_sign(header_for(signer, source.iss, source.sub), statement, signer), block))
         return log.append(settle(log, source, signer, box)[-1], block)
+
+
+def begun_at(sub: str, until: int | None, at: int | None = None) -> int:
+    """The time of a host's or meter's statement that speaks of none: the end of the one before. Raises KeyFileError
+    `key/early` where there is none and no time is given: its chain would begin wherever the clock stands, inside an
+    interval and after what was sampled already."""
+    begun = at if until is None else until
+    if begun is None:
+        hint = "rotate once its first window is closed"
+        raise KeyFileError("key/early", f"{sub} has not spoken of any time yet", hint=hint)
+    return begun
 
 
 def together(drafts: Iterable[Draft], signer: Signer) -> Iterator[list[Draft]]:

@@ -24,7 +24,7 @@ import numpy as np
 from attest.collect.dcgm import Scrape
 from attest.collect.devices import Host, gather_series
 from attest.collect.grid import Last
-from attest.collect.irregular import Irregularity
+from attest.collect.irregular import Bounded, Kind
 from attest.collect.stamps import format_time
 from attest.collect.statements import DAY, Chain, Draft
 from attest.collect.usage_statements import Roster, UsageOptions, usage_drafts
@@ -77,15 +77,15 @@ class State(NamedTuple):
 
 class Closed(NamedTuple):
     """How many statements were signed, until when the chain reaches (Unix s), whether there is more to close, the
-    device-seconds without a sample by cause, the devices that no inventory names, what is irregular, and how many
-    statements wait in the outbox for their log."""
+    device-seconds without a sample by cause, the devices that no inventory names, by kind how many irregularities were
+    too many to be looked at, and how many statements wait in the outbox for their log."""
 
     statements: int
     until: int | None
     more: bool = False
     causes: Mapping[str, int] = {}
     undeclared: tuple[str, ...] = ()
-    found: tuple[Irregularity, ...] = ()
+    dropped: Mapping[Kind, int] = {}
     waiting: int = 0
 
 
@@ -136,12 +136,12 @@ def close_windows(
     if spoken is None:
         return Closed(0, None)
     end = min(due, window.after(max(spoken, due - window.longest)))
-    why, found = Causes(window.interval), list[Irregularity]()
+    why, found = Causes(window.interval), Bounded()
     reading = _Reading(window.kept_from(spoken), window.kept_from(end + window.interval), rosters, window.host)
     host = _host(gather_series(reading.of(scrapes(why.watch(frames()))), found), window.host)
     options = UsageOptions(window.interval, window.window, target.last_counters(), end, target.planned_off())
     try:
-        with nullcontext() if window.runs is None else window.runs.of(host, found) as naming:
+        with nullcontext() if window.runs is None else window.runs.of(host, []) as naming:
             options = options._replace(naming=naming)
             drafts = list(usage_drafts(host, rosters, target.chain, options, salt, found))
     except (ImportDataError, LogError) as error:
@@ -155,7 +155,7 @@ def close_windows(
     target.append_once(drafts, state.box)
     spool.drop(window.kept_from(end))
     undeclared = tuple(sorted(reading.undeclared))
-    return Closed(len(drafts), end, end < due, _seconds(held), undeclared, tuple(found))
+    return Closed(len(drafts), end, end < due, _seconds(held), undeclared, found.dropped)
 
 
 def _first(frames: Iterable[Frame], declared: int) -> int | None:

@@ -59,11 +59,11 @@ class Meeting:
         self.hand_on(box, state.seq)
         return about, state, outgoing
 
-    def rotate(self, successor: Signer, now: int) -> None:
+    def rotate(self, successor: Signer) -> None:
         """Sign that another key follows, and hand it on. Raises AttestError; what was signed stays signed."""
         with handover.patiently(lambda: Outbox(self.kept.box)) as box:
             _, state, outgoing = self.go_on(box)
-            outgoing.rotate(successor, now)
+            outgoing.rotate(successor)
             self.hand_on(box, state.seq)
 
     def receive(self, box: Outbox) -> None:

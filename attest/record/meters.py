@@ -11,8 +11,8 @@ from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
 from attest.collect.collector import Reading
-from attest.collect.irregular import Irregularity
-from attest.collect.meter_statements import MeterOptions, meter_drafts
+from attest.collect.irregular import Bounded
+from attest.collect.meter_statements import TOLD_KINDS, MeterOptions, meter_drafts
 from attest.collect.readings import gather_readings
 from attest.collect.statements import Chain, Draft
 from attest.errors import LogError
@@ -85,12 +85,11 @@ def close_meter(
     end = min(due, window.after(max(first, due - window.longest)))  # however long it was silent before
     kept = [reading for reading in kept if window.kept_from(spoken) <= reading.time_ms <= end * 1000]
     quantity = Quantity.REGISTER if any(r.quantity is Quantity.REGISTER for r in kept) else _power(kept)
-    found: list[Irregularity] = []
+    found, late = Bounded(TOLD_KINDS), Bounded()
     series = {feed_of[node]: series for node, series in gather_readings(kept, quantity, found).items()}
     opening = target.opening(quantity)
     clock = None if meter.clock_s is None else max(meter.clock_s, STAMPED)
     options = MeterOptions(quantity, clock_uncertainty=clock, window=window.window, opening=opening)
-    late: list[Irregularity] = []
     of_feeds = [each._replace(who=feed_of.get(each.who, each.who)) for each in found]
     try:
         drafts = list(meter_drafts(series, of_feeds, target.chain, options, salt, late)) if series else []
@@ -101,7 +100,7 @@ def close_meter(
     target.append_once(drafts, state.box)
     reached = drafts[-1].end if drafts else until
     spool.drop(window.kept_from(end))
-    return Closed(len(drafts), reached, bool(drafts) and end < due, {}, undeclared, (*found, *late))
+    return Closed(len(drafts), reached, bool(drafts) and end < due, {}, undeclared, found.dropped + late.dropped)
 
 
 def readings(frames: Iterable[Frame]) -> Iterator[Reading]:

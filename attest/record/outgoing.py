@@ -22,7 +22,7 @@ from attest.format.statement import Anchor, Signed, Statement, parse_payload, pa
 from attest.format.vocabulary import Kind, Quantity
 from attest.inventory.ledger import Range
 from attest.log.merkle import leaf_hash
-from attest.record.chain import Place, proposal, together
+from attest.record.chain import Place, begun_at, proposal, together
 from attest.record.kept import Kept
 from attest.record.site import Declared, Site, State, refuse
 from attest.record.target import closing_readings, counters_after, host_roster, metered
@@ -130,10 +130,11 @@ class Outgoing:
                 closing = closing_readings(self.chain.sub, self._head.signed.statement, last.block)
                 self._kept.keep_opening(last.end, int(body.quantity), closing)
 
-    def rotate(self, successor: Signer, now: int) -> None:
-        """Sign the statement by which another key follows; it speaks of no time. Raises LogError."""
+    def rotate(self, successor: Signer) -> None:
+        """Sign the statement by which another key follows; it speaks of no time. Raises LogError, KeyFileError."""
         seq, prev, until = self._place
-        key, sub, at = successor.public_key(), self.chain.sub, now if until is None else until
+        key, sub = successor.public_key(), self.chain.sub
+        at = begun_at(sub, until)
         proof = successor.sign(possession(self.chain.log, sub, self._role, int(key.alg), key.raw))
         body = KeysBody((Rotate(int(key.alg), key.raw, proof),))
         statement = Statement(Kind.KEYS, self.chain.log, seq, prev, at, at, self.anchor, body)

@@ -233,6 +233,8 @@ class Recorder:
         self.metrics.undeclared.set(len(closed.undeclared))
         for uid in closed.undeclared:
             _log.error("device or feed that no inventory names", extra={"fields": {"device": uid}})
+        if closed.dropped:
+            _log.warning("irregularities dropped", extra={"fields": dict(closed.dropped)})
         if closed.until is not None:
             self.metrics.until.set(closed.until)
         if closed.statements:

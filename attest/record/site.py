@@ -60,6 +60,15 @@ class State(NamedTuple):
     kid: bytes | None
 
 
+class Plan(NamedTuple):
+    """When devices of a source are to be off, as a log's site says at a time (Unix s)."""
+
+    log: bytes
+    source: str
+    time: int
+    off: Mapping[str, Sequence[Range]]
+
+
 @dataclass(frozen=True, slots=True)
 class Ack:
     """The site has this entry, at this place of its log."""
@@ -93,7 +102,7 @@ class Site(Protocol):
     def state(self) -> State: ...
 
     def planned_off(self) -> Mapping[str, Sequence[Range]]:
-        """By device when it is to be off, [start, end) in Unix s; none where nobody vouches for who says so."""
+        """By device when it is to be off, [start, end) in Unix s, as the site says at the time of `about` or later."""
         ...
 
     def entry(self, seq: int) -> bytes: ...
@@ -153,16 +162,22 @@ def parse_state(data: bytes) -> State:
 
 
 def format_off(planned: Mapping[str, Sequence[Range]]) -> bytes:
-    off = {uid: [[start, None if end == FOREVER else end] for start, end in ranges] for uid, ranges in planned.items()}
-    return _format({"off": off})
+    return _format({"off": _off(planned)})
 
 
 def parse_off(data: bytes) -> dict[str, list[Range]]:
     with _reading():
-        off = _load(data)["off"]
-        if type(off) is not dict:
-            raise ValueError("no object of devices")
-        return {_text(uid): [_range(*each) for each in ranges] for uid, ranges in off.items()}
+        return _planned(_load(data)["off"])
+
+
+def format_plan(plan: Plan) -> bytes:
+    return _format({"log": plan.log.hex(), "source": plan.source, "time": plan.time, "off": _off(plan.off)})
+
+
+def parse_plan(data: bytes) -> Plan:
+    with _reading():
+        value = _load(data)
+        return Plan(_hash(value["log"]), _text(value["source"]), _number(value["time"]), _planned(value["off"]))
 
 
 def format_answer(answer: Answer) -> bytes:
@@ -220,6 +235,16 @@ def _number(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= MAX_NUMBER:
         raise ValueError(f"no number: {value!r:.40}")
     return value
+
+
+def _off(planned: Mapping[str, Sequence[Range]]) -> dict[str, list[list[int | None]]]:
+    return {uid: [[start, None if end == FOREVER else end] for start, end in ranges] for uid, ranges in planned.items()}
+
+
+def _planned(off: Any) -> dict[str, list[Range]]:
+    if type(off) is not dict:
+        raise ValueError("no object of devices")
+    return {_text(uid): [_range(*each) for each in ranges] for uid, ranges in off.items()}
 
 
 def _range(start: Any, end: Any) -> Range:

@@ -5,21 +5,40 @@
     ID/SEQ.ack                               the site's: it has it, or refuses it
     ID/state.json                            the site's: where the chain stands
     ID/ask-WHAT, ID/said-WHAT                a question of the host, the site's answer:
-                                             entry-SEQ, receipt-SEQ, growth-SIZE
+                                             entry-SEQ, receipt-SEQ, growth-SIZE, off
 
 ID is the SHA-256 of the source's URI. Every file is put whole, by a rename, and removed by whoever has read it. What is
 not there yet is there at the next try.
+
+Any host may write there, and none of it is believed for where it lies. What is planned to be off no chain or tree shows
+to be true, so the site signs it with the log's keys, together with its time (attest.record.site_off): of what comes
+after that the site has not spoken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from attest.errors import LogError
+from attest.format.note import Vkey
 from attest.format.statement import peek
 from attest.format.upload import Item
+from attest.format.vocabulary import Role
 from attest.inventory.ledger import Range
-from attest.record.site import About, Ack, Answer, State, parse_about, parse_answer, parse_state, source_id
+from attest.record.site import (
+    MAX_ANSWER,
+    About,
+    Ack,
+    Answer,
+    Plan,
+    State,
+    parse_about,
+    parse_answer,
+    parse_state,
+    refuse,
+    source_id,
+)
+from attest.record.site_off import open_plan
 from attest.store import disk
 
 ABOUT: Final = "about.json"
@@ -28,20 +47,28 @@ ROSTERS: Final = "rosters"
 STATE: Final = "state.json"
 ASK: Final = "ask-"
 SAID: Final = "said-"
+OFF: Final = "off"
 TEMPORARY: Final = ".tmp"
 
 
 class FolderSite:
     """One source's way to its site through a folder."""
 
-    def __init__(self, path: Path, source: str) -> None:
-        """Makes the source's own folder. Raises LogError."""
+    def __init__(self, path: Path, source: str, vkeys: Sequence[Vkey]) -> None:
+        """`vkeys` are the log's. Makes the source's own folder. Raises LogError."""
         self._shared, self._mine = path, path / source_id(source)
+        self._source, self._vkeys = source, vkeys
+        self._plan: Plan | None = None
         with disk.failures(path):
             self._mine.mkdir(exist_ok=True)
 
     def about(self) -> About:
-        return parse_about(self._read(self._shared / ABOUT))
+        """To a host the site has spoken until the time of its word about what is to be off; without one, of no time."""
+        about = parse_about(self._read(self._shared / ABOUT))
+        if self.state().role is not Role.HOST:
+            return about
+        self._look(about.log)
+        return about._replace(time=min(about.time, self._plan.time if self._plan else 0))
 
     def genesis(self) -> bytes:
         return self._read(self._shared / GENESIS)
@@ -52,9 +79,8 @@ class FolderSite:
     def state(self) -> State:
         return parse_state(self._read(self._mine / STATE))
 
-    def planned_off(self) -> dict[str, list[Range]]:
-        """None: another host that may write there could say it, and no signature would tell."""
-        return {}
+    def planned_off(self) -> Mapping[str, Sequence[Range]]:
+        return {} if self._plan is None else self._plan.off
 
     def growth(self, old: int) -> bytes | None:
         return self._answer(f"growth-{old}")
@@ -83,6 +109,17 @@ class FolderSite:
             taken += answer.taken
         return Answer(tuple(taken))
 
+    def _look(self, log: bytes) -> None:
+        """What was said since the last time of what is to be off, if it is newer. Raises AttestError."""
+        data = self._answer(OFF)
+        if data is None:
+            return
+        plan = open_plan(data, self._vkeys)
+        if (plan.log, plan.source) != (log, self._source):
+            refuse(f"what is planned to be off of {plan.source} in the log {plan.log.hex()}")
+        if self._plan is None or plan.time >= self._plan.time:
+            self._plan = plan
+
     def _leave(self, name: str, entry: bytes, block: bytes | None) -> None:
         if (self._mine / f"{name}.entry").exists():
             return
@@ -101,7 +138,8 @@ class FolderSite:
         with disk.failures(path):
             if not path.exists():
                 return None
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                data = file.read(MAX_ANSWER + 1)
             disk.unlink(path)
             return data
 

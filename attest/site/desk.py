@@ -26,7 +26,8 @@ from attest.log.merkle import consistency_proof, inclusion_proof, leaf_hash
 from attest.log.proof import Growth, Receipt, format_growth, format_receipt
 from attest.log.tiles import tile_hashes
 from attest.record.admission import Admission
-from attest.record.site import About, Ack, Answer, Declared, State, source_id
+from attest.record.site import About, Ack, Answer, Declared, Plan, State, source_id
+from attest.record.site_off import sign_plan
 from attest.sign.notes import sign_note
 from attest.sign.signer import Signer
 from attest.site.budget import Budgets, Limits
@@ -149,6 +150,11 @@ class Desk:
         if self._off is None or self._off[0] != known:
             self._off = known, Off(self._log)
         return self._off[1].of(sub, 0 if last is None else last.end)
+
+    def signed_off(self, sub: str) -> bytes:
+        """The same with the time of now, signed with the log's keys. Raises LogError."""
+        time = int(self._clock())
+        return sign_plan(Plan(self._admission().genesis, sub, time, self.planned_off(sub)), self._signers)
 
     def entry(self, sub: str, seq: int) -> bytes | None:
         """A statement."""

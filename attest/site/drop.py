@@ -18,7 +18,7 @@ from attest.errors import EvidenceError, LogError
 from attest.format.statement import MAX_STATEMENT, peek
 from attest.format.upload import Item
 from attest.record.site import format_about, format_answer, format_state
-from attest.record.site_folder import ABOUT, ASK, GENESIS, ROSTERS, SAID, STATE, entry_name, put
+from attest.record.site_folder import ABOUT, ASK, GENESIS, OFF, ROSTERS, SAID, STATE, entry_name, put
 from attest.site.budget import Budgets, Limits
 from attest.site.desk import LIMITED, Desk
 from attest.site.metrics import SiteMetrics
@@ -28,7 +28,7 @@ MAX_BLOCK_FILE: Final = 96 << 20  # bytes
 MAX_STATEMENTS: Final = 256  # of one host in a pass
 MAX_QUESTIONS: Final = 1_024  # files that are looked at for questions, of one host in a pass
 
-_QUESTION: Final = re.compile(rf"{ASK}(entry|receipt|growth)-(0|[1-9]\d{{0,17}})")
+_QUESTION: Final = re.compile(rf"{ASK}(?:({OFF})|(entry|receipt|growth)-(0|[1-9]\d{{0,17}}))")
 _log = logging.getLogger("attest.site")
 
 
@@ -71,8 +71,8 @@ class Drop:
         """What one host left, and what it asks."""
         try:
             taken = self._admitted(folder, source, sub)
-            for what, number in self._questions(folder, source):
-                self._answer(folder, sub, what, number)
+            for name, what, number in self._questions(folder, source):
+                self._answer(folder, sub, name, what, number)
             put(folder / STATE, format_state(self._desk.state(sub)))
         except (OSError, LogError) as error:  # one host's folder keeps nobody else waiting
             _log.warning("folder", extra={"fields": {"source": source, "detail": str(error)}})
@@ -116,18 +116,21 @@ class Drop:
             return None
         return entry, _read(folder / f"{name}.block", block.size)
 
-    def _questions(self, folder: Path, source: str) -> Iterator[tuple[str, int]]:
+    def _questions(self, folder: Path, source: str) -> Iterator[tuple[str, str, int]]:
+        """Names without what makes them questions, and what is asked of which number."""
         with os.scandir(folder) as items:
             names = [item.name for item in islice(items, MAX_QUESTIONS)]
         for name in names:
             match = _QUESTION.fullmatch(name)
             if match and not self._budgets.take(source, 0, 1, time.monotonic()):
-                yield match[1], int(match[2])
+                yield name.removeprefix(ASK), match[1] or match[2], int(match[3] or 0)
 
-    def _answer(self, folder: Path, sub: str, what: str, number: int) -> None:
+    def _answer(self, folder: Path, sub: str, name: str, what: str, number: int) -> None:
         """A receipt that is not there yet stays asked for."""
         try:
-            if what == "growth":
+            if what == OFF:
+                said: bytes | None = self._desk.signed_off(sub)
+            elif what == "growth":
                 said = self._desk.growth(number)
             else:
                 said = self._desk.receipt(sub, number) if what == "receipt" else self._desk.entry(sub, number)
@@ -135,8 +138,8 @@ class Drop:
             _log.warning("not answered", extra={"fields": {"sub": sub, "code": error.code, "detail": error.detail}})
             return
         if said is not None:
-            put(folder / f"{SAID}{what}-{number}", said)
-            (folder / f"{ASK}{what}-{number}").unlink(missing_ok=True)
+            put(folder / f"{SAID}{name}", said)
+            (folder / f"{ASK}{name}").unlink(missing_ok=True)
 
 
 def _read(path: Path, limit: int) -> bytes | None:

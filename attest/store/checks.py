@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from attest.errors import LogError
 from attest.format.bodies import Block
 from attest.format.checkpoint import Checkpoint
 from attest.format.note import NoteSignature, parse_note
+from attest.format.statement import peek
 from attest.store.files import TileFiles
 from attest.store.journal import Journal, Record
-from attest.store.sealed import damaged
+from attest.store.sealed import Sealed, damaged
 
 
 def finish(size: int, journal: Journal, pending: Sequence[Record], files: TileFiles) -> None:
@@ -32,6 +34,25 @@ def require_block(sub: str, seq: int, stated: Block | None, block: bytes | None)
     if stated != (None if block is None else Block(hashlib.sha256(block).digest(), len(block))):
         what = "commits to no block" if stated is None else f"commits to block {stated.digest.hex()}"
         raise LogError("log/block", f"{sub} seq {seq} {what}, which is not what came with it")
+
+
+def pending_block(path: Path, journal: Journal, record: Record) -> bytes | None:
+    """The block of an entry that was pending when the log was opened, None if it has none.
+
+    A writer beside a reader may have sealed it since, and then it stands in the tree and no more in the journal. Raises
+    LogError `log/damaged` where neither has it.
+    """
+    if record.block is None:
+        return None
+    stated, block = peek(record.entry).block, journal.block(record)
+    if stated == Block(hashlib.sha256(block).digest(), len(block)):
+        return block
+    sealed = Sealed.newest(path)
+    if record.position < sealed.size and sealed.entry(record.position) == record.entry:
+        return sealed.block(record.position)
+    raise damaged(
+        f"the journal does not hold the block of entry {record.position} any more, and no checkpoint covers it"
+    )
 
 
 def require_text(note: bytes, text: str) -> tuple[NoteSignature, ...]:

@@ -9,6 +9,9 @@
 A frame is accepted when it is written and synced, so only the last one can be torn. A torn frame was never
 accepted: opening cuts it off and says so. A bad frame that others follow is damage, which is refused. What opening
 finds whole may have been written by a process that was killed before it synced, and is made to last first.
+
+A sealing empties the journal in place. Who only reads it may do so while a writer seals and accepts more, and then sees
+some frames of each: it reads again until the first frame, whose positions never come back, is the same after as before.
 """
 
 import hashlib
@@ -50,7 +53,7 @@ class Journal:
         try:
             self.origin, self._begin = self._header()
             self.end = self._begin
-            self.records = list(self._scan())
+            self.records = self._settled()
             self.torn = os.fstat(self._file).st_size - self.end
             if not read_only:
                 if self.torn:
@@ -88,7 +91,7 @@ class Journal:
         return records
 
     def block(self, record: Record) -> bytes:
-        """The block of a record that has one."""
+        """The block of a record that has one; whatever is in its place once a writer beside this reader sealed it."""
         assert record.block is not None
         offset, size = record.block
         return self._pread(offset, size)
@@ -113,11 +116,24 @@ class Journal:
             pass
         raise LogError("log/not-a-log", f"{self.path} is no journal of a log")
 
+    def _settled(self) -> list[Record]:
+        """What `_scan` finds with no sealing in between."""
+        while True:
+            first = self._pread(self._begin, _FRAME.size)
+            try:
+                records = list(self._scan())
+            except LogError:
+                if self._pread(self._begin, _FRAME.size) == first:
+                    raise
+            else:
+                if self._pread(self._begin, _FRAME.size) == first:
+                    return records
+
     def _scan(self) -> Iterator[Record]:
-        size = os.fstat(self._file).st_size
-        while self.end + _FRAME.size <= size:
+        size, self.end = os.fstat(self._file).st_size, self._begin
+        while len(head := self._pread(self.end, _FRAME.size)) == _FRAME.size:
             start = self.end + _FRAME.size
-            length, digest = _FRAME.unpack(self._pread(self.end, _FRAME.size))
+            length, digest = _FRAME.unpack(head)
             if start + length > size:
                 return
             payload = self._pread(start, length)

@@ -56,6 +56,11 @@ class Sealed:
                 raise
             return cls.of(path, now)
 
+    @classmethod
+    def newest(cls, path: Path) -> Self:
+        """The same under the newest checkpoint. Raises LogError where there is none."""
+        return cls.of(path, _head(path))
+
     @cached_property
     def _bundle(self) -> DirectoryBundle:
         return DirectoryBundle(self.path)

@@ -144,8 +144,7 @@ class LogWriter:
         """The block of entry number `index`, sealed or pending; None if it has none."""
         if index < self.size:
             return self._sealed.block(index)
-        record = self._pending[index - self.size]
-        return self._journal.block(record) if record.block else None
+        return checks.pending_block(self.path, self._journal, self._pending[index - self.size])
 
     def find(self, sub: str, seq: int) -> int | None:
         """The index of a source's statement, None if there is none."""

@@ -139,7 +139,7 @@ def test_a_meter_of_the_issuer_that_is_named(here: Path, capsys: Captured) -> No
 
 
 def test_an_act_that_a_verifier_would_refuse_is_not_signed(here: Path, capsys: Captured) -> None:
-    assert run("key rotate log --key n1.key --new n1-2.key") == 0
+    assert run("key rotate log --key n1.key --new n1-2.key --at 2026-11-09") == 0
     for command, code in (
         ("key rotate log --key n1.key --new n2.key", "key/retired"),
         ("key rotate log --key n1-2.key --new n1.key", "key/reused"),

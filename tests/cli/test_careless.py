@@ -1,5 +1,6 @@
 """What careless users do: every verb says what is wrong with which file, exits as promised, and destroys nothing."""
 
+import errno
 import os
 import resource
 import shutil
@@ -23,11 +24,15 @@ CHECK = "check demo/honest --agreement demo/pact.agreement --trust demo/trust.to
 LOG_ID = "ab" * 32
 
 
-def program(command: str, before: Callable[[], None] | None = None, **streams: object) -> tuple[int, str]:
+def program(
+    command: str, before: Callable[[], None] | None = None, unbuffered: str | None = None, **streams: object
+) -> tuple[int, str]:
     """Runs the program in a process of its own; its exit code and what it says on stderr."""
     line = [sys.executable, "-m", "attest", *command.split()]
     options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **streams}
-    done = subprocess.run(line, env=environment(), preexec_fn=before, check=False, **options)  # type: ignore[call-overload]
+    kept = {name: value for name, value in environment().items() if name != "PYTHONUNBUFFERED"}
+    env = kept if unbuffered is None else kept | {"PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(line, env=env, preexec_fn=before, check=False, **options)  # type: ignore[call-overload]
     return done.returncode, (done.stderr or b"").decode()
 
 
@@ -136,20 +141,53 @@ def test_a_file_that_is_written_keeps_its_mode_and_its_name(here: Path) -> None:
     assert (here / "link").is_symlink() and (here / "genesis.act").stat().st_mode & 0o777 == 0o640
 
 
-@pytest.mark.parametrize("command", [CHECK, "explain", "--help", "open log", "completion man"])
-def test_a_result_that_cannot_be_written_is_6(command: str, here: Path) -> None:
+UNBUFFERED = pytest.mark.parametrize("unbuffered", ["1", "", None])
+
+
+@UNBUFFERED
+@pytest.mark.parametrize("command", [CHECK, "explain", "--help", "open log", "completion man", "key request n2.key"])
+def test_a_result_that_cannot_be_written_is_6(command: str, unbuffered: str | None, here: Path) -> None:
+    if command.startswith("key"):
+        command = f"{command} --log {LOG_ID} --source {HOST}"  # its result is bytes
     with Path("/dev/full").open("wb") as full:
-        code, said = program(command, stdout=full)
+        code, said = program(command, unbuffered=unbuffered, stdout=full)
     assert code == 6
     assert said.startswith("attest: error: standard output: No space left on device\n")
 
 
-def test_streams_that_were_closed_are_no_crash(here: Path) -> None:
-    assert program(CHECK, closing(1)) == (0, "")
-    assert program("check nowhere --agreement x", closing(2))[0] == 6
-    assert program("open -", closing(0))[0] == 6
+@UNBUFFERED
+def test_streams_that_were_closed_are_no_crash(here: Path, unbuffered: str | None) -> None:
+    assert program(CHECK, closing(1), unbuffered) == (0, "")
+    assert program("check nowhere --agreement x", closing(2), unbuffered)[0] == 6
+    assert program("open -", closing(0), unbuffered)[0] == 6
     with Path("/dev/full").open("wb") as full:
-        assert program("check nowhere --agreement x", stderr=full)[0] == 6
+        assert program("check nowhere --agreement x", unbuffered=unbuffered, stderr=full)[0] == 6
+        assert program("check nowhere --agreement x", closing(1), unbuffered, stderr=full)[0] == 6
+
+
+@UNBUFFERED
+def test_who_closes_a_pipe_is_told_nothing(here: Path, unbuffered: str | None) -> None:
+    for command in ("explain", f"key request n2.key --log {LOG_ID} --source {HOST}", "open log"):
+        read, write = os.pipe()
+        os.close(read)
+        assert program(command, unbuffered=unbuffered, stdout=write) == (141, "")
+        os.close(write)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.EIO, "Input/output error"), (errno.EPIPE, "Broken pipe"), (errno.ENOSPC, "No space left on device")],
+)
+def test_what_the_system_refuses_without_a_file_is_not_called_standard_output(
+    here: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "getrandom", refuse, raising=False)
+    monkeypatch.setattr(os, "urandom", refuse)
+    assert run("import power power.csv --dry-run") == 6
+    assert capsys.readouterr().err == f"attest: error: attest.record.target.salt: {said}\n"
 
 
 @pytest.mark.parametrize("source", ["", 'a"b', "a\\b", "a\nb", "n" * 513])

@@ -135,7 +135,7 @@ def test_a_log_whose_keys_are_on_tokens(here: Path, capsys: Captured, uris: dict
     assert run(f"log head hsm --key {uris['office']}") == 0
     # From one key of a token to another, to one of another token, to a file; what was rotated away does not come back.
     for old, new in pairwise((uris["n1"], uris["n2"], uris["n3"], "n2.key")):
-        assert run(f"key rotate hsm --key {old} --new {new}") == 0
+        assert run(f"key rotate hsm --key {old} --new {new} --at 2026-11-09") == 0
     assert run(f"key rotate hsm --key n2.key --new {uris['n1']}") == 6
     assert "key/reused" in capsys.readouterr().err
     assert run(f"log seal hsm --key {uris['log']} --key log-pq.key") == 0
@@ -189,8 +189,8 @@ NEW = "log init new --origin x.example --iss https://x.example --office-key {off
     ("command", "good"),
     [
         ("key request {n3} --log {id} --source https://acme.example/x -o new.request", 0),
-        ("key rotate log --key {n1} --new {n2}", 0),
-        ("key rotate log --key {n1} --new {n2}", 1),
+        ("key rotate log --key {n1} --new {n2} --at 2026-11-09", 0),
+        ("key rotate log --key {n1} --new {n2} --at 2026-11-09", 1),
         ("import dcgm now.prom --log log --interval 30 --key {n1}", 0),
         ("log seal log --key log.key --key {log}", 0),
         ("log cosign log --name witness.example/w1 --key {n3}", 0),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from attest.collect import irregular
 from attest.collect.collector import Reading, Sample
 from attest.format.bodies import MeterBody
 from attest.format.vocabulary import Quantity
@@ -171,3 +172,20 @@ def test_nodes_are_feeds_by_name_or_as_is_said(
     clock.end_ms += 2 * MINUTE * 1000
     run(site.path, clock, registers, Meter({"outlet 1": "node_0", "outlet 2": "node_1"}, 2))
     assert stated(site)[:3] == [1, 2, 3]
+
+
+def test_more_irregularities_than_are_looked_at_keep_no_window_open(
+    site: Site, clock: PlayedClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those that a statement counts are all counted; of others it is told how many were dropped."""
+    monkeypatch.setattr(irregular, "MAX_IRREGULARITIES", 0)
+    registers = Registers(clock, nodes=(NODES[0], *NODES))  # the first one twice
+    for minute in (3, 13):
+        clock.at[minute * MINUTE - 1] = lambda: setattr(registers, "silent", True)
+        clock.at[(minute + 3) * MINUTE - 1] = lambda: setattr(registers, "silent", False)
+    run(site.path, clock, registers, Meter({}, 2))
+    assert stated(site, "node_1") == [1, 2, *range(6, 11), 10, 11, 12, *range(16, 21), *range(20, 31)]
+    counted = [{channel.feed: channel.irregular for channel in body.channels} for body in bodies(site)]
+    assert counted == [{"node_0": 6, "node_1": 0}, {"node_0": 7, "node_1": 0}, {"node_0": 10, "node_1": 0}]
+    told = [record.__dict__["fields"] for record in caplog.records if record.msg == "irregularities dropped"]
+    assert told == [{irregular.Kind.GAP: 2}] * 2

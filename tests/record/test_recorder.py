@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attest.collect import irregular
 from attest.compute.columns import SPAN
+from attest.errors import KeyFileError
 from attest.format.act import possession
 from attest.format.bodies import UsageBody
 from attest.format.cose import parse_header, parse_sign1, sig_structure1
@@ -272,20 +274,59 @@ def test_what_there_is_no_room_for_is_dropped_and_told(rig: Rig, site: Site, mon
     assert [minute for _, first, end, _, _ in told for minute in range(first, end)] == lost
 
 
-def test_a_key_that_is_rotated_loses_no_interval(rig: Rig, site: Site) -> None:
-    def rotate() -> None:
-        new, old = signer("next").public_key(), signer("host")
-        with LogWriter.open(site.log) as log:
-            leaf = leaf_hash(log.entry(0))
-            proof = signer("next").sign(possession(leaf, HOST, Role.HOST, int(new.alg), new.raw))
-            sign_next(log, old, Kind.KEYS, KeysBody((Rotate(int(new.alg), new.raw, proof),)), START + 14 * MINUTE)
+def test_more_irregularities_than_are_looked_at_keep_no_window_open(
+    rig: Rig, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(irregular, "MAX_IRREGULARITIES", 3)
+    for minute in range(1, 30):
+        absent = frozenset(UIDS[1:] if minute % 2 else ())
+        rig.clock.at[minute * MINUTE + 20] = lambda absent=absent: setattr(rig.devices, "absent", absent)  # type: ignore[misc]
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == []
+    told = [record.__dict__["fields"] for record in caplog.records if record.msg == "irregularities dropped"]
+    assert len(told) == 3
+    assert all(fields.keys() == {irregular.Kind.MISSING} and min(fields.values()) > 0 for fields in told)
 
-    rig.clock.at = {14 * MINUTE + 20: rotate}
+
+def rotation(site: Site, at: int | None) -> None:
+    new = signer("next").public_key()
+    with LogWriter.open(site.log) as log:
+        leaf = leaf_hash(log.entry(0))
+        proof = signer("next").sign(possession(leaf, HOST, Role.HOST, int(new.alg), new.raw))
+        sign_next(log, signer("host"), Kind.KEYS, KeysBody((Rotate(int(new.alg), new.raw, proof),)), at)
+
+
+def test_a_key_that_is_rotated_loses_no_interval(rig: Rig, site: Site) -> None:
+    rig.clock.at = {14 * MINUTE + 20: lambda: rotation(site, None)}
     rig.run()
     require_all(site, 1, 30)
     assert missing(site) == []
     kinds = [type(statement.body) for statement in site.statements(HOST)]
     assert kinds == [UsageBody, KeysBody, UsageBody, UsageBody]
+
+
+def test_a_chain_is_not_begun_inside_a_window_by_a_rotation(rig: Rig, site: Site) -> None:
+    """It would begin at the time of the rotation: inside an interval, where no window can begin, and after samples."""
+
+    def early() -> None:
+        with pytest.raises(KeyFileError, match="key/early"):
+            rotation(site, None)
+
+    rig.clock.at = {4 * MINUTE + 20: early}
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == []
+    assert [type(statement.body) for statement in site.statements(HOST)] == [UsageBody, UsageBody, UsageBody]
+
+
+def test_a_chain_is_begun_by_a_rotation_where_it_is_told_to(rig: Rig, site: Site) -> None:
+    rig.clock.at = {4 * MINUTE + 20: lambda: rotation(site, START + MINUTE)}
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == []
+    kinds = [type(statement.body) for statement in site.statements(HOST)]
+    assert kinds == [KeysBody, UsageBody, UsageBody, UsageBody]
 
 
 def named(site: Site) -> list[tuple[int, set[int]]]:

@@ -1,5 +1,6 @@
 """A host that hands its statements to the site's log, with a played clock."""
 
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from attest.record.recorder import Recorder, Times
 from attest.record.remote import SiteLog
 from attest.record.site import Site
 from attest.record.spool import Spool
+from attest.sign.signer import Signer
 from tests.collect.test_import import START
 from tests.record.rig import MINUTE, UIDS, WINDOW, AtOnce, Devices, PlayedClock, Stopped
 from tests.site.rig import VKEYS, Lab, signer, sub
@@ -32,6 +34,8 @@ class Agent:
     window: int = WINDOW
     folder: str = ""
     absent: frozenset[str] = frozenset()  # devices that do not answer
+    opened: Callable[[str], Signer] = signer
+    seal: int = 3600
 
     @classmethod
     def of(cls, lab: Lab, host: str, minutes: int, site: Site | None = None) -> "Agent":
@@ -51,7 +55,7 @@ class Agent:
         return Spool(self.path / "spool", 1 << 26)
 
     def meeting(self) -> Meeting:
-        keys = [lambda key=key: signer(key) for key in self.keys]
+        keys = [lambda key=key: self.opened(key) for key in self.keys]
         return Meeting(self.site, sub(self.host), VKEYS, keys, self.kept)
 
     def log(self, spool: Spool) -> SiteLog:
@@ -60,7 +64,7 @@ class Agent:
 
     def recorder(self, spool: Spool) -> Recorder:
         devices = Devices(self.clock, uids=tuple(f"{self.host}-{uid}" for uid in UIDS), absent=self.absent)
-        times = Times(self.interval, 5, self.window, 3600, self.interval / 2 + 1)
+        times = Times(self.interval, 5, self.window, self.seal, self.interval / 2 + 1)
         return Recorder(times, self.clock, Asking([devices]), spool, self.log(spool), Metrics())
 
     def run(self, minutes: int | None = None) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.site.rig import Lab
 
 HOSTS = ("n1", "n2", "n3", "n4")
-MORE = ("m1", "m2", "m3", "m4", "m5", "m6")
+MORE = ("m1", "m2", "m3", "m4", "m5", "m6", "m7")
 
 
 @pytest.fixture

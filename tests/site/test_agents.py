@@ -233,7 +233,7 @@ def test_a_second_host_with_the_key_is_told_from_an_old_copy(shared: Lab) -> Non
 def test_a_rotated_key_signs_what_comes_after(shared: Lab) -> None:
     agent = Agent.of(shared, "m6", 12)
     agent.run()
-    agent.meeting().rotate(signer("m6 next"), START)
+    agent.meeting().rotate(signer("m6 next"))
     assert shared.said("m6") == [0, 1]
     agent.run(10)  # it has not got the next key
     assert shared.said("m6") == [0, 1]
@@ -242,6 +242,16 @@ def test_a_rotated_key_signs_what_comes_after(shared: Lab) -> None:
     require_whole(agent, 30)
     last = [header for entry in shared.entries() if (header := parse_statement(entry).header).sub == sub("m6")][-1]
     assert last.kid == signer("m6 next").public_key().thumbprint
+
+
+def test_a_key_is_rotated_once_its_chain_has_begun(shared: Lab) -> None:
+    agent = Agent.of(shared, "m7", 5)
+    agent.run()
+    with pytest.raises(AttestError, match="key/early"):
+        agent.meeting().rotate(signer("m7 next"))
+    assert shared.said("m7") == []
+    agent.run(27)
+    require_whole(agent, 30)
 
 
 def test_a_key_that_does_not_open_is_passed_over_for_the_one_in_force(shared: Lab, tmp_path: Path) -> None:

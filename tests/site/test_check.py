@@ -49,7 +49,7 @@ def test_check_finds_what_was_handed_on(tmp_path: Path) -> None:
         desk.close()
 
     source, vkeys = ACME.host(0), tuple(log_vkey(ACME.origin, key.public_key()) for key in keys)
-    site = FolderSite(drop, source)
+    site = FolderSite(drop, source, vkeys)
     meeting = Meeting(site, source, vkeys, [lambda: ACME.key(source)], Kept(tmp_path / "site"))
     with closing(Spool(tmp_path / "spool", 1 << 24)) as spool:
         log = SiteLog(meeting, spool, Window(60, 3_600, 86_400), tmp_path / "causes.jsonl")

@@ -21,7 +21,7 @@ from attest.site.metrics import SiteMetrics
 from attest.store.writer import LogWriter
 from tests.collect.test_import import START
 from tests.site.agent import Agent
-from tests.site.rig import Lab, Teller, sub
+from tests.site.rig import VKEYS, Lab, Teller, sub
 from tests.site.test_agents import require_whole, signed
 
 
@@ -57,9 +57,11 @@ def leave(drop: Path, teller: Teller, intervals: int = 0) -> Path:
 
 
 def test_a_host_and_its_site_meet_in_a_folder(lab: Lab, drop: Path) -> None:
-    agent = Agent.of(lab, "n1", 22, cast(Site, FolderSite(drop, sub("n1"))))
+    agent = Agent.of(lab, "n1", 22, cast(Site, FolderSite(drop, sub("n1"), VKEYS)))
     agent.run()
     assert signed(agent) == {}  # the site was not there yet
+    collect(lab)
+    assert agent.closed().waiting == 0  # of what is to be off the site has said nothing yet
     collect(lab)
     assert agent.closed().waiting == 2
     assert collect(lab) == 2
@@ -78,7 +80,7 @@ def test_a_host_and_its_site_meet_in_a_folder(lab: Lab, drop: Path) -> None:
 
 
 def test_an_outbox_that_is_lost_is_asked_for(lab: Lab, drop: Path) -> None:
-    agent = Agent.of(lab, "n1", 12, cast(Site, FolderSite(drop, sub("n1"))))
+    agent = Agent.of(lab, "n1", 12, cast(Site, FolderSite(drop, sub("n1"), VKEYS)))
     collect(lab)
     agent.run()
     collect(lab)
@@ -137,7 +139,7 @@ def test_whatever_else_lies_in_the_folder(lab: Lab, drop: Path) -> None:
 
 def test_a_site_that_was_never_there_is_unreachable(lab: Lab, drop: Path) -> None:
     with pytest.raises(AttestError, match="remote/unreachable"):
-        FolderSite(drop, sub("n1")).about()
+        FolderSite(drop, sub("n1"), VKEYS).about()
 
 
 def test_the_command_and_the_server_collect(lab: Lab, drop: Path) -> None:

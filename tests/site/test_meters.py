@@ -6,7 +6,6 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -33,7 +32,6 @@ from attest.record.remote import SiteLog
 from attest.record.site import Site
 from attest.record.site_folder import FolderSite
 from attest.record.spool import Spool
-from attest.sign.signer import Signer
 from attest.sign.statements import header_for, sign_statement
 from attest.simulate.cast import Identity
 from attest.simulate.pact import Pact, Phase
@@ -59,7 +57,6 @@ class MeterAgent(Agent):
     registers: Registers | None = None
     uri: str = METER
     role: Role = Role.METER
-    opened: Callable[[str], Signer] = signer
 
     @classmethod
     def beside(cls, lab: Lab, minutes: int, site: Site | None = None, uri: str = METER) -> "MeterAgent":
@@ -78,7 +75,7 @@ class MeterAgent(Agent):
 
     def recorder(self, spool: Spool) -> Recorder:
         assert self.registers is not None
-        times = Times(self.interval, 5, self.window, 3600, self.interval / 2 + 1)
+        times = Times(self.interval, 5, self.window, self.seal, self.interval / 2 + 1)
         return Recorder(times, self.clock, Asking([self.registers]), spool, self.log(spool), Metrics())
 
 
@@ -182,7 +179,7 @@ def test_a_meters_key_is_rotated_in_its_own_chain(lab: Lab) -> None:
     agent = MeterAgent.beside(lab, 12)
     with lab.serving():
         agent.run()
-        agent.meeting().rotate(signer("m1 next"), START)
+        agent.meeting().rotate(signer("m1 next"))
         agent.keys = ("m1 next", "m1")
         agent.run(10)
     assert [type(statement.body) for statement, _ in said(lab)] == [MeterBody, KeysBody, MeterBody]
@@ -224,7 +221,7 @@ def test_a_feed_that_no_inventory_gives_it_is_in_no_statement(lab: Lab) -> None:
 def test_a_meter_and_its_site_meet_in_a_folder(lab: Lab) -> None:
     drop = lab.path / "drop"
     drop.mkdir()
-    agent = MeterAgent.beside(lab, 22, cast(Site, FolderSite(drop, METER)))
+    agent = MeterAgent.beside(lab, 22, cast(Site, FolderSite(drop, METER, VKEYS)))
     collect(lab)
     agent.run()
     collect(lab)
@@ -261,7 +258,7 @@ def test_an_independent_meter_is_taken_by_the_key_that_the_agreement_names(agree
     agent = independent(agreeing, 12)
     with agreeing.serving():
         agent.run()
-        agent.meeting().rotate(ACME.key("the meter's next"), START)
+        agent.meeting().rotate(ACME.key("the meter's next"))
         agent.keys = ("the meter's next", "meter")
         agreeing.stop()
         agreeing.start()  # what is known of the rotation now stands in the log

@@ -10,20 +10,31 @@ import pytest
 
 from attest.collect.stamps import format_time
 from attest.compute.columns import SPAN
-from attest.errors import LogError
+from attest.errors import AttestError, LogError, SignatureError
 from attest.format.bodies import UsageBody
+from attest.format.cose import format_document, parse_document
 from attest.format.roster import Host, Roster
 from attest.format.statement import parse_statement
 from attest.format.vocabulary import State
 from attest.inventory.ledger import FOREVER, path_of
-from attest.record.site import Site, format_off, parse_off
-from attest.record.site_folder import FolderSite
+from attest.log.merkle import leaf_hash
+from attest.record.site import Plan, Site, format_off, format_plan, parse_off
+from attest.record.site_folder import FolderSite, put
+from attest.record.site_off import CONTENT_TYPE, open_plan, sign_plan
+from attest.sign.documents import sign_document
+from attest.sign.seeded import seeded_key
+from attest.site.config import PEER, SOURCE
+from attest.site.desk import Desk
+from attest.site.drop import Drop
+from attest.site.metrics import SiteMetrics
 from attest.store.writer import LogWriter
+from attest.trust.keys import Alg
+from attest.trust.notes import log_vkey
 from tests.collect.test_import import START
 from tests.record.rig import MINUTE, UIDS
 from tests.site.agent import Agent
-from tests.site.rig import Lab, roster, sub
-from tests.site.test_folder import collect, drop
+from tests.site.rig import VKEYS, Lab, roster, signer, sub
+from tests.site.test_folder import collect, drop, mine
 
 __all__ = ["drop"]  # a fixture
 
@@ -123,16 +134,86 @@ def test_with_a_ledger_that_cannot_be_read_nothing_is_signed(lab: Lab) -> None:
     assert minutes(lab, State.OFF) == list(range(5, 10))
 
 
-def test_nobody_vouches_for_what_a_folder_says(lab: Lab, drop: Path) -> None:
-    switch(lab, "power-off", "n1-GPU-1", 5)
-    agent = Agent.of(lab, "n1", 12, cast(Site, FolderSite(drop, sub("n1"))))
+def folder_agent(lab: Lab, drop: Path, minutes: int = 12) -> Agent:
+    agent = Agent.of(lab, "n1", minutes, cast(Site, FolderSite(drop, sub("n1"), VKEYS)))
     agent.absent = frozenset({"n1-GPU-1"})
+    return agent
+
+
+def test_what_is_to_be_off_is_told_in_a_folder(lab: Lab, drop: Path) -> None:
+    switch(lab, "power-off", "n1-GPU-1", 5)
+    agent = folder_agent(lab, drop)
     collect(lab)
     agent.run()
+    for _ in range(2):
+        collect(lab)
+        agent.closed()
+    collect(lab)
+    assert minutes(lab, State.MISSING) == list(range(1, 5))
+    assert minutes(lab, State.OFF) == list(range(5, 10))
+
+
+def test_no_window_is_closed_beyond_what_the_site_has_said_is_off(lab: Lab, drop: Path) -> None:
+    """One desk for the site, whose clock is played: what it said before a window ended is no word about that window."""
+    agent = folder_agent(lab, drop, 9)
+    desk = Desk(lab.log, [signer("log")], SOURCE, lambda: agent.clock.true_ms / 1000)
+    site = Drop(drop, desk, PEER, SiteMetrics())
+    site.collect()
+    agent.run()
+    site.collect()
+    said = mine(drop, "n1") / "said-off"
+    early = said.read_bytes()
+    agent.run(3)
+    assert agent.closed().statements == 0
+    site.collect()
+    put(said, early)  # by whoever can write there
+    assert agent.closed().statements == 0
+    site.collect()
+    assert agent.closed().statements == 1
+    desk.close()
+
+
+def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop: Path) -> None:
+    agent = folder_agent(lab, drop)
+    collect(lab)
+    agent.run()
+    collect(lab)
+    said, log = mine(drop, "n1") / "said-off", leaf_hash(lab.entries()[0])
+    plan = Plan(log, sub("n1"), START + 3600, {"n1-GPU-1": [(START, FOREVER)]})
+    key, other = signer("log"), signer("n2")
+    for data, code in (
+        (b"", "cbor/"),
+        (bytes(1 << 25), "cbor/"),
+        (format_plan(plan), "cbor/"),
+        (sign_plan(plan, [other]), "note/unsigned"),
+        (sign_document(format_plan(plan), "application/vnd.attest.agreement+toml", [key]), "document/header"),
+        (sign_plan(plan._replace(source=sub("n2")), [key]), "remote/answer"),
+        (sign_plan(plan._replace(log=bytes(32)), [key]), "remote/answer"),
+        (sign_document(b"[]", CONTENT_TYPE, [key]), "remote/answer"),
+    ):
+        put(said, data)
+        with pytest.raises(AttestError, match=code):
+            agent.closed()
     collect(lab)
     agent.closed()
     collect(lab)
     assert minutes(lab, State.MISSING) == list(range(1, 10))
+
+
+def test_any_key_of_the_log_signs_what_is_off() -> None:
+    keys = [seeded_key("off"), seeded_key("off pq", Alg.ML_DSA_44)]
+    vkeys = [log_vkey("acme.example/dc1", key.public_key()) for key in keys]
+    plan = Plan(bytes(32), "https://acme.example/dc1/n1", 7, {"GPU-0": [(5, 7), (9, FOREVER)]})
+    both = sign_plan(plan, keys)
+    assert open_plan(both, vkeys) == open_plan(both, vkeys[:1]) == open_plan(both, vkeys[1:]) == plan
+    document = parse_document(both)
+    first = document.signatures[0]
+    wrong = first._replace(signature=first.signature[:-1] + bytes([first.signature[-1] ^ 1]))
+    broken = format_document(document._replace(signatures=(wrong, *document.signatures[1:])))
+    with pytest.raises(SignatureError):
+        open_plan(broken, vkeys)
+    with pytest.raises(LogError, match="upload/size"):
+        sign_plan(plan._replace(off={f"GPU-{number}": [(0, FOREVER)] for number in range(50_000)}), keys[:1])
 
 
 def test_what_is_off_is_said_and_read_alike() -> None:

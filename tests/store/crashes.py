@@ -266,17 +266,18 @@ class Volatile:
 
 def left_by_kill(root: Path, name: str, arguments: Any) -> Iterator[State]:
     """What a process leaves that is killed before a change, or in the middle of a write."""
-    yield _found(root)
+    yield found_in(root)
     if name == "write":
         file, data = arguments
         size, at = os.fstat(file).st_size, os.lseek(file, 0, os.SEEK_CUR)
         os.write(file, data[: len(data) // 2])
-        yield _found(root)
+        yield found_in(root)
         os.ftruncate(file, size)
         os.lseek(file, at, os.SEEK_SET)
 
 
-def _found(root: Path) -> State:
+def found_in(root: Path) -> State:
+    """What there is at and below a directory."""
     paths = [root, *sorted(root.rglob("*"))]
     return {path.relative_to(root).as_posix(): None if path.is_dir() else path.read_bytes() for path in paths}
 

@@ -152,6 +152,50 @@ def test_clearing_keeps_the_header(journal: Path) -> None:
     assert read(journal) == ([(9, b"again", None)], 0)
 
 
+@pytest.mark.parametrize(
+    "new",
+    [
+        [],
+        [[(position + 4, entry, block) for position, entry, block in frame] for frame in FRAMES],
+        [[(4, b"e" * 300, b"b" * 300)], [(5, b"", None)]],
+        [[(4 + size, b"e" * size, None)] for size in range(40)],
+    ],
+    ids=["nothing", "same sizes", "larger", "many"],
+)
+def test_who_reads_while_another_empties_and_fills_it_sees_one_of_the_two(
+    journal: Path, monkeypatch: pytest.MonkeyPatch, new: list[Any]
+) -> None:
+    pread, writer, at = Journal._pread, Journal(journal), 0
+
+    def fill(frames: list[Any]) -> list[tuple[int, bytes]]:
+        writer.clear()
+        for frame in frames:
+            writer.append(frame)
+        return [(position, entry) for frame in frames for position, entry, _ in frame]
+
+    def changed(self: Journal, offset: int, size: int) -> bytes:
+        nonlocal at
+        if at == when:
+            fill(new)
+        at += 1
+        return pread(self, offset, size)
+
+    monkeypatch.setattr(Journal, "_pread", changed)
+    when = 0
+    while True:  # before each reading of the file in turn
+        old, at = fill(FRAMES), 0
+        opened = Journal(journal, read_only=True)
+        found = [(record.position, record.entry) for record in opened.records]
+        opened.close()
+        if at <= when:
+            break
+        assert found == fill(new)
+        when += 1
+    assert found == old
+    assert when > len(FRAMES)
+    writer.close()
+
+
 def test_opening_a_log_says_what_was_mended(lab: Lab, tmp_path: Path) -> None:
     path, items = tmp_path / "log", lab.items(3)
     with LogWriter.create(path, lab.origin) as log:

@@ -1,6 +1,7 @@
 """What a log's writer accepts, refuses and publishes."""
 
 import multiprocessing
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -250,6 +251,40 @@ def test_who_looks_while_another_seals_reads_on(lab: Lab, path: Path, more: int)
             log.seal(lab.sign)  # the partial tiles of 5 leaves are swept
             assert [look.entry(index) for index in range(look.size)] == [entry for entry, _ in items[:5]]
             assert [look.block(index) for index in range(look.size)] == [block for _, block in items[:5]]
+
+
+@pytest.mark.parametrize("again", [0, 4, 8])
+def test_who_looks_while_what_is_pending_is_sealed_gets_its_block(lab: Lab, path: Path, again: int) -> None:
+    items = lab.items(7)
+    more = [(lab.entry("urn:more", seq, data := bytes([seq]) * 2), data) for seq in range(again)]
+    with LogWriter.create(path, lab.origin) as log:
+        log.extend(items[:2])
+        log.seal(lab.sign)
+        log.extend(items[2:])
+        with LogWriter.open(path, read_only=True) as look:
+            log.seal(lab.sign)  # empties the journal, which is then filled with others
+            log.extend(more[:4])
+            if more[4:]:
+                log.seal(lab.sign)
+                log.extend(more[4:])
+            assert (look.size, look.pending) == (2, 5)
+            assert [(look.entry(index), look.block(index)) for index in range(7)] == items
+
+
+@pytest.mark.parametrize("sealed", [0, 2])
+def test_a_pending_block_that_is_nowhere_is_damage(lab: Lab, path: Path, sealed: int) -> None:
+    items = lab.items(sealed + 3)
+    with LogWriter.create(path, lab.origin) as log:
+        if sealed:
+            log.extend(items[:sealed])
+            log.seal(lab.sign)
+        log.extend(items[sealed:])
+        with LogWriter.open(path, read_only=True) as look:
+            os.truncate(path / ".journal", 40)  # as no writer does
+            index = next(index for index in range(sealed, sealed + 3) if items[index][1] is not None)
+            with pytest.raises(LogError) as caught:
+                look.block(index)
+            refused("log/damaged", caught)
 
 
 def test_a_copy_without_its_journal_can_be_continued(lab: Lab, path: Path, tmp_path: Path) -> None:
