@@ -4,7 +4,7 @@ Every code that anything in this package raises or finds is in the book and noth
 
     >>> print(explanations()["key/weak"].code)
     key/weak
-    >>> nearest("key/weka")
+    >>> nearest("key/weakk")
     ['key/weak']
 """
 
