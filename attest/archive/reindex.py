@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from attest.archive.address import Address, parse_path
 from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered, place_of
@@ -20,11 +20,12 @@ def reindex(archive: Archive) -> int:
     The versions on record are those that the store has now: `fixity` is asked first whether they are what they were.
 
     Raises ArchiveError `archive/hole` where the store has lost an entry: an index without it, and without those that
-    come after it, would hide that.
+    come after it, would hide that. Raises `archive/forged` where an entry is not one of the archive's office.
     """
     archive.index.migrate()
     with archive.index.locked() as connection:
         known = connection.execute(select(func.count()).select_from(ENTRIES)).scalar_one()
+        genesis = _genesis(connection)
         archive.index.empty(connection)
         size = archive.custody.catch_up(connection, _versions(archive.objects))
         shown = f"the index that is there has {known:,} entries" if known > size else _later(archive, size)
@@ -32,7 +33,18 @@ def reindex(archive: Archive) -> int:
             name = f"{archive.objects.name}/{numbered(ENTRIES_AT, size)}"
             hint = "put it back from a copy of the store; the index that is there goes on serving meanwhile"
             raise ArchiveError("archive/hole", f"{name} is gone: {shown}", hint=hint)
+        if genesis not in (None, _genesis(connection)):
+            detail = f"{archive.objects.name} has the custody log of another archive than the index that is there"
+            raise ArchiveError(
+                "archive/forged", detail, hint="see who wrote there; the index goes on serving meanwhile"
+            )
         return size
+
+
+def _genesis(connection: Connection) -> str | None:
+    """The leaf hash of entry 0, None where there is none."""
+    found: str | None = connection.execute(select(ENTRIES.c.leaf).where(ENTRIES.c.n == 0)).scalar_one_or_none()
+    return found
 
 
 def _later(archive: Archive, size: int) -> str | None:
