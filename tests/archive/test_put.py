@@ -19,6 +19,7 @@ from attest.store.inside import Inside
 from attest.trust.notes import log_vkey
 from tests.archive.conftest import Deliverer
 from tests.archive.papers import NOW, pact
+from tests.archive.vandal import flip, spoil, vandal_of
 from tests.check.world import ACME
 
 
@@ -146,6 +147,33 @@ def test_a_fork_of_what_has_expired_is_proven(deliverer: Deliverer) -> None:
     keys = (log_vkey(ACME.origin, ACME.key("log").public_key()),)
     before, after = verify_fork(found.fork, ACME.origin, keys)
     assert before.size < after.size
+
+
+def head_of(deliverer: Deliverer) -> str:
+    """Where the store has the note of the newest head."""
+    with deliverer.archive.index.reading() as connection:
+        n = connection.execute(select(LOGS.c.standing_n)).scalar_one()
+    address = deliverer.archive.custody.object_of(n, "head")
+    assert address is not None
+    return address.path
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["lost", "changed"])
+def test_a_head_that_the_store_has_lost_turns_no_delivery_away(deliverer: Deliverer, broken: bool) -> None:
+    """What it was is known, so that newer and older are told; only a fork cannot be proven without it."""
+
+    def harm() -> None:
+        path = head_of(deliverer)
+        spoil(deliverer.archive, path, flip) if broken else vandal_of(deliverer.archive).lose(path)
+
+    deliverer.put("early")
+    harm()
+    assert standing(deliverer, "late") == "current"
+    newest = remembered(deliverer)
+    harm()
+    assert standing(deliverer, "other") == "unshown"
+    assert standing(deliverer, "early") == "older"
+    assert remembered(deliverer) == newest
 
 
 def test_a_name_that_no_manifest_can_have_is_refused_whole(deliverer: Deliverer, copies: Path, tmp_path: Path) -> None:
