@@ -16,6 +16,7 @@ from attest.archive.intake import Intake
 from attest.archive.place import Archive
 from attest.archive.tables import DELIVERIES, HOLDS, OBJECTS
 from attest.errors import ArchiveError, EvidenceError, MissingError
+from attest.format.fields import text
 from attest.report.style import utc
 
 FORMAT = "attest-destruction/1"
@@ -32,7 +33,11 @@ class Removed(NamedTuple):
 
 
 def hold(archive: Archive, ref: str, case: str, *, actor: str, clock: Callable[[], int]) -> str:
-    """Forbids the removal of a delivery until the hold of this case is released; returns its id."""
+    """Forbids the removal of a delivery until the hold of this case is released; returns its id.
+
+    Raises MalformedError for a case that is no line of at most 512 characters: an index could not have its entry.
+    """
+    text(case, "case")
     with archive.custody.session() as session:
         row = _there(session.connection, ref)
         address = deliveries.address(row)
