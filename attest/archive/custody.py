@@ -59,16 +59,18 @@ class Named(NamedTuple):
 
 
 class Lookup:
-    """What projections ask of a store; `known` are versions that need not be asked for."""
+    """What projections ask of a store; `known` are versions that need not be asked for, `lost` what it had not."""
 
     def __init__(self, objects: Objects, known: Mapping[Address, str]) -> None:
         self._objects, self._known = objects, known
+        self.lost: set[Address] = set()
 
     def read(self, address: Address) -> bytes | None:
         """A small object as a whole, None if the store does not have it any more."""
         try:
             return read_whole(self._objects, address)
         except MissingError:
+            self.lost.add(address)
             return None
 
     def versions(self, addresses: Iterable[Address]) -> Mapping[Address, str]:
@@ -130,12 +132,12 @@ class Custody:
         found = body.objects if isinstance(body, CustodyBody) else ()
         return next((Address(o.sha256, o.sha512, o.size) for o in found if o.role == role), None)
 
-    def catch_up(self, connection: Connection, known: Mapping[Address, str] | None = None) -> int:
+    def catch_up(self, connection: Connection, lookup: Lookup | None = None) -> int:
         """Takes entries of the store into the index that it does not have; how many there are then.
 
         Raises ArchiveError `archive/forged` for one that the office has not signed in its place.
         """
-        lookup, office = Lookup(self.objects, known or {}), None
+        lookup, office = lookup or Lookup(self.objects, {}), None
         newest = select(ENTRIES.c.n, ENTRIES.c.leaf).order_by(ENTRIES.c.n.desc()).limit(1)
         last = connection.execute(newest).one_or_none()
         n, leaf = (0, None) if last is None else (last.n + 1, bytes.fromhex(last.leaf))

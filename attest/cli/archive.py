@@ -24,6 +24,8 @@ from attest.store.inside import Inside
 
 EXIT: Final = {"holds": 0, "breached": 3, "unproven": 4, "invalid": 5, "unjudged": 6}
 
+UNREAD: Final = "unknown: the store has lost its manifest"
+
 ARCHIVE = click.argument("directory", metavar="ARCHIVE", type=click.Path(path_type=Path, readable=False))
 REF = click.argument("ref", metavar="ID")
 
@@ -146,7 +148,7 @@ def list_(
         return
     for row in rows:
         window = f"{utc(row['begin'])[:10]} to {utc(row['end'])[:10]}" if row["end"] is not None else "-"
-        names = ", ".join(f"{copy['name']} ({copy['standing']})" for copy in row["copies"])
+        names = ", ".join(f"{copy['name']} ({copy['standing']})" for copy in row["copies"]) or UNREAD
         state = "expired" if row["expired"] else row["outcome"] or "unjudged"
         click.echo(f"{row['id'][:12]}  {utc(row['received'])}  {state:<9}  {window}  {names}")
 
@@ -174,6 +176,8 @@ def show(directory: Path, ref: str, actor: str | None, form: str) -> None:
         click.echo(f"party     {party}: {outcome}")
     for copy in data["copies"]:
         click.echo(f"copy      {copy['name']}: {copy['origin']} size {copy['size']}, {copy['standing']}")
+    if not data["copies"]:
+        click.echo(f"copies    {UNREAD}")
     for case in data["holds"]:
         click.echo(f"held for  {case}")
     click.echo(f"stored    {count(len(objects), 'object')}")
