@@ -118,10 +118,6 @@ class Custody:
             yield session
             session.seal()
 
-    def read(self, address: Address) -> bytes | None:
-        """A small object as a whole, None if the store does not have it any more."""
-        return Lookup(self.objects, {}).read(address)
-
     def object_of(self, n: int, role: str) -> Address | None:
         """The object that entry `n` names in a role. Raises MissingError where the store has lost the entry."""
         name = numbered(ENTRIES_AT, n)

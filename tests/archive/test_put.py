@@ -13,6 +13,7 @@ from attest.archive.forks import Fork, parse_fork, verify_fork
 from attest.archive.putting import Paper
 from attest.archive.reindex import dump, reindex
 from attest.archive.retention import expire, hold, retain
+from attest.archive.stored import read_whole
 from attest.archive.tables import LOGS, OBJECTS
 from attest.errors import EvidenceError, MalformedError, MissingError
 from attest.store.inside import Inside
@@ -99,7 +100,7 @@ def test_a_fork_leaves_a_proof_for_anybody(deliverer: Deliverer) -> None:
     assert entry["details"]["against"] == first.id
     address = deliverer.archive.custody.object_of(entry["entry"], "proof")
     assert address is not None
-    fork = parse_fork(deliverer.archive.custody.read(address) or b"")
+    fork = parse_fork(read_whole(deliverer.archive.objects, address))
     keys = (log_vkey(ACME.origin, ACME.key("log").public_key()),)
     before, after = verify_fork(fork, ACME.origin, keys)
     assert before.size < after.size
