@@ -19,6 +19,7 @@ from attest.cli.archive_acts import ACTOR, acting, actor_of, looking, note_acces
 from attest.cli.check import workers
 from attest.cli.params import FORMAT, TIME, read
 from attest.cli.verb import Entry, Verb, Verbs
+from attest.format.fields import text
 from attest.report.style import count, utc
 from attest.store.inside import Inside
 
@@ -138,6 +139,8 @@ def list_(
     times = {name: None if time is None else utc(time) for name, time in (("since", since), ("until", until))}
     asked = {"party": party, **times, "outcome": outcome, "expired": "yes" if expired else None}
     with looking(directory, "list", actor) as (opened, who):
+        if party is not None:
+            text(party, "party")
         note_access(opened, None, who, "list", **asked)
         with opened.index.reading() as connection:
             rows = deliveries.listed(

@@ -186,6 +186,14 @@ def test_a_name_that_no_manifest_can_have_is_refused_whole(deliverer: Deliverer,
     deliverer.put("early")
 
 
+@pytest.mark.parametrize("name", ["a\udcff", "a\nb", ""])
+def test_a_paper_whose_name_no_manifest_can_have_is_refused_whole(deliverer: Deliverer, name: str) -> None:
+    before = list(deliverer.archive.objects.walk())
+    with pytest.raises(MalformedError, match="statement/text"):
+        deliverer.put("early", papers=[*pact(), Paper("event", name, b"one")])
+    assert list(deliverer.archive.objects.walk()) == before
+
+
 def test_events_of_one_name_are_kept_apart(deliverer: Deliverer) -> None:
     events = [Paper("event", "pause.event", b"one"), Paper("event", "pause.event", b"two")]
     received = deliverer.put("early", papers=[*pact(), *events])
