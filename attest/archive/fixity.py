@@ -52,6 +52,7 @@ def fixity(archive: Archive, *, share: float = 1.0, seed: int = 0) -> Fixity:
             Address(bytes.fromhex(row.sha256), bytes.fromhex(row.sha512), row.size): row.version
             for row in connection.execute(select(OBJECTS).where(OBJECTS.c.uses > 0))
         }
+        sized = {address[:2]: address for address in needed}
         for found in archive.objects.walk():
             try:
                 address = parse_path(found.path, found.size)
@@ -59,7 +60,7 @@ def fixity(archive: Archive, *, share: float = 1.0, seed: int = 0) -> Fixity:
                 flaws.append(Flaw(UNTRACKED, found.path, error.detail))
                 continue
             if address not in needed:
-                flaws.append(_unneeded(found, address, needed))
+                flaws.append(_unneeded(found, sized.pop(address[:2], None), needed))
                 continue
             said = _versions(archive, found, address, needed.pop(address))
             if share >= 1 or draw.random() < share:
@@ -114,12 +115,11 @@ def _versions(archive: Archive, found: Found, address: Address, own: str | None)
     return Flaw(CHANGED, found.path, text, found.size) if text else None
 
 
-def _unneeded(found: Found, address: Address, needed: dict[Address, str | None]) -> Flaw:
+def _unneeded(found: Found, same: Address | None, needed: dict[Address, str | None]) -> Flaw:
     """An object of another size than the one that is needed is that one, cut or grown."""
-    same = [other for other in needed if other[:2] == address[:2]]
-    if same:
-        needed.pop(same[0])
-        return Flaw(CHANGED, found.path, f"has {found.size:,} bytes, not {same[0].size:,}", same[0].size)
+    if same is not None and same in needed:
+        needed.pop(same)
+        return Flaw(CHANGED, found.path, f"has {found.size:,} bytes, not {same.size:,}", same.size)
     return Flaw(UNTRACKED, found.path, "nothing needs it")
 
 

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from attest.archive import deliveries, retention
+from attest.archive.address import Address
 from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered
 from attest.archive.export import write_custody, write_out
 from attest.archive.fixity import fixity
+from attest.archive.intake import Intake
 from attest.archive.objects import MAX_NAMED, Found
 from attest.archive.recheck import everything, recheck
 from attest.archive.reindex import dump, reindex
@@ -74,6 +77,28 @@ def test_what_nobody_put_is_untracked(deliverer: Deliverer) -> None:
     deliverer.put("late")
     vandal_of(deliverer.archive).write(f"{largest(deliverer)[:-1]}x", b"stray")
     assert kinds(deliverer) == ["untracked"]
+
+
+def test_what_nobody_put_is_not_compared_with_each_object(
+    deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A put of many files that was killed leaves as many behind."""
+    deliverer.put("late")
+    stray, needed = 20, len(objects(deliverer))
+    for number in range(stray):
+        Intake(deliverer.archive.objects).document(bytes([number]))
+    asked = []
+
+    class Counting(Address):
+        __slots__ = ()
+
+        def __getitem__(self, key: Any) -> Any:
+            asked.append(key)
+            return super().__getitem__(key)
+
+    monkeypatch.setattr("attest.archive.fixity.Address", Counting)
+    assert kinds(deliverer) == ["untracked"] * stray
+    assert len(asked) <= 2 * needed
 
 
 def test_the_custody_log_itself_is_looked_at(deliverer: Deliverer) -> None:
