@@ -138,14 +138,17 @@ class Custody:
         last = connection.execute(newest).one_or_none()
         n, leaf = (0, None) if last is None else (last.n + 1, bytes.fromhex(last.leaf))
         while (entry := self.objects.named(numbered(ENTRIES_AT, n))) is not None:
-            office = office or self._office(connection)
+            office = office or self.office(connection)
             office.require(f"{self.objects.name}/{numbered(ENTRIES_AT, n)}", n, entry, leaf)
             project(connection, n, entry, lookup)
             n, leaf = n + 1, leaf_hash(entry)
         return n
 
-    def _office(self, connection: Connection) -> Office:
-        """By the genesis that the store has, which is the one that the index knows, if it knows one."""
+    def office(self, connection: Connection) -> Office:
+        """By the genesis that the store has, which is the one that the index knows, if it knows one.
+
+        Raises ArchiveError `archive/forged`, MissingError, UnsupportedError.
+        """
         name = numbered(ENTRIES_AT, 0)
         genesis, where = self.objects.named(name), f"{self.objects.name}/{name}"
         known = connection.execute(select(ENTRIES.c.leaf).where(ENTRIES.c.n == 0)).scalar_one_or_none()

@@ -6,6 +6,7 @@ import pytest
 
 from attest.archive import deliveries, retention
 from attest.archive.custody import ENTRIES_AT, numbered
+from attest.archive.objects import MAX_NAMED
 from attest.archive.place import Archive
 from attest.archive.reindex import dump, reindex
 from attest.errors import ArchiveError
@@ -19,6 +20,7 @@ from attest.sign.statements import header_for, sign_statement
 from tests.archive.conftest import Deliverer
 from tests.archive.papers import NOW
 from tests.archive.vandal import flip, spoil, vandal_of
+from tests.cli.sandbox import run
 
 STRANGER = seeded_key("stranger")
 CLOCK: Callable[[], int] = lambda: NOW  # noqa: E731
@@ -84,6 +86,46 @@ def test_what_the_office_did_not_sign_there_is_no_entry(
     retention.hold(archive, received.id, "2", actor="a", clock=CLOCK)
     with archive.index.reading() as connection:
         assert retention.holds(connection, received.id) == ["1", "2"]
+
+
+def _link(archive: Archive, name: str) -> None:
+    (archive.path / name).symlink_to("/dev/null")
+
+
+def _folder(archive: Archive, name: str) -> None:
+    (archive.path / name).mkdir()
+
+
+def _large(archive: Archive, name: str) -> None:
+    (archive.path / name).write_bytes(bytes(MAX_NAMED + 1))
+
+
+def _file(archive: Archive, name: str) -> None:
+    (archive.path / name).write_bytes(b"nothing")
+
+
+@pytest.mark.parametrize("archive", [""], indirect=True, ids=["a folder"])
+@pytest.mark.parametrize("plant", [_link, _folder, _large, _file])
+@pytest.mark.parametrize("last", [False, True], ids=["next", "last"])
+def test_fixity_tells_what_is_wrong_whatever_lies_in_the_place_of_an_entry(
+    deliverer: Deliverer, plant: Callable[[Archive, str], None], last: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where nobody can enter anything any more."""
+    deliverer.put("early")
+    archive = deliverer.archive
+    broken = max(archive.objects.walk(), key=lambda found: found.size).path
+    spoil(archive, broken, flip)
+    name = numbered(ENTRIES_AT, size_of(archive) - last)
+    if last:
+        vandal_of(archive).lose(name)
+    plant(archive, name)
+    assert run(f"archive fixity {archive.path}") == (5 if last else 6)
+    captured = capsys.readouterr()
+    told = {line.split()[1]: line.split()[0] for line in captured.out.splitlines() if line.split()[1:]}
+    assert told[broken] == "changed"
+    if plant is not _folder:
+        assert told[name] == ("changed" if last else "untracked")
+    assert last or name in captured.err
 
 
 def test_an_index_is_not_made_of_changed_entries(deliverer: Deliverer) -> None:
