@@ -27,7 +27,7 @@ from attest.archive.putting import Received, record, record_verdict
 from attest.archive.stored import read_whole
 from attest.archive.tables import ENTRIES
 from attest.archive.wheel import own_wheel, specification
-from attest.errors import MalformedError
+from attest.errors import ArchiveError, MalformedError
 from attest.report.style import utc
 
 _MANIFEST: Final = f"{PAYLOAD}manifest"
@@ -72,7 +72,13 @@ def take_bag(
             for name, file in files_of(manifest):
                 if bag.files.get(f"{PAYLOAD}{name}") != file.whole:
                     raise MalformedError("archive/bag", f"{path} has no {name} as its manifest lists it")
-                intake.parts(file, partial(bag.pieces, f"{PAYLOAD}{name}"))
+                try:
+                    intake.parts(file, partial(bag.pieces, f"{PAYLOAD}{name}"))
+                except ArchiveError as error:
+                    if error.code != "archive/changed":
+                        raise
+                    detail = f"{path}: {name} is not made of the parts that its manifest lists"
+                    raise MalformedError("archive/bag", detail) from error
             said = {"bag": line(path.name)}
             received = record(archive, manifest, intake, "import", said, actor=actor, clock=clock, epoch=epoch)
     time = clock() if at is None else at

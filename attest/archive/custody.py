@@ -17,6 +17,7 @@ from sqlalchemy import Connection, false, select
 from attest.archive.address import Address
 from attest.archive.index import Index
 from attest.archive.objects import Objects
+from attest.archive.office import Office
 from attest.archive.projection import edge_before, project
 from attest.archive.stored import read_whole
 from attest.archive.tables import ENTRIES
@@ -28,6 +29,7 @@ from attest.format.custody import CustodyBody, CustodyObject
 from attest.format.fields import HIDDEN
 from attest.format.statement import Statement, parse_statement
 from attest.format.vocabulary import Kind
+from attest.log.merkle import leaf_hash
 from attest.sign.documents import sign_document
 from attest.sign.notes import sign_note
 from attest.sign.signer import Signer
@@ -57,16 +59,18 @@ class Named(NamedTuple):
 
 
 class Lookup:
-    """What projections ask of a store; `known` are versions that need not be asked for."""
+    """What projections ask of a store; `known` are versions that need not be asked for, `lost` what it had not."""
 
     def __init__(self, objects: Objects, known: Mapping[Address, str]) -> None:
         self._objects, self._known = objects, known
+        self.lost: set[Address] = set()
 
     def read(self, address: Address) -> bytes | None:
         """A small object as a whole, None if the store does not have it any more."""
         try:
             return read_whole(self._objects, address)
         except MissingError:
+            self.lost.add(address)
             return None
 
     def versions(self, addresses: Iterable[Address]) -> Mapping[Address, str]:
@@ -114,10 +118,6 @@ class Custody:
             yield session
             session.seal()
 
-    def read(self, address: Address) -> bytes | None:
-        """A small object as a whole, None if the store does not have it any more."""
-        return Lookup(self.objects, {}).read(address)
-
     def object_of(self, n: int, role: str) -> Address | None:
         """The object that entry `n` names in a role. Raises MissingError where the store has lost the entry."""
         name = numbered(ENTRIES_AT, n)
@@ -128,15 +128,35 @@ class Custody:
         found = body.objects if isinstance(body, CustodyBody) else ()
         return next((Address(o.sha256, o.sha512, o.size) for o in found if o.role == role), None)
 
-    def catch_up(self, connection: Connection, known: Mapping[Address, str] | None = None) -> int:
-        """Takes entries of the store into the index that it does not have; how many there are then."""
-        lookup = Lookup(self.objects, known or {})
-        last = connection.execute(select(ENTRIES.c.n).order_by(ENTRIES.c.n.desc()).limit(1)).scalar_one_or_none()
-        n = 0 if last is None else last + 1
+    def catch_up(self, connection: Connection, lookup: Lookup | None = None) -> int:
+        """Takes entries of the store into the index that it does not have; how many there are then.
+
+        Raises ArchiveError `archive/forged` for one that the office has not signed in its place.
+        """
+        lookup, office = lookup or Lookup(self.objects, {}), None
+        newest = select(ENTRIES.c.n, ENTRIES.c.leaf).order_by(ENTRIES.c.n.desc()).limit(1)
+        last = connection.execute(newest).one_or_none()
+        n, leaf = (0, None) if last is None else (last.n + 1, bytes.fromhex(last.leaf))
         while (entry := self.objects.named(numbered(ENTRIES_AT, n))) is not None:
+            office = office or self.office(connection)
+            office.require(f"{self.objects.name}/{numbered(ENTRIES_AT, n)}", n, entry, leaf)
             project(connection, n, entry, lookup)
-            n += 1
+            n, leaf = n + 1, leaf_hash(entry)
         return n
+
+    def office(self, connection: Connection) -> Office:
+        """By the genesis that the store has, which is the one that the index knows, if it knows one.
+
+        Raises ArchiveError `archive/forged`, MissingError, UnsupportedError.
+        """
+        name = numbered(ENTRIES_AT, 0)
+        genesis, where = self.objects.named(name), f"{self.objects.name}/{name}"
+        known = connection.execute(select(ENTRIES.c.leaf).where(ENTRIES.c.n == 0)).scalar_one_or_none()
+        if genesis is None:
+            raise MissingError("archive/missing", f"{where} is gone", hint="attest archive fixity")
+        if known is not None and leaf_hash(genesis).hex() != known:
+            raise ArchiveError("archive/forged", f"{where} is not the genesis that this archive began with")
+        return Office(where, genesis)
 
     def _keys(self) -> Keys:
         if self.keys is None:

@@ -52,6 +52,7 @@ def fixity(archive: Archive, *, share: float = 1.0, seed: int = 0) -> Fixity:
             Address(bytes.fromhex(row.sha256), bytes.fromhex(row.sha512), row.size): row.version
             for row in connection.execute(select(OBJECTS).where(OBJECTS.c.uses > 0))
         }
+        sized = {address[:2]: address for address in needed}
         for found in archive.objects.walk():
             try:
                 address = parse_path(found.path, found.size)
@@ -59,7 +60,7 @@ def fixity(archive: Archive, *, share: float = 1.0, seed: int = 0) -> Fixity:
                 flaws.append(Flaw(UNTRACKED, found.path, error.detail))
                 continue
             if address not in needed:
-                flaws.append(_unneeded(found, address, needed))
+                flaws.append(_unneeded(found, sized.pop(address[:2], None), needed))
                 continue
             said = _versions(archive, found, address, needed.pop(address))
             if share >= 1 or draw.random() < share:
@@ -114,12 +115,11 @@ def _versions(archive: Archive, found: Found, address: Address, own: str | None)
     return Flaw(CHANGED, found.path, text, found.size) if text else None
 
 
-def _unneeded(found: Found, address: Address, needed: dict[Address, str | None]) -> Flaw:
+def _unneeded(found: Found, same: Address | None, needed: dict[Address, str | None]) -> Flaw:
     """An object of another size than the one that is needed is that one, cut or grown."""
-    same = [other for other in needed if other[:2] == address[:2]]
-    if same:
-        needed.pop(same[0])
-        return Flaw(CHANGED, found.path, f"has {found.size:,} bytes, not {same[0].size:,}", same[0].size)
+    if same is not None and same in needed:
+        needed.pop(same)
+        return Flaw(CHANGED, found.path, f"has {found.size:,} bytes, not {same.size:,}", same.size)
     return Flaw(UNTRACKED, found.path, "nothing needs it")
 
 
@@ -146,7 +146,7 @@ def _custody(archive: Archive, connection: Connection) -> tuple[int, Sequence[Fl
                 later.append((number - 1, found.path))
             case (_, number):
                 later.append((number, found.path))
-    edge, n = EMPTY_RANGE, -1
+    edge, n, last = EMPTY_RANGE, -1, None
     for n, leaf in connection.execute(select(ENTRIES.c.n, ENTRIES.c.leaf).order_by(ENTRIES.c.n)):
         name = numbered(ENTRIES_AT, n)
         entry = _named(archive, name)
@@ -154,26 +154,42 @@ def _custody(archive: Archive, connection: Connection) -> tuple[int, Sequence[Fl
             flaws.append(Flaw(MISSING, name, "an entry of the custody log"))
         elif leaf_hash(entry).hex() != leaf:
             flaws.append(Flaw(CHANGED, name, "an entry of the custody log"))
-        edge = edge.append(bytes.fromhex(leaf))
+        last = bytes.fromhex(leaf)
+        edge = edge.append(last)
         if n + 1 in heads and not _is_head(archive, heads[n + 1], n + 1, edge.root()):
             flaws.append(Flaw(CHANGED, heads[n + 1], "a head of the custody log"))
     if archive.objects.named(numbered(CHECKPOINTS_AT, n + 1)) is None:
         flaws.append(Flaw(MISSING, numbered(CHECKPOINTS_AT, n + 1), "the head over the whole custody log"))
     end = n + 1
-    while archive.objects.named(numbered(ENTRIES_AT, end)) is not None:
-        end += 1  # of somebody at work, or who died: whoever comes next takes it in
+    while (entry := _named(archive, numbered(ENTRIES_AT, end))) is not None:
+        why = _forged(archive, connection, end, entry, last)
+        end, last = end + 1, leaf_hash(entry)  # of somebody at work, or who died: whoever comes next takes it in
+        if why:
+            flaws.append(Flaw(UNTRACKED, numbered(ENTRIES_AT, end - 1), why))
+            break
     flaws += [Flaw(MISSING, numbered(ENTRIES_AT, end), f"{path} is there") for m, path in sorted(later) if m >= end][:1]
     return n + 1, flaws
 
 
 def _named(archive: Archive, name: str) -> bytes | None:
-    """What is stored under a name; nothing of the archive's for what is too large to be."""
+    """What is stored under a name; nothing of the archive's for what is no file, or too large to be one of it."""
     try:
         return archive.objects.named(name)
+    except MissingError:
+        return b""
     except ArchiveError as error:
         if error.code != "archive/store":
             raise
         return b""
+
+
+def _forged(archive: Archive, connection: Connection, n: int, entry: bytes, before: bytes | None) -> str:
+    """Why nobody will take this in as the next entry; "" if it is one."""
+    try:
+        archive.custody.office(connection).require(numbered(ENTRIES_AT, n), n, entry, before)
+    except (ArchiveError, EvidenceError, MissingError) as error:
+        return error.detail
+    return ""
 
 
 def _is_head(archive: Archive, name: str, size: int, root: bytes) -> bool:

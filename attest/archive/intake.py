@@ -5,7 +5,9 @@ Everything is read twice, once to know its address and once to store it; what ch
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
@@ -14,12 +16,13 @@ from typing import Final, NamedTuple
 from attest.archive.address import Address, Digests, address_of, address_of_pieces
 from attest.archive.flaws import Repair
 from attest.archive.manifest import MAX_FILES, Copy, File, require_name, require_path
-from attest.archive.objects import Objects
+from attest.archive.objects import Objects, verified
 from attest.errors import MalformedError, MissingError
 from attest.store.directory import beside
 from attest.store.inside import PIECE, Inside
 
 SHARED: Final = 4_096  # bytes: a smaller file is stored whole, however it begins
+MOST_PARTS: Final = 64  # that a file is made of, all of which are open when it is read; after them it is stored whole
 _WIDTH: Final = re.compile(r"\.p/[1-9]\d{0,2}$")
 _HINT: Final = "name a folder that holds a copy of a log"
 _FEWER: Final = "name the folder of the log itself, without what lies around it"
@@ -54,11 +57,15 @@ class Intake:
         return address
 
     def parts(self, file: File, pieces: Callable[[], Iterable[bytes]]) -> None:
-        """A file that is listed already, from its bytes as a whole."""
-        begin = 0
+        """A file that is listed already, from its bytes, which are read once.
+
+        Raises ArchiveError `archive/changed` unless its parts are what they are listed as, also those that are there.
+        """
+        stream = _Stream(pieces())
         for part in file.objects:
-            self._put(part, partial(_between, pieces, begin, begin + part.size))
-            begin += part.size
+            taken = stream.take(part.size)
+            if not self._put(part, partial(iter, taken)):
+                deque(verified(part, taken), maxlen=0)
 
     def copy(self, source: Inside, name: str, earlier: Copy | None = None) -> Copy:
         """All files of a folder. Raises MissingError for one that cannot be read, or a folder that holds none or too
@@ -76,18 +83,22 @@ class Intake:
 
     def _file(self, source: Inside, path: str, known: Mapping[str, File]) -> File:
         before = known.get(_place(path))
-        whole, begins, rest = _addresses(source.pieces(path), before.whole.size if before else 0)
+        shared = () if before is None or len(before.objects) > MOST_PARTS else before.objects
+        whole, begins, rest = _addresses(source.pieces(path), [part.size for part in shared])
         if whole in self._doubts.files:  # also of a file that was split in another way than this one will be
             self.parts(File(path, whole, self._doubts.files[whole]), partial(source.pieces, path))
-        if before is not None and whole == before.whole:
-            return File(path, whole, before.parts)
-        if before is not None and begins == before.whole and before.whole.size >= SHARED:
-            self._put(rest, lambda: _between(lambda: source.pieces(path), before.whole.size, whole.size))
-            return File(path, whole, (*before.objects, rest))
+        if shared and begins == shared:  # by its own bytes: what the manifest of that copy says of it may be a lie
+            cut = whole.size - rest.size
+            if not rest.size:
+                return File(path, whole, shared if len(shared) > 1 else ())
+            if cut >= SHARED and len(shared) < MOST_PARTS:
+                self._put(rest, lambda: _after(source.pieces(path), cut))
+                return File(path, whole, (*shared, rest))
         self._put(whole, lambda: source.pieces(path))
         return File(path, whole)
 
-    def _put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> None:
+    def _put(self, address: Address, pieces: Callable[[], Iterable[bytes]]) -> bool:
+        """Stores it unless it is there; was it written, and so hashed?"""
         again = address in self._doubts.objects and self._broken(address)
         version, new = self._store.put(address, pieces, again=again)
         self.versions[address] = version
@@ -96,6 +107,7 @@ class Intake:
         elif new:
             self.objects += 1
             self.size += address.size
+        return again or new
 
     def _broken(self, address: Address) -> bool:
         """Is what is there not what it must be? Then it is written anew."""
@@ -129,24 +141,42 @@ def _place(path: str) -> str:
     return _WIDTH.sub("", path)
 
 
-def _addresses(pieces: Iterable[bytes], cut: int) -> tuple[Address, Address, Address]:
-    """The addresses of the whole, of its first `cut` bytes and of what follows them."""
-    whole, begins, rest = Digests(), Digests(), Digests()
-    done = 0
+def _addresses(pieces: Iterable[bytes], sizes: Sequence[int]) -> tuple[Address, tuple[Address, ...], Address]:
+    """The addresses of the whole, of the parts of such sizes that it begins with, and of what follows them."""
+    whole, parts, room = Digests(), [Digests() for _ in range(len(sizes) + 1)], [*sizes, sys.maxsize]
+    number = 0
     for piece in pieces:
         whole.update(piece)
-        here = max(0, min(cut - done, len(piece)))
-        begins.update(piece[:here])
-        rest.update(piece[here:])
-        done += len(piece)
-    return whole.address(), begins.address(), rest.address()
+        while piece:
+            here = piece[: room[number]]
+            parts[number].update(here)
+            room[number] -= len(here)
+            piece = piece[len(here) :]
+            number += not room[number]
+    *begins, rest = (part.address() for part in parts)
+    return whole.address(), tuple(begins), rest
 
 
-def _between(pieces: Callable[[], Iterable[bytes]], begin: int, end: int) -> Iterator[bytes]:
-    """The bytes from one place to another."""
-    done = 0
-    for piece in pieces():
-        here = piece[max(0, begin - done) : max(0, end - done)]
-        if here:
-            yield here
-        done += len(piece)
+def _after(pieces: Iterable[bytes], cut: int) -> Iterator[bytes]:
+    """What follows so many bytes."""
+    stream = _Stream(pieces)
+    deque(stream.take(cut), maxlen=0)
+    return stream.take(sys.maxsize)
+
+
+class _Stream:
+    """Bytes that are read once, taken part by part."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces, self._held = iter(pieces), memoryview(b"")
+
+    def take(self, size: int) -> Iterator[bytes]:
+        """The next so many, fewer at the end."""
+        while size and (self._held or self._more()):
+            piece, self._held = self._held[:size], self._held[size:]
+            size -= len(piece)
+            yield bytes(piece)
+
+    def _more(self) -> bool:
+        self._held = memoryview(next((piece for piece in self._pieces if piece), b""))
+        return bool(self._held)

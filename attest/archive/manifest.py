@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from attest.archive.address import Address
 from attest.errors import MalformedError
-from attest.format.cbor import Encodable, decode, encode
-from attest.format.fields import MAX_SEQ, array, bytes_, map_, text, uint
+from attest.format.cbor import Encodable, array_head, decode_item, encode
+from attest.format.fields import MAX_SEQ, bad, bytes_, text, uint
 
 VERSION: Final = 1
 MAX_BUNDLES: Final = 1_024
@@ -20,6 +20,8 @@ MAX_PAPERS: Final = 4_096
 MAX_FILES: Final = 1_000_000  # of one bundle, and parts of one file
 MAX_MANIFEST: Final = 1 << 30  # bytes
 ROLES: Final = ("agreement", "event", "trust")
+_BEGIN: Final = bytes((0xA3, 0, VERSION, 1))  # a map of three: version, bundles, papers
+_PAPERS: Final = 2
 
 
 class File(NamedTuple):
@@ -75,20 +77,40 @@ def format_manifest(manifest: Manifest) -> bytes:
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """Raises MalformedError."""
-    value = decode(data, max_size=MAX_MANIFEST)
-    version, copies, documents = map_(value, 3, "manifest", 0)
-    if version != VERSION:
-        raise MalformedError(
-            "archive/manifest", f"a manifest of version {version!r:.40}, which this program does not know"
-        )
-    found = Manifest(
-        tuple(_copy(item, number) for number, item in enumerate(array(copies, 1, MAX_BUNDLES, "bundles"))),
-        tuple(_document(item) for item in array(documents, 0, MAX_PAPERS, "papers")),
-    )
+    """Raises MalformedError. Read item by item: a bag's manifest may be large, and of anything."""
+    if len(data) > MAX_MANIFEST:
+        raise MalformedError("cbor/size", f"{len(data)} bytes, at most {MAX_MANIFEST}", offset=MAX_MANIFEST)
+    if not data.startswith(_BEGIN):
+        raise MalformedError("archive/manifest", f"no manifest of version {VERSION}", path="manifest")
+    reader = _Reader(data, len(_BEGIN))
+    copies = tuple(_copy(reader) for _ in range(reader.array(1, MAX_BUNDLES, "bundles")))
+    if reader.item() != _PAPERS:
+        raise MalformedError("archive/manifest", "no papers follow the bundles", path="manifest")
+    found = Manifest(copies, tuple(_document(reader) for _ in range(reader.array(0, MAX_PAPERS, "papers"))))
+    if reader.at != len(data):
+        raise MalformedError("cbor/trailing", f"{len(data) - reader.at} bytes after the manifest", offset=reader.at)
     _require_rising([copy.name for copy in found.copies], "bundles")
     _require_rising([(document.role, document.name) for document in found.documents], "papers")
     return found
+
+
+class _Reader:
+    """Bytes of CBOR, of which the next is at `at`."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self._data, self.at = data, at
+
+    def item(self) -> Any:
+        """An integer, a byte string or a text; nothing that holds others."""
+        value, self.at = decode_item(self._data, self.at, 0)
+        return value
+
+    def array(self, low: int, high: int, where: str) -> int:
+        """The number of elements of an array that begins here, and follow."""
+        count, self.at = array_head(self._data, self.at)
+        if not low <= count <= high:
+            bad("statement/array", f"must be an array of {low} to {high} elements", where)
+        return count
 
 
 def require_path(path: str) -> str:
@@ -106,32 +128,36 @@ def require_name(name: str) -> str:
     return name
 
 
-def _copy(value: Any, number: int) -> Copy:
-    name, files = array(value, 2, 2, f"bundles[{number}]")
-    where = f"files of {require_name(name)}"
-    copy = Copy(name, tuple(_file(item) for item in array(files, 1, MAX_FILES, where)))
+def _copy(reader: _Reader) -> Copy:
+    reader.array(2, 2, "bundle")
+    name = require_name(reader.item())
+    where = f"files of {name}"
+    copy = Copy(name, tuple(_file(reader) for _ in range(reader.array(1, MAX_FILES, where))))
     _require_rising([file.path for file in copy.files], where)
     return copy
 
 
-def _file(value: Any) -> File:
-    path, whole, parts = array(value, 3, 3, "file")
-    file = File(require_path(path), _address(whole), tuple(map(_address, array(parts, 0, MAX_FILES, "parts"))))
-    if file.parts and sum(part.size for part in file.parts) != file.whole.size:
+def _file(reader: _Reader) -> File:
+    reader.array(3, 3, "file")
+    path, whole = require_path(reader.item()), _address(reader)
+    parts = tuple(_address(reader) for _ in range(reader.array(0, MAX_FILES, "parts")))
+    if parts and sum(part.size for part in parts) != whole.size:
         raise MalformedError("archive/manifest", f"the parts of {path} are not as large as it is")
-    return file
+    return File(path, whole, parts)
 
 
-def _document(value: Any) -> Document:
-    role, name, whole = array(value, 3, 3, "paper")
+def _document(reader: _Reader) -> Document:
+    reader.array(3, 3, "paper")
+    role = reader.item()
     if role not in ROLES:
         raise MalformedError("archive/manifest", f"a paper is one of {', '.join(ROLES)}", path="role")
-    return Document(role, require_name(name), _address(whole))
+    return Document(role, require_name(reader.item()), _address(reader))
 
 
-def _address(value: Any) -> Address:
-    sha256, sha512, size = array(value, 3, 3, "address")
-    return Address(bytes_(sha256, "sha256"), bytes_(sha512, "sha512", 64, 64), uint(size, "size", MAX_SEQ))
+def _address(reader: _Reader) -> Address:
+    reader.array(3, 3, "address")
+    sha256, sha512 = bytes_(reader.item(), "sha256"), bytes_(reader.item(), "sha512", 64, 64)
+    return Address(sha256, sha512, uint(reader.item(), "size", MAX_SEQ))
 
 
 def _require_rising(keys: Sequence[Any], where: str) -> None:

@@ -61,7 +61,7 @@ class Objects(Protocol):
         With `again` what is there is known to be something else of its size: it is replaced, whole or not at all, or,
         where a store keeps versions, left as an older one that is not the object any more.
 
-        It lasts once this returns. `pieces` may be called more than once. Raises ArchiveError `archive/changed` if
+        It lasts once this returns. `pieces` is called once at the most. Raises ArchiveError `archive/changed` if
         they are not what the address says: nothing is then stored.
         """
 

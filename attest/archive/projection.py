@@ -73,19 +73,21 @@ def edge_before(connection: Connection, n: int) -> CompactRange:
 
 
 def _put(c: Connection, n: int, time: int, delivery: str, named: Named, details: Details, store: Source) -> None:
+    """A delivery whose manifest the store had lost when the index was made is known by one that mends it, too."""
     address = named["manifest"]
     found = c.execute(select(DELIVERIES.c.expired_n).where(DELIVERIES.c.id == delivery)).one_or_none()
-    if found is not None and found.expired_n is None:
+    read = c.execute(select(COPIES.c.name).where(COPIES.c.delivery == delivery).limit(1)).one_or_none() is not None
+    if found is not None and found.expired_n is None and read:
         return
     manifest = _manifest(store.read(address))
     if found is None:
         row = {"id": delivery, "sha512": address.sha512.hex(), "size": address.size, "put_n": n, "received": time}
         c.execute(DELIVERIES.insert(), row)
-        if manifest is not None:
-            c.execute(COPIES.insert(), [{"delivery": delivery, "name": copy.name} for copy in manifest.copies])
     else:
         c.execute(update(DELIVERIES).where(DELIVERIES.c.id == delivery).values(expired_n=None))
     if manifest is not None:
+        if not read:
+            c.execute(COPIES.insert(), [{"delivery": delivery, "name": copy.name} for copy in manifest.copies])
         _use(c, manifest.objects(), 1, store)
 
 

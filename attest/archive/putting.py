@@ -16,7 +16,7 @@ from attest.archive.custody import Session, line
 from attest.archive.forks import format_fork
 from attest.archive.intake import Intake
 from attest.archive.judging import Judged, agreement_of, judge
-from attest.archive.manifest import Copy, Document, Manifest, format_manifest, parse_manifest
+from attest.archive.manifest import Copy, Document, Manifest, format_manifest, parse_manifest, require_name
 from attest.archive.mending import doubting, mended
 from attest.archive.place import Archive
 from attest.archive.retention import lock_again
@@ -76,7 +76,8 @@ def put(
 def receive(
     archive: Archive, bundles: Sequence[Inside], papers: Sequence[Paper], *, actor: str, clock: Callable[[], int]
 ) -> tuple[Received, Manifest]:
-    """Stores a delivery and records it, unjudged."""
+    """Stores a delivery and records it, unjudged. Raises MalformedError for a paper's name that no manifest can say."""
+    titles = [require_name(title) for title in _different([paper.name for paper in papers])]
     while True:
         with archive.index.reading() as connection:
             epoch = deliveries.last_expiry(connection)
@@ -84,7 +85,6 @@ def receive(
         intake = doubting(archive)
         named = zip(_different([bundle.name for bundle in bundles]), bundles, earlier, strict=True)
         copies = tuple(intake.copy(bundle, name, before) for name, bundle, before in named)
-        titles = _different([paper.name for paper in papers])
         documents = (Document(p.role, name, intake.document(p.data)) for p, name in zip(papers, titles, strict=True))
         manifest = Manifest(copies, tuple(documents))
         received = record(archive, manifest, intake, "put", {}, actor=actor, clock=clock, epoch=epoch)

@@ -14,6 +14,7 @@ from attest import __version__
 from attest.archive import deliveries
 from attest.archive.place import Archive
 from attest.archive.putting import record_verdict
+from attest.archive.stored import read_whole
 from attest.archive.tables import DELIVERIES, ENTRIES
 from attest.check import Map
 from attest.errors import EvidenceError, MissingError
@@ -51,9 +52,11 @@ def recheck(
             continue
         at = deliveries.seconds(said["at"]) if said else clock()
         judged = record_verdict(archive, row.id, manifest, at, "recheck", actor=actor, clock=clock, map_=map_)
-        before = _verdict_before(archive, row.verdict_n)
         after = None if judged.verdict is None else json.loads(judged.verdict)
-        reasons = [] if not said else list(differences(before, after))
+        try:
+            reasons = [] if not said else list(differences(_verdict_before(archive, row.verdict_n), after))
+        except (EvidenceError, MissingError) as error:  # the outcome is in the index
+            reasons = [f"the verdict before cannot be read: {error}"]
         if said and said["outcome"] != judged.outcome:
             reasons.insert(0, f"outcome {said['outcome']} is now {judged.outcome}")
         if judged.why is not None and reasons:
@@ -88,7 +91,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 120 else f"{text[:120]}…"
 
 
-def _verdict_before(archive: Archive, n: int | None) -> Any:
-    address = None if n is None else archive.custody.object_of(n, "verdict")
-    data = None if address is None else archive.custody.read(address)
-    return None if data is None else json.loads(data)
+def _verdict_before(archive: Archive, n: int) -> Any:
+    """None if there was none. Raises EvidenceError, MissingError where the store has lost it or its entry."""
+    address = archive.custody.object_of(n, "verdict")
+    return None if address is None else json.loads(read_whole(archive.objects, address))

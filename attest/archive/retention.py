@@ -14,8 +14,9 @@ from attest.archive import deliveries
 from attest.archive.address import Address
 from attest.archive.intake import Intake
 from attest.archive.place import Archive
-from attest.archive.tables import DELIVERIES, HOLDS, OBJECTS
+from attest.archive.tables import COPIES, DELIVERIES, HOLDS, OBJECTS
 from attest.errors import ArchiveError, EvidenceError, MissingError
+from attest.format.fields import text
 from attest.report.style import utc
 
 FORMAT = "attest-destruction/1"
@@ -32,7 +33,11 @@ class Removed(NamedTuple):
 
 
 def hold(archive: Archive, ref: str, case: str, *, actor: str, clock: Callable[[], int]) -> str:
-    """Forbids the removal of a delivery until the hold of this case is released; returns its id."""
+    """Forbids the removal of a delivery until the hold of this case is released; returns its id.
+
+    Raises MalformedError for a case that is no line of at most 512 characters: an index could not have its entry.
+    """
+    text(case, "case")
     with archive.custody.session() as session:
         row = _there(session.connection, ref)
         address = deliveries.address(row)
@@ -70,8 +75,12 @@ def retain(archive: Archive, ref: str, until: int, *, actor: str, clock: Callabl
 
 
 def expirable(archive: Archive, now: int) -> list[Removed]:
-    """Deliveries whose retention has ended and that nothing holds, with what `expire` would remove of each alone."""
+    """Deliveries whose retention has ended and that nothing holds, with what `expire` would remove of each alone.
+
+    Raises MissingError `archive/unknown` where the index does not know what some delivery needs.
+    """
     with archive.index.reading() as connection:
+        _require_known(connection)
         return [_removed(archive, row, list(_alone(archive, connection, row))) for row in _ended(connection, now)]
 
 
@@ -79,10 +88,11 @@ def expire(archive: Archive, *, actor: str, clock: Callable[[], int]) -> list[Re
     """Removes what `expirable` lists, and leaves for each a certificate of destruction, which the custody log names.
 
     First the record, then the removal: what a crash leaves over is removed by the next expiry. What the store locks is
-    not expired.
+    not expired. Raises as `expirable`.
     """
     removed, now = [], clock()
     with archive.custody.session() as session:
+        _require_known(session.connection)
         _sweep(archive, session.connection)
         for row in _ended(session.connection, now):
             gone = sorted(_alone(archive, session.connection, row))
@@ -132,6 +142,15 @@ def _ended(connection: Connection, now: int) -> list[Row[Any]]:
     """Without a retention nothing expires: somebody has to say how long it is kept."""
     ended = (DELIVERIES.c.retained <= now) & DELIVERIES.c.expired_n.is_(None) & DELIVERIES.c.id.not_in(_held_ids())
     return list(connection.execute(select(DELIVERIES).where(ended).order_by(DELIVERIES.c.put_n)))
+
+
+def _require_known(connection: Connection) -> None:
+    """What a delivery needs without its manifest, which the store had lost when the index was made, nobody knows."""
+    unread = DELIVERIES.c.expired_n.is_(None) & DELIVERIES.c.id.not_in(select(COPIES.c.delivery))
+    id_ = connection.execute(select(DELIVERIES.c.id).where(unread).order_by(DELIVERIES.c.put_n).limit(1)).scalar()
+    if id_ is not None:
+        detail = f"the store had lost the manifest of {id_[:12]} when the index was made: nobody knows what it needs"
+        raise MissingError("archive/unknown", detail, hint="mend the manifest, or put it back and reindex, then expire")
 
 
 def _objects(archive: Archive, row: Row[Any]) -> set[Address]:

@@ -57,7 +57,7 @@ def standing_of(
     connection: Connection, bundle: StoredBundle, agreement: Agreement | None, earlier: Earlier, note_of: NoteOf
 ) -> Standing:
     """`earlier` opens a copy by its delivery and name, None where the store has it no longer; `note_of` gives the note
-    of the head that an entry tells of. Raises MissingError where the store has lost that."""
+    of the head that an entry tells of. Where the store has lost that, a fork cannot be proven: *unshown*."""
     try:
         note = bundle.checkpoint()
         head = parse_checkpoint(parse_note(note).text)
@@ -75,10 +75,12 @@ def standing_of(
     keys = tuple(key_digest(vkey) for vkey in named[1].log_keys if find_signature(parsed, vkey))
     of_log = (LOGS.c.origin == head.origin) & LOGS.c.vkey.in_(keys)
     worst = Standing(CURRENT, head, note, keys)
-    columns = select(LOGS.c.delivery, LOGS.c.name, LOGS.c.standing_n)
+    columns = select(LOGS.c.size, LOGS.c.root, LOGS.c.delivery, LOGS.c.name, LOGS.c.standing_n)
     for row in connection.execute(columns.where(of_log).distinct()).all():
-        known = note_of(row.standing_n)
-        word, fork = _against((head, note), bundle, known, earlier(row.delivery, row.name))
+        known = Checkpoint(head.origin, row.size, bytes.fromhex(row.root))
+        word, fork = _against(
+            head, note, bundle, known, _note(note_of, row.standing_n), earlier(row.delivery, row.name)
+        )
         if word != CURRENT:
             worst = worst._replace(word=word, against=row.delivery, fork=fork)
         if word == FORKED:
@@ -91,12 +93,24 @@ def key_digest(vkey: Vkey) -> str:
     return sha256(format_vkey(vkey).encode()).hexdigest()[:32]
 
 
+def _note(note_of: NoteOf, n: int) -> bytes | None:
+    try:
+        return note_of(n)
+    except (EvidenceError, MissingError):
+        return None
+
+
 def _against(
-    new: tuple[Checkpoint, bytes], bundle: StoredBundle, known: bytes, old: StoredBundle | None
+    head: Checkpoint,
+    note: bytes,
+    bundle: StoredBundle,
+    known: Checkpoint,
+    known_note: bytes | None,
+    old: StoredBundle | None,
 ) -> tuple[str, Fork | None]:
-    """How a head with its copy stands to a known one, whose copy there may be."""
-    before = (parse_checkpoint(parse_note(known).text), known)
-    older = new[0].size < before[0].size
+    """How a head with its copy stands to a known one, whose note and whose copy there may be."""
+    new, before = (head, note), (known, known_note or b"")
+    older = head.size < known.size
     smaller, larger, tree = (new, before, old) if older else (before, new, bundle)
     if tree is None:
         return UNSHOWN, None
@@ -105,5 +119,5 @@ def _against(
     except (EvidenceError, MissingError):
         return UNSHOWN, None  # the copy of the larger tree is not whole
     if fork is not None:
-        return FORKED, fork
+        return (UNSHOWN, None) if known_note is None else (FORKED, fork)
     return OLDER if older else CURRENT, None

@@ -19,10 +19,13 @@ from attest.cli.archive_acts import ACTOR, acting, actor_of, looking, note_acces
 from attest.cli.check import workers
 from attest.cli.params import FORMAT, TIME, read
 from attest.cli.verb import Entry, Verb, Verbs
+from attest.format.fields import text
 from attest.report.style import count, utc
 from attest.store.inside import Inside
 
 EXIT: Final = {"holds": 0, "breached": 3, "unproven": 4, "invalid": 5, "unjudged": 6}
+
+UNREAD: Final = "unknown: the store has lost its manifest"
 
 ARCHIVE = click.argument("directory", metavar="ARCHIVE", type=click.Path(path_type=Path, readable=False))
 REF = click.argument("ref", metavar="ID")
@@ -136,6 +139,8 @@ def list_(
     times = {name: None if time is None else utc(time) for name, time in (("since", since), ("until", until))}
     asked = {"party": party, **times, "outcome": outcome, "expired": "yes" if expired else None}
     with looking(directory, "list", actor) as (opened, who):
+        if party is not None:
+            text(party, "party")
         note_access(opened, None, who, "list", **asked)
         with opened.index.reading() as connection:
             rows = deliveries.listed(
@@ -146,7 +151,7 @@ def list_(
         return
     for row in rows:
         window = f"{utc(row['begin'])[:10]} to {utc(row['end'])[:10]}" if row["end"] is not None else "-"
-        names = ", ".join(f"{copy['name']} ({copy['standing']})" for copy in row["copies"])
+        names = ", ".join(f"{copy['name']} ({copy['standing']})" for copy in row["copies"]) or UNREAD
         state = "expired" if row["expired"] else row["outcome"] or "unjudged"
         click.echo(f"{row['id'][:12]}  {utc(row['received'])}  {state:<9}  {window}  {names}")
 
@@ -174,6 +179,8 @@ def show(directory: Path, ref: str, actor: str | None, form: str) -> None:
         click.echo(f"party     {party}: {outcome}")
     for copy in data["copies"]:
         click.echo(f"copy      {copy['name']}: {copy['origin']} size {copy['size']}, {copy['standing']}")
+    if not data["copies"]:
+        click.echo(f"copies    {UNREAD}")
     for case in data["holds"]:
         click.echo(f"held for  {case}")
     click.echo(f"stored    {count(len(objects), 'object')}")

@@ -61,5 +61,8 @@ def custody(directory: Path, ref: str | None, output: str | None, form: str, act
 def reindex(directory: Path) -> None:
     """Make the index anew from the store alone: from the custody log and the manifests that it names."""
     opened = Archive.open(directory, keys=False)
-    entries = make_anew(opened)
-    click.echo(f"{opened.index.name} is made of {count(entries, 'entry', 'entries')}")
+    made = make_anew(opened)
+    click.echo(f"{opened.index.name} is made of {count(made.entries, 'entry', 'entries')}")
+    if made.lost:
+        told = f"the store has lost {count(made.lost, 'object')}, and the index what is said there"
+        click.echo(f"attest: hint: {told}: attest archive fixity, and reindex again when that is mended", err=True)

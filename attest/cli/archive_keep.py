@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from attest.archive import retention
-from attest.archive.fixity import KINDS, record_fixity
+from attest.archive.fixity import KINDS, Fixity, record_fixity
 from attest.archive.fixity import fixity as examine
+from attest.archive.flaws import LOST
 from attest.archive.recheck import everything
 from attest.archive.recheck import recheck as judge_again
 from attest.cli.archive import ARCHIVE, REF
@@ -39,22 +40,26 @@ def fixity(directory: Path, sample: float, seed: int, actor: str | None, form: s
     """Hash what is stored again, and say what is changed, missing or untracked. Exits with 5 if anything is lost."""
     with acting(directory, "fixity", actor) as (opened, who):
         found = examine(opened, share=sample / 100, seed=seed)
+        _show(found, sample, form)  # first: where the custody log takes no entry, that is when it is needed
         record_fixity(opened, found, sample / 100, actor=who, clock=now)
+    return MOVED if any(flaw.kind in LOST for flaw in found.flaws) else 0
+
+
+def _show(found: Fixity, sample: float, form: str) -> None:
     kinds = Counter(flaw.kind for flaw in found.flaws)
     if form == "json":
         numbers = {kind: kinds[kind] for kind in KINDS} | {"objects": found.objects, "bytes": found.size}
         flaws = [flaw._asdict() for flaw in found.flaws]
         click.echo(json.dumps(numbers | {"sample": f"{sample:g} %", "flaws": flaws}, indent=2))
-    else:
-        for flaw in found.flaws:
-            click.echo(f"{flaw.kind:<9}  {flaw.path}  {flaw.text}")
-            if flaw.deliveries:
-                named = " or ".join(id_[:12] for id_ in flaw.deliveries)
-                click.echo(f"           put {named} again and it is mended")
-        hashed = f"{count(found.objects, 'object')}, {found.size:,} bytes, {count(found.entries, 'entry', 'entries')}"
-        said = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS)
-        click.echo(f"{hashed} of the custody log hashed: {said}")
-    return MOVED if kinds["changed"] or kinds["missing"] else 0
+        return
+    for flaw in found.flaws:
+        click.echo(f"{flaw.kind:<9}  {flaw.path}  {flaw.text}")
+        if flaw.deliveries:
+            named = " or ".join(id_[:12] for id_ in flaw.deliveries)
+            click.echo(f"           put {named} again and it is mended")
+    hashed = f"{count(found.objects, 'object')}, {found.size:,} bytes, {count(found.entries, 'entry', 'entries')}"
+    said = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS)
+    click.echo(f"{hashed} of the custody log hashed: {said}")
 
 
 @click.command(cls=Verb, example="attest archive recheck regulator")

@@ -94,6 +94,15 @@ def decode_item(data: bytes, start: int, max_depth: int = MAX_DEPTH) -> tuple[Va
     return elements, at
 
 
+def array_head(data: bytes, start: int) -> tuple[int, int]:
+    """How many elements the array that begins at `start` has, -1 where none begins there, and where the first is.
+
+    For who reads a large value item by item, and builds nothing of what it must not have. Raises MalformedError.
+    """
+    major, argument, at = _head(data, start)
+    return (argument if major == _ARRAY else -1), at
+
+
 def load(data: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """What cbor2 reads, for a caller that checks every type, formats again and compares.
 

@@ -3,16 +3,20 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from attest.archive import deliveries, retention
+from attest.archive.address import Address
 from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered
 from attest.archive.export import write_custody, write_out
 from attest.archive.fixity import fixity
+from attest.archive.intake import Intake
 from attest.archive.objects import MAX_NAMED, Found
 from attest.archive.recheck import everything, recheck
 from attest.archive.reindex import dump, reindex
+from attest.archive.stored import read_whole
 from attest.errors import ArchiveError, MissingError
 from tests.archive.conftest import Deliverer
 from tests.archive.papers import NOW
@@ -73,6 +77,28 @@ def test_what_nobody_put_is_untracked(deliverer: Deliverer) -> None:
     deliverer.put("late")
     vandal_of(deliverer.archive).write(f"{largest(deliverer)[:-1]}x", b"stray")
     assert kinds(deliverer) == ["untracked"]
+
+
+def test_what_nobody_put_is_not_compared_with_each_object(
+    deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A put of many files that was killed leaves as many behind."""
+    deliverer.put("late")
+    stray, needed = 20, len(objects(deliverer))
+    for number in range(stray):
+        Intake(deliverer.archive.objects).document(bytes([number]))
+    asked = []
+
+    class Counting(Address):
+        __slots__ = ()
+
+        def __getitem__(self, key: Any) -> Any:
+            asked.append(key)
+            return super().__getitem__(key)
+
+    monkeypatch.setattr("attest.archive.fixity.Address", Counting)
+    assert kinds(deliverer) == ["untracked"] * stray
+    assert len(asked) <= 2 * needed
 
 
 def test_the_custody_log_itself_is_looked_at(deliverer: Deliverer) -> None:
@@ -183,7 +209,7 @@ def test_what_expires_leaves_a_certificate_and_what_others_need(deliverer: Deliv
     assert [moved.moved for moved in recheck(archive, [late], actor="a", clock=CLOCK)] == [False]
     address = archive.custody.object_of(max(row[0] for row in dump(archive.index)["entries"]) - 1, "certificate")
     assert address is not None
-    certificate = json.loads(archive.custody.read(address) or b"")
+    certificate = json.loads(read_whole(archive.objects, address))
     assert certificate["delivery"] == early and len(certificate["objects"]) == gone.objects
     same = dump(archive.index)
     reindex(archive)
@@ -222,6 +248,23 @@ def test_recheck_says_what_moved_and_why(deliverer: Deliverer, monkeypatch: pyte
     (moved,) = recheck(deliverer.archive, everything(deliverer.archive), actor="a", clock=CLOCK)
     assert moved.moved and moved.before == "holds" and moved.now != "holds"
     assert any("outcome" in reason for reason in moved.reasons)
+
+
+@pytest.mark.parametrize("broken", ["verdict", "entry", "entry lost"])
+def test_recheck_goes_on_where_a_verdict_is_lost(deliverer: Deliverer, broken: str) -> None:
+    """It says so of this one, which may have been another, and judges the others."""
+    archive = deliverer.archive
+    first, second = deliverer.put("early"), deliverer.put("late")
+    address = archive.custody.object_of(4, "verdict")
+    assert address is not None
+    if broken == "entry lost":
+        vandal_of(archive).lose(numbered(ENTRIES_AT, 4))
+    else:
+        spoil(archive, address.path if broken == "verdict" else numbered(ENTRIES_AT, 4), lambda data: data.reverse())
+    moved, same = recheck(archive, [first.id, second.id], actor="a", clock=CLOCK)
+    assert (moved.before, moved.now) == ("unproven", "unproven") and not same.moved
+    (reason,) = moved.reasons
+    assert reason.startswith("the verdict before cannot be read: ")
 
 
 def test_get_gives_back_what_was_delivered(deliverer: Deliverer, tmp_path: Path, copies: Path) -> None:

@@ -19,11 +19,13 @@ from attest.archive.reindex import dump, reindex
 from attest.archive.s3 import S3Objects
 from attest.archive.stored import read_whole
 from attest.archive.tables import FLAWS
+from attest.errors import MissingError
 from tests.archive.conftest import Deliverer
 from tests.archive.papers import NOW
 from tests.archive.test_objects import YEAR
 from tests.archive.vandal import flip, spoil, vandal_of
 from tests.check.world import LATER
+from tests.cli.sandbox import run
 
 CLOCK: Callable[[], int] = lambda: NOW  # noqa: E731
 
@@ -176,6 +178,29 @@ def test_who_dies_after_mending_is_followed_by_the_next(deliverer: Deliverer, mo
 
 def _dies(*_: object) -> None:
     raise RuntimeError("killed")
+
+
+def test_nothing_is_removed_while_a_manifest_is_lost(deliverer: Deliverer, capsys: pytest.CaptureFixture[str]) -> None:
+    """An index that was made without it does not know that the delivery needs what another one shares with it."""
+    early, late, archive = deliverer.put("early"), deliverer.put("late"), deliverer.archive
+    retention.retain(archive, late.id, NOW + 1, actor="a", clock=CLOCK)
+    with archive.index.reading() as connection:
+        change(deliverer, deliveries.address(deliveries.find(connection, early.id)))
+    assert run(f"archive reindex {archive.path}") == 0
+    assert "the store has lost 1 object" in capsys.readouterr().err
+    assert run(f"archive list {archive.path}") == run(f"archive show {archive.path} {early.id}") == 0
+    assert capsys.readouterr().out.count("unknown: the store has lost its manifest") == 2
+    with pytest.raises(MissingError, match=f"archive/unknown: .*{early.id[:12]}"):
+        retention.expirable(archive, NOW + 2)
+    with pytest.raises(MissingError, match="archive/unknown"):
+        retention.expire(archive, actor="a", clock=lambda: NOW + 2)
+    looked(deliverer)
+    assert deliverer.put("early").repaired == 1
+    require_sound(deliverer)
+    (removed,) = retention.expire(archive, actor="a", clock=lambda: NOW + 2)
+    assert removed.id == late.id
+    require_sound(deliverer)
+    assert all(read_whole(archive.objects, each) for file in files(deliverer, early) for each in file.objects)
 
 
 @pytest.mark.parametrize("archive", ["moto"], indirect=True, ids=["a bucket"])

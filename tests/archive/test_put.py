@@ -13,12 +13,14 @@ from attest.archive.forks import Fork, parse_fork, verify_fork
 from attest.archive.putting import Paper
 from attest.archive.reindex import dump, reindex
 from attest.archive.retention import expire, hold, retain
+from attest.archive.stored import read_whole
 from attest.archive.tables import LOGS, OBJECTS
 from attest.errors import EvidenceError, MalformedError, MissingError
 from attest.store.inside import Inside
 from attest.trust.notes import log_vkey
 from tests.archive.conftest import Deliverer
 from tests.archive.papers import NOW, pact
+from tests.archive.vandal import flip, spoil, vandal_of
 from tests.check.world import ACME
 
 
@@ -98,7 +100,7 @@ def test_a_fork_leaves_a_proof_for_anybody(deliverer: Deliverer) -> None:
     assert entry["details"]["against"] == first.id
     address = deliverer.archive.custody.object_of(entry["entry"], "proof")
     assert address is not None
-    fork = parse_fork(deliverer.archive.custody.read(address) or b"")
+    fork = parse_fork(read_whole(deliverer.archive.objects, address))
     keys = (log_vkey(ACME.origin, ACME.key("log").public_key()),)
     before, after = verify_fork(fork, ACME.origin, keys)
     assert before.size < after.size
@@ -148,6 +150,33 @@ def test_a_fork_of_what_has_expired_is_proven(deliverer: Deliverer) -> None:
     assert before.size < after.size
 
 
+def head_of(deliverer: Deliverer) -> str:
+    """Where the store has the note of the newest head."""
+    with deliverer.archive.index.reading() as connection:
+        n = connection.execute(select(LOGS.c.standing_n)).scalar_one()
+    address = deliverer.archive.custody.object_of(n, "head")
+    assert address is not None
+    return address.path
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["lost", "changed"])
+def test_a_head_that_the_store_has_lost_turns_no_delivery_away(deliverer: Deliverer, broken: bool) -> None:
+    """What it was is known, so that newer and older are told; only a fork cannot be proven without it."""
+
+    def harm() -> None:
+        path = head_of(deliverer)
+        spoil(deliverer.archive, path, flip) if broken else vandal_of(deliverer.archive).lose(path)
+
+    deliverer.put("early")
+    harm()
+    assert standing(deliverer, "late") == "current"
+    newest = remembered(deliverer)
+    harm()
+    assert standing(deliverer, "other") == "unshown"
+    assert standing(deliverer, "early") == "older"
+    assert remembered(deliverer) == newest
+
+
 def test_a_name_that_no_manifest_can_have_is_refused_whole(deliverer: Deliverer, copies: Path, tmp_path: Path) -> None:
     shutil.copytree(copies / "early", tmp_path / "odd\nname")
     with pytest.raises(MalformedError, match="statement/text"):
@@ -155,6 +184,14 @@ def test_a_name_that_no_manifest_can_have_is_refused_whole(deliverer: Deliverer,
     with deliverer.archive.index.reading() as connection:
         assert deliveries.listed(connection) == []
     deliverer.put("early")
+
+
+@pytest.mark.parametrize("name", ["a\udcff", "a\nb", ""])
+def test_a_paper_whose_name_no_manifest_can_have_is_refused_whole(deliverer: Deliverer, name: str) -> None:
+    before = list(deliverer.archive.objects.walk())
+    with pytest.raises(MalformedError, match="statement/text"):
+        deliverer.put("early", papers=[*pact(), Paper("event", name, b"one")])
+    assert list(deliverer.archive.objects.walk()) == before
 
 
 def test_events_of_one_name_are_kept_apart(deliverer: Deliverer) -> None:
@@ -167,7 +204,7 @@ def test_events_of_one_name_are_kept_apart(deliverer: Deliverer) -> None:
 
 def test_an_entry_that_nobody_could_read_is_not_stored(deliverer: Deliverer) -> None:
     id_ = deliverer.put("early").id
-    for case in ("a\nb", "", "x" * 9_000):
+    for case in ("a\nb", "", "x" * 513, "x" * 9_000):
         with pytest.raises(MalformedError):
             hold(deliverer.archive, id_, case, actor="a", clock=lambda: NOW)
     assert hold(deliverer.archive, id_, "2026/117", actor="a", clock=lambda: NOW) == id_
@@ -218,5 +255,5 @@ def test_the_index_is_the_same_when_it_is_made_anew(deliverer: Deliverer) -> Non
     for name in ("early", "late", "other", "early"):
         deliverer.put(name)
     before = dump(deliverer.archive.index)
-    assert reindex(deliverer.archive) == len(before["entries"])
+    assert reindex(deliverer.archive) == (len(before["entries"]), 0)
     assert dump(deliverer.archive.index) == before

@@ -51,6 +51,7 @@ def test_what_is_broken_is_kept(office: str, here: Path, capsys: pytest.CaptureF
         (f"archive put office absent {DEMO}", 6, "bundle/missing"),
         ("archive put office demo/honest --agreement absent", 6, "input/missing"),
         ("archive put office", 2, "missing argument"),
+        ("archive list office --party \udcff", 6, "statement/text"),
         ("archive hold office ID", 2, "--case"),
         ("archive release office ID --case none", 6, "archive/no-hold"),
         ("archive init office", 6, "archive/exists"),
