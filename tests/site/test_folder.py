@@ -4,20 +4,23 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from attest.errors import AttestError
+from attest.errors import AttestError, LogError
 from attest.format.statement import parse_statement
 from attest.record.site import Site, source_id
-from attest.record.site_folder import FolderSite, entry_name, put
+from attest.record.site_folder import FolderSite, entry_name
 from attest.sign.seeded import seeded_key
 from attest.site.config import PEER, SOURCE
 from attest.site.desk import Desk
-from attest.site.drop import Drop
+from attest.site.drop import MAX_QUESTIONS, Drop
 from attest.site.metrics import SiteMetrics
+from attest.store.shared import Shared
 from attest.store.writer import LogWriter
 from tests.collect.test_import import START
 from tests.site.agent import Agent
@@ -43,6 +46,11 @@ def collect(lab: Lab) -> int:
 
 def mine(drop: Path, host: str) -> Path:
     return drop / source_id(sub(host))
+
+
+def put(path: Path, data: bytes) -> None:
+    with Shared(path.parent) as folder:
+        folder.put(path.name, data)
 
 
 def leave(drop: Path, teller: Teller, intervals: int = 0) -> Path:
@@ -135,6 +143,80 @@ def test_whatever_else_lies_in_the_folder(lab: Lab, drop: Path) -> None:
     assert collect(lab) == 1
     assert lab.said("n4") == [0]
     assert [lab.said(host) for host in ("n1", "n2", "n3")] == [[], [], []]
+    assert secret.exists()
+    assert [os.path.lexists(mine(drop, host) / f"{name}.entry") for host in ("n1", "n2", "n3")] == [False] * 3
+
+
+def piped(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def linked(path: Path) -> None:
+    path.symlink_to(path.parents[len(path.parts) - path.parts.index("drop") - 1] / "log" / "checkpoint")
+
+
+def filled(path: Path) -> None:
+    (path / "more").mkdir(parents=True)
+
+
+def huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+@pytest.mark.parametrize("poison", [piped, linked, filled, huge])
+def test_what_is_put_in_the_place_of_a_file_keeps_nobody_from_the_site(
+    lab: Lab, drop: Path, poison: Callable[[Path], None]
+) -> None:
+    """Once, under every name that the site or the host reads or writes: the next try goes on."""
+    agent = Agent.of(lab, "n1", 22, cast(Site, FolderSite(drop, sub("n1"), VKEYS)))
+    agent.run()
+    collect(lab)
+    before = lab.log.joinpath("checkpoint").read_bytes()
+    roster = next((drop / "rosters").iterdir())
+    name, folder = entry_name(0), mine(drop, "n1")
+    ours = [folder / each for each in ("state.json", f"{name}.entry", f"{name}.block", f"{name}.ack", "said-off")]
+    for path in (drop / "about.json", drop / "genesis", roster, *ours):
+        for each in (path, path.with_name(f".tmp-{path.name}")):
+            each.unlink(missing_ok=True)
+            poison(each)
+    assert lab.log.joinpath("checkpoint").read_bytes() == before
+    for _ in range(6):
+        with suppress(AttestError):
+            agent.closed()
+        collect(lab)
+    assert agent.closed().waiting == 0
+    require_whole(agent, 20)
+
+
+def test_a_wrong_roster_in_the_place_of_the_right_one_is_removed_and_put_again(lab: Lab, drop: Path) -> None:
+    collect(lab)
+    site = FolderSite(drop, sub("n1"), VKEYS)
+    roster = next((drop / "rosters").iterdir())
+    right = roster.read_bytes()
+    roster.write_bytes(b"wrong")
+    with pytest.raises(LogError, match="remote/answer"):
+        site.roster(bytes.fromhex(roster.name))
+    collect(lab)
+    assert site.roster(bytes.fromhex(roster.name)) == right
+
+
+def test_a_statement_is_left_in_the_place_of_what_somebody_else_left(lab: Lab, drop: Path) -> None:
+    site, teller = FolderSite(drop, sub("n1"), VKEYS), Teller(lab, "n1")
+    item = teller.next()
+    (mine(drop, "n1") / f"{entry_name(0)}.entry").write_bytes(b"somebody else's")
+    site.hand_on([item])
+    assert collect(lab) == 1
+
+
+def test_a_crowd_of_names_hides_no_question(lab: Lab, drop: Path) -> None:
+    site = FolderSite(drop, sub("n1"), VKEYS)
+    for number in range(MAX_QUESTIONS + 500):
+        (mine(drop, "n1") / f"{number}").touch()
+    assert site.growth(0) is None
+    for _ in range(2):
+        collect(lab)
+    assert site.growth(0) is not None
 
 
 def test_a_site_that_was_never_there_is_unreachable(lab: Lab, drop: Path) -> None:

@@ -18,8 +18,8 @@ from attest.format.statement import parse_statement
 from attest.format.vocabulary import State
 from attest.inventory.ledger import FOREVER, path_of
 from attest.log.merkle import leaf_hash
-from attest.record.site import Plan, Site, format_off, format_plan, parse_off
-from attest.record.site_folder import FolderSite, put
+from attest.record.site import MAX_ANSWER, Plan, Site, format_off, format_plan, parse_off
+from attest.record.site_folder import FolderSite
 from attest.record.site_off import CONTENT_TYPE, open_plan, sign_plan
 from attest.sign.documents import sign_document
 from attest.sign.seeded import seeded_key
@@ -34,7 +34,7 @@ from tests.collect.test_import import START
 from tests.record.rig import MINUTE, UIDS
 from tests.site.agent import Agent
 from tests.site.rig import VKEYS, Lab, roster, signer, sub
-from tests.site.test_folder import collect, drop, mine
+from tests.site.test_folder import collect, drop, mine, put
 
 __all__ = ["drop"]  # a fixture
 
@@ -183,7 +183,7 @@ def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop:
     key, other = signer("log"), signer("n2")
     for data, code in (
         (b"", "cbor/"),
-        (bytes(1 << 25), "cbor/"),
+        (bytes(MAX_ANSWER), "cbor/"),
         (format_plan(plan), "cbor/"),
         (sign_plan(plan, [other]), "note/unsigned"),
         (sign_document(format_plan(plan), "application/vnd.attest.agreement+toml", [key]), "document/header"),
@@ -194,6 +194,9 @@ def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop:
         put(said, data)
         with pytest.raises(AttestError, match=code):
             agent.closed()
+    put(said, bytes(MAX_ANSWER + 1))  # nobody reads it, and nothing was said
+    agent.closed()
+    assert not said.exists()
     collect(lab)
     agent.closed()
     collect(lab)
