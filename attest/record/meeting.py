@@ -136,6 +136,9 @@ class Meeting:
     def _require_genesis(self, about: About) -> None:
         if self.kept.knows:
             return
+        if not about.time:
+            detail = "the site has not said yet which log it keeps"
+            raise LogError("remote/unreachable", detail, hint="it is asked; try again")
         entry = self._site.genesis()
         body = parse_statement(entry).statement.body
         act = parse_act(parse_document(body.document).payload or b"") if isinstance(body, GenesisBody) else None

@@ -39,7 +39,8 @@ class Declared(NamedTuple):
 
 
 class About(NamedTuple):
-    """The log by the leaf hash of its genesis, its origin, the site's time (Unix s), the inventories by their start."""
+    """The log by the leaf hash of its genesis, its origin, the time until which the site has spoken (Unix s, 0 where it
+    has not), the inventories by their start."""
 
     log: bytes
     origin: str
@@ -61,11 +62,14 @@ class State(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """When devices of a source are to be off, as a log's site says at a time (Unix s)."""
+    """What a log's site says to a source at a time (Unix s): the inventories since its chain's end, where that stands,
+    and when its devices are to be off."""
 
     log: bytes
     source: str
     time: int
+    inventories: tuple[Declared, ...]
+    state: State
     off: Mapping[str, Sequence[Range]]
 
 
@@ -120,7 +124,7 @@ def source_id(sub: str) -> str:
 
 
 def format_about(about: About) -> bytes:
-    inventories = [{"start": each.start, "digest": each.digest.hex()} for each in about.inventories]
+    inventories = _inventories(about.inventories)
     return _format({"log": about.log.hex(), "origin": about.origin, "time": about.time, "inventories": inventories})
 
 
@@ -128,37 +132,17 @@ def parse_about(data: bytes) -> About:
     """Raises LogError `remote/answer`, as every parser here."""
     with _reading():
         value = _load(data)
-        inventories = tuple(Declared(_number(each["start"]), _hash(each["digest"])) for each in value["inventories"])
+        inventories = _declared(value["inventories"])
         return About(_hash(value["log"]), _text(value["origin"]), _number(value["time"]), inventories)
 
 
 def format_state(state: State) -> bytes:
-    return _format(
-        {
-            "role": state.role.name.lower(),
-            "iss": state.iss,
-            "enrolment": state.enrolment.hex(),
-            "seq": state.seq,
-            "prev": state.prev.hex(),
-            "until": state.until,
-            "kid": state.kid and state.kid.hex(),
-        }
-    )
+    return _format(_state(state))
 
 
 def parse_state(data: bytes) -> State:
     with _reading():
-        value = _load(data)
-        until, kid = value["until"], value["kid"]
-        return State(
-            Role[_text(value["role"]).upper()],
-            _text(value["iss"]),
-            _hash(value["enrolment"]),
-            _number(value["seq"]),
-            _hash(value["prev"]),
-            None if until is None else _number(until),
-            None if kid is None else _hash(kid),
-        )
+        return _stated(_load(data))
 
 
 def format_off(planned: Mapping[str, Sequence[Range]]) -> bytes:
@@ -171,13 +155,17 @@ def parse_off(data: bytes) -> dict[str, list[Range]]:
 
 
 def format_plan(plan: Plan) -> bytes:
-    return _format({"log": plan.log.hex(), "source": plan.source, "time": plan.time, "off": _off(plan.off)})
+    where = {"log": plan.log.hex(), "source": plan.source, "time": plan.time}
+    return _format(
+        {**where, "inventories": _inventories(plan.inventories), "state": _state(plan.state), "off": _off(plan.off)}
+    )
 
 
 def parse_plan(data: bytes) -> Plan:
     with _reading():
         value = _load(data)
-        return Plan(_hash(value["log"]), _text(value["source"]), _number(value["time"]), _planned(value["off"]))
+        where = _hash(value["log"]), _text(value["source"]), _number(value["time"])
+        return Plan(*where, _declared(value["inventories"]), _stated(value["state"]), _planned(value["off"]))
 
 
 def format_answer(answer: Answer) -> bytes:
@@ -235,6 +223,39 @@ def _number(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= MAX_NUMBER:
         raise ValueError(f"no number: {value!r:.40}")
     return value
+
+
+def _inventories(inventories: Sequence[Declared]) -> list[dict[str, Any]]:
+    return [{"start": each.start, "digest": each.digest.hex()} for each in inventories]
+
+
+def _declared(inventories: Any) -> tuple[Declared, ...]:
+    return tuple(Declared(_number(each["start"]), _hash(each["digest"])) for each in inventories)
+
+
+def _state(state: State) -> dict[str, Any]:
+    return {
+        "role": state.role.name.lower(),
+        "iss": state.iss,
+        "enrolment": state.enrolment.hex(),
+        "seq": state.seq,
+        "prev": state.prev.hex(),
+        "until": state.until,
+        "kid": state.kid and state.kid.hex(),
+    }
+
+
+def _stated(value: Any) -> State:
+    until, kid = value["until"], value["kid"]
+    return State(
+        Role[_text(value["role"]).upper()],
+        _text(value["iss"]),
+        _hash(value["enrolment"]),
+        _number(value["seq"]),
+        _hash(value["prev"]),
+        None if until is None else _number(until),
+        None if kid is None else _hash(kid),
+    )
 
 
 def _off(planned: Mapping[str, Sequence[Range]]) -> dict[str, list[list[int | None]]]:

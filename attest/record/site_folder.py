@@ -11,9 +11,9 @@ ID is the SHA-256 of the source's URI. Every file is put whole, by a rename, and
 not there yet is there at the next try.
 
 Any host may write there, and none of it is believed for where it lies (attest.store.shared). What cannot be what it is
-said to be is removed, so that the site puts it there again. What is planned to be off no chain or tree shows
-to be true, so the site signs it with the log's keys, together with its time (attest.record.site_off): of what comes
-after that the site has not spoken.
+said to be is removed, so that the site puts it there again. Which log it is, how the source is enrolled, which
+inventories there are and what is planned to be off no chain or tree shows to be true, so the site signs that with the
+log's keys, together with its time (attest.record.site_off): of what comes after that the site has not spoken.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,6 @@ from attest.format.note import Vkey
 from attest.format.roster import MAX_ROSTER
 from attest.format.statement import MAX_STATEMENT, peek
 from attest.format.upload import Item
-from attest.format.vocabulary import Role
 from attest.inventory.ledger import Range
 from attest.record.site import (
     MAX_ANSWER,
@@ -66,13 +65,14 @@ class FolderSite:
             pass
 
     def about(self) -> About:
-        """To a host the site has spoken until the time of its word about what is to be off; without one, of no time."""
+        """What the log's key signed of it; until then the site has spoken of no time and of no inventory."""
         with Shared(self._path) as shared:
             about = parse_about(_found(shared, ABOUT, MAX_ANSWER))
-        if self.state().role is not Role.HOST:
-            return about
         self._look(about.log)
-        return about._replace(time=min(about.time, self._plan.time if self._plan else 0))
+        plan = self._plan
+        if plan is None:
+            return about._replace(time=0, inventories=())
+        return about._replace(log=plan.log, time=plan.time, inventories=plan.inventories)
 
     def genesis(self) -> bytes:
         with Shared(self._path) as shared:
@@ -87,8 +87,15 @@ class FolderSite:
         return body
 
     def state(self) -> State:
+        """What is signed, but for where the chain has come to since: that its own next statement shows."""
         with self._mine() as mine:
-            return parse_state(_found(mine, STATE, MAX_ANSWER))
+            state = parse_state(_found(mine, STATE, MAX_ANSWER))
+        if self._plan is None:
+            return state
+        signed = self._plan.state
+        if state.seq <= signed.seq:
+            return signed
+        return state._replace(role=signed.role, iss=signed.iss, enrolment=signed.enrolment)
 
     def planned_off(self) -> Mapping[str, Sequence[Range]]:
         return {} if self._plan is None else self._plan.off
@@ -122,13 +129,13 @@ class FolderSite:
         return Answer(tuple(taken))
 
     def _look(self, log: bytes) -> None:
-        """What was said since the last time of what is to be off, if it is newer. Raises AttestError."""
+        """What the site signed since the last time, if it is newer. Raises AttestError."""
         data = self._answer(OFF)
         if data is None:
             return
         plan = open_plan(data, self._vkeys)
         if (plan.log, plan.source) != (log, self._source):
-            refuse(f"what is planned to be off of {plan.source} in the log {plan.log.hex()}")
+            refuse(f"a word to {plan.source} of the log {plan.log.hex()}")
         if self._plan is None or plan.time >= self._plan.time:
             self._plan = plan
 

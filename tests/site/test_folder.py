@@ -6,25 +6,34 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from attest.errors import AttestError, LogError
-from attest.format.statement import parse_statement
-from attest.record.site import Site, source_id
+from attest.format.act import CONTENT_TYPE as GENESIS_TYPE
+from attest.format.act import GenesisAct, format_act
+from attest.format.bodies import GenesisBody
+from attest.format.roster import format_roster
+from attest.format.statement import Statement, parse_statement
+from attest.format.vocabulary import Kind
+from attest.log.merkle import leaf_hash
+from attest.record.site import Declared, Site, format_about, format_state, parse_about, parse_state, source_id
 from attest.record.site_folder import FolderSite, entry_name
+from attest.sign.documents import sign_document
 from attest.sign.seeded import seeded_key
+from attest.sign.statements import header_for, sign_statement
 from attest.site.config import PEER, SOURCE
 from attest.site.desk import Desk
 from attest.site.drop import MAX_QUESTIONS, Drop
 from attest.site.metrics import SiteMetrics
 from attest.store.shared import Shared
 from attest.store.writer import LogWriter
-from tests.collect.test_import import START
+from tests.collect.test_import import ISS, ORIGIN, START
 from tests.site.agent import Agent
-from tests.site.rig import VKEYS, Lab, Teller, sub
+from tests.site.rig import OFFICE, VKEYS, Lab, Teller, roster, signer, sub
 from tests.site.test_agents import require_whole, signed
 
 
@@ -69,7 +78,8 @@ def test_a_host_and_its_site_meet_in_a_folder(lab: Lab, drop: Path) -> None:
     agent.run()
     assert signed(agent) == {}  # the site was not there yet
     collect(lab)
-    assert agent.closed().waiting == 0  # of what is to be off the site has said nothing yet
+    with pytest.raises(AttestError, match="remote/unreachable"):
+        agent.closed()  # which log it is the site has not signed yet
     collect(lab)
     assert agent.closed().waiting == 2
     assert collect(lab) == 2
@@ -199,6 +209,49 @@ def test_a_wrong_roster_in_the_place_of_the_right_one_is_removed_and_put_again(l
         site.roster(bytes.fromhex(roster.name))
     collect(lab)
     assert site.roster(bytes.fromhex(roster.name)) == right
+
+
+def test_an_inventory_that_somebody_else_put_there_is_not_believed(lab: Lab, drop: Path) -> None:
+    """Under it a host would sign what no log takes, and its chain would end there."""
+    agent = Agent.of(lab, "n1", 22, cast(Site, FolderSite(drop, sub("n1"), VKEYS)))
+    agent.run()
+    collect(lab)
+    with suppress(AttestError):
+        agent.closed()
+    collect(lab)
+    body = format_roster(roster(("n1",), ("GPU-0",)))
+    digest = sha256(body).digest()
+    put(drop / "rosters" / digest.hex(), body)
+    about = parse_about((drop / "about.json").read_bytes())
+    put(drop / "about.json", format_about(about._replace(inventories=(Declared(START - 60, digest),))))
+    for _ in range(3):
+        agent.closed()
+        collect(lab)
+    require_whole(agent, 20)
+
+
+def test_another_log_or_enrolment_is_not_believed_at_a_first_meeting(lab: Lab, drop: Path) -> None:
+    agent = Agent.of(lab, "n1", 22, cast(Site, FolderSite(drop, sub("n1"), VKEYS)))
+    agent.run()
+    collect(lab)
+    rival = signer("rival")
+    public = rival.public_key()
+    act = format_act(GenesisAct(ORIGIN, ISS, OFFICE, int(public.alg), public.raw, None))
+    body = GenesisBody(sign_document(act, GENESIS_TYPE, [rival]))
+    genesis = Statement(Kind.GENESIS, None, 0, None, START - 120, START - 120, None, body)
+    entry = sign_statement(header_for(rival, ISS, OFFICE), genesis, rival)
+    put(drop / "genesis", entry)
+    about, state = drop / "about.json", mine(drop, "n1") / "state.json"
+    put(about, format_about(parse_about(about.read_bytes())._replace(log=leaf_hash(entry))))
+    put(state, format_state(parse_state(state.read_bytes())._replace(enrolment=bytes(32))))
+    with pytest.raises(AttestError, match="remote/unreachable"):
+        agent.closed()
+    assert not agent.kept.knows
+    for _ in range(4):
+        collect(lab)
+        with suppress(AttestError):
+            agent.closed()
+    require_whole(agent, 20)
 
 
 def test_a_statement_is_left_in_the_place_of_what_somebody_else_left(lab: Lab, drop: Path) -> None:

@@ -15,10 +15,11 @@ from attest.format.bodies import UsageBody
 from attest.format.cose import format_document, parse_document
 from attest.format.roster import Host, Roster
 from attest.format.statement import parse_statement
-from attest.format.vocabulary import State
+from attest.format.vocabulary import Role, State
 from attest.inventory.ledger import FOREVER, path_of
 from attest.log.merkle import leaf_hash
-from attest.record.site import MAX_ANSWER, Plan, Site, format_off, format_plan, parse_off
+from attest.record.site import MAX_ANSWER, Declared, Plan, Site, format_off, format_plan, parse_off, parse_state
+from attest.record.site import State as Chain
 from attest.record.site_folder import FolderSite
 from attest.record.site_off import CONTENT_TYPE, open_plan, sign_plan
 from attest.sign.documents import sign_document
@@ -179,7 +180,8 @@ def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop:
     agent.run()
     collect(lab)
     said, log = mine(drop, "n1") / "said-off", leaf_hash(lab.entries()[0])
-    plan = Plan(log, sub("n1"), START + 3600, {"n1-GPU-1": [(START, FOREVER)]})
+    state = parse_state((mine(drop, "n1") / "state.json").read_bytes())
+    plan = Plan(log, sub("n1"), START + 3600, (), state, {"n1-GPU-1": [(START, FOREVER)]})
     key, other = signer("log"), signer("n2")
     for data, code in (
         (b"", "cbor/"),
@@ -195,7 +197,8 @@ def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop:
         with pytest.raises(AttestError, match=code):
             agent.closed()
     put(said, bytes(MAX_ANSWER + 1))  # nobody reads it, and nothing was said
-    agent.closed()
+    with pytest.raises(AttestError, match="remote/unreachable"):
+        agent.closed()
     assert not said.exists()
     collect(lab)
     agent.closed()
@@ -206,7 +209,9 @@ def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop:
 def test_any_key_of_the_log_signs_what_is_off() -> None:
     keys = [seeded_key("off"), seeded_key("off pq", Alg.ML_DSA_44)]
     vkeys = [log_vkey("acme.example/dc1", key.public_key()) for key in keys]
-    plan = Plan(bytes(32), "https://acme.example/dc1/n1", 7, {"GPU-0": [(5, 7), (9, FOREVER)]})
+    state = Chain(Role.HOST, "https://acme.example", bytes(32), 3, bytes(32), 5, None)
+    off = {"GPU-0": [(5, 7), (9, FOREVER)]}
+    plan = Plan(bytes(32), "https://acme.example/dc1/n1", 7, (Declared(0, bytes(32)),), state, off)
     both = sign_plan(plan, keys)
     assert open_plan(both, vkeys) == open_plan(both, vkeys[:1]) == open_plan(both, vkeys[1:]) == plan
     document = parse_document(both)
