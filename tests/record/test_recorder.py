@@ -26,7 +26,7 @@ from attest.record.run_names import RunNames
 from attest.store import disk
 from attest.store.salts import new_salts
 from attest.store.writer import LogWriter
-from tests.collect.test_import import HOST, START, Site, signer, site
+from tests.collect.test_import import HOST, START, Site, declare, feed_roster, signer, site
 from tests.record.rig import MILLIWATTS, MINUTE, UIDS, Rig, Stopped
 
 __all__ = ["site"]  # a fixture
@@ -211,6 +211,24 @@ def test_a_device_that_nobody_declared_keeps_no_other_from_being_stated(rig: Rig
     rig.run()
     require_all(site, 1, 30)
     assert missing(site) == []
+
+
+@pytest.mark.parametrize("after", [UIDS[:1], (*UIDS, "GPU-next")])
+def test_what_is_retired_or_not_declared_yet_and_answers_keeps_no_window_open(
+    rig: Rig, site: Site, after: tuple[str, ...]
+) -> None:
+    """The inventory changes on the edge of a window, and all devices answer before and after it."""
+    rig.devices.more = "GPU-next"
+    with LogWriter.open(site.log) as log:
+        declare(log, feed_roster(uids=after), START + 20 * MINUTE)
+    rig.clock.end_ms = (START + 22 * MINUTE) * 1000
+    rig.run()
+    ends = [s.end for s in site.statements(HOST) if isinstance(s.body, UsageBody)]
+    assert ends == [START + minute * MINUTE for minute in (10, 20)]
+    rig.on(10)
+    rig.run()
+    bodies = [s.body for s in site.statements(HOST) if isinstance(s.body, UsageBody)]
+    assert [body.devices for body in bodies] == [2, 2, len(after)]
 
 
 def test_what_collectors_say_of_other_hosts_is_no_concern_of_this_one(
