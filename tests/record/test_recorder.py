@@ -21,6 +21,7 @@ from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Column, Kind, Label, Role, State
 from attest.log.merkle import leaf_hash
 from attest.record import recorder
+from attest.record import spool as spools
 from attest.record.chain import sign_next
 from attest.record.run_names import RunNames
 from attest.store import disk
@@ -256,6 +257,20 @@ def test_a_process_that_was_held_up(rig: Rig, site: Site) -> None:
     require_all(site, 1, 30)
     assert missing(site) == [3, 4, 5, 6, 7]
     assert {cause[3:] for cause in causes(rig)} == {("missing", "record/suspended")}
+
+
+def test_a_sample_that_no_frame_holds_keeps_no_other_from_the_spool(
+    rig: Rig, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spools, "MAX_FRAME", 3_000)
+    rig.clock.at = {
+        3 * MINUTE + 20: lambda: setattr(rig.devices, "more", "x" * 5_000),
+        6 * MINUTE + 20: lambda: setattr(rig.devices, "more", ""),
+    }
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == [3, 4, 5, 6]
+    assert {cause[3:] for cause in causes(rig)} == {("missing", "spool/frame")}
 
 
 def test_a_disk_that_is_full_for_a_while_loses_nothing(rig: Rig, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
