@@ -15,6 +15,7 @@ where its own chain ends, whatever the site says, and what the log's key must ha
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from attest.inventory.ledger import FOREVER, Range
 PREFIX: Final = "/v1"
 MAX_ANSWER: Final = 8 << 20  # bytes of JSON: as many inventories as a site declares in a lifetime
 MAX_NUMBER: Final = (1 << 63) - 1
+
+_CODE: Final = re.compile(r"[a-z0-9-]{1,40}/[a-z0-9-]{1,40}")
 
 
 class Declared(NamedTuple):
@@ -181,7 +184,7 @@ def parse_answer(data: bytes) -> Answer:
         refused = value["refused"]
         if refused is None:
             return Answer(taken)
-        return Answer(taken, _text(refused["code"]), _text(refused["detail"]))
+        return Answer(taken, _code(refused["code"]), _text(refused["detail"]))
 
 
 def format_refusal(code: str, detail: str) -> bytes:
@@ -192,7 +195,7 @@ def parse_refusal(data: bytes) -> tuple[str, str]:
     """Code and detail."""
     with _reading():
         value = _load(data)
-        return _text(value["code"]), _text(value["detail"])
+        return _code(value["code"]), _text(value["detail"])
 
 
 def refuse(detail: str) -> NoReturn:
@@ -282,4 +285,12 @@ def _hash(value: Any) -> bytes:
 def _text(value: Any) -> str:
     if type(value) is not str or len(value) > 1_000:
         raise ValueError(f"no text: {value!r:.40}")
+    value.encode()  # half a surrogate pair is none
     return value
+
+
+def _code(value: Any) -> str:
+    """Of an error, which becomes a label of metrics."""
+    if _CODE.fullmatch(_text(value)) is None:
+        raise ValueError(f"no code: {value!r:.40}")
+    return str(value)

@@ -52,6 +52,7 @@ def open_plan(data: bytes, vkeys: Sequence[Vkey]) -> Plan:
     return parse_plan(payload)
 
 
-def _kid(protected: bytes) -> object:
+def _kid(protected: bytes) -> bytes | None:
     header = decode(protected)
-    return header.get(4) if isinstance(header, dict) else None
+    kid = header.get(4) if isinstance(header, dict) else None
+    return kid if isinstance(kid, bytes) else None

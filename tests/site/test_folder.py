@@ -1,5 +1,6 @@
 """Agents and their site through a shared folder: what is left there is taken once, whatever else lies there."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,7 +21,16 @@ from attest.format.roster import format_roster
 from attest.format.statement import Statement, parse_statement
 from attest.format.vocabulary import Kind
 from attest.log.merkle import leaf_hash
-from attest.record.site import Declared, Site, format_about, format_state, parse_about, parse_state, source_id
+from attest.record.site import (
+    Declared,
+    Site,
+    format_about,
+    format_state,
+    parse_about,
+    parse_answer,
+    parse_state,
+    source_id,
+)
 from attest.record.site_folder import FolderSite, entry_name
 from attest.sign.documents import sign_document
 from attest.sign.seeded import seeded_key
@@ -252,6 +262,12 @@ def test_another_log_or_enrolment_is_not_believed_at_a_first_meeting(lab: Lab, d
         with suppress(AttestError):
             agent.closed()
     require_whole(agent, 20)
+
+
+@pytest.mark.parametrize("code", ["\ud800/x", "log/" + "x" * 900, "no code", 7])
+def test_what_is_no_code_becomes_no_label_of_metrics(code: object) -> None:
+    with pytest.raises(LogError, match="remote/answer"):
+        parse_answer(json.dumps({"taken": [], "refused": {"code": code, "detail": ""}}).encode())
 
 
 def test_a_statement_is_left_in_the_place_of_what_somebody_else_left(lab: Lab, drop: Path) -> None:

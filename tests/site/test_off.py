@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from attest.collect.stamps import format_time
 from attest.compute.columns import SPAN
 from attest.errors import AttestError, LogError, SignatureError
 from attest.format.bodies import UsageBody
+from attest.format.cbor import encode
 from attest.format.cose import format_document, parse_document
 from attest.format.roster import Host, Roster
 from attest.format.statement import parse_statement
@@ -174,6 +175,13 @@ def test_no_window_is_closed_beyond_what_the_site_has_said_is_off(lab: Lab, drop
     desk.close()
 
 
+def by_kid(document: bytes, kid: Any) -> bytes:
+    """The same, said to be signed by another key, or by what is none."""
+    parsed = parse_document(document)
+    signature = parsed.signatures[0]._replace(protected=encode({1: -8, 4: kid}))
+    return format_document(parsed._replace(signatures=(signature,)))
+
+
 def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop: Path) -> None:
     agent = folder_agent(lab, drop)
     collect(lab)
@@ -188,6 +196,7 @@ def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop:
         (bytes(MAX_ANSWER), "cbor/"),
         (format_plan(plan), "cbor/"),
         (sign_plan(plan, [other]), "note/unsigned"),
+        *((by_kid(sign_plan(plan, [key]), kid), "note/unsigned") for kid in ([1], {1: 2}, None, "log")),
         (sign_document(format_plan(plan), "application/vnd.attest.agreement+toml", [key]), "document/header"),
         (sign_plan(plan._replace(source=sub("n2")), [key]), "remote/answer"),
         (sign_plan(plan._replace(log=bytes(32)), [key]), "remote/answer"),
