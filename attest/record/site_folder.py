@@ -16,9 +16,11 @@ inventories there are and what is planned to be off no chain or tree shows to be
 log's keys, together with its time (attest.record.site_off): of what comes after that the site has not spoken.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +53,8 @@ STATE: Final = "state.json"
 ASK: Final = "ask-"
 SAID: Final = "said-"
 OFF: Final = "off"
+MAX_NAMES: Final = 1 << 16  # that are looked at in the folder of one host
+_GROWTH: Final = re.compile(rf"(?:{ASK}|{SAID})growth-(\d{{1,18}})", re.ASCII)
 
 
 class FolderSite:
@@ -101,9 +105,19 @@ class FolderSite:
         return {} if self._plan is None else self._plan.off
 
     def growth(self, old: int) -> bytes | None:
+        """Every answer is followed by the same question, and what is asked of a smaller log nobody reads any more."""
+        with self._mine() as mine:
+            for match in filter(None, map(_GROWTH.fullmatch, list(islice(mine.names(), MAX_NAMES)))):
+                if int(match[1]) < old:
+                    mine.clear(match[0])
         return self._answer(f"growth-{old}")
 
     def receipt(self, seq: int) -> bytes | None:
+        """They are asked for in turn, so there is one of what was before; and what is in the log is acknowledged."""
+        with self._mine() as mine:
+            mine.clear(f"{entry_name(seq)}.ack")
+            for word in (ASK, SAID):
+                mine.clear(f"{word}receipt-{seq - 1}")
         return self._answer(f"receipt-{seq}")
 
     def entry(self, seq: int) -> bytes:

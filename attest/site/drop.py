@@ -16,7 +16,7 @@ from attest.errors import EvidenceError, LogError
 from attest.format.statement import MAX_STATEMENT, peek
 from attest.format.upload import Item
 from attest.record.site import format_about, format_answer, format_state
-from attest.record.site_folder import ABOUT, ASK, GENESIS, OFF, ROSTERS, SAID, STATE, entry_name
+from attest.record.site_folder import ABOUT, ASK, GENESIS, MAX_NAMES, OFF, ROSTERS, SAID, STATE, entry_name
 from attest.site.budget import Budgets, Limits
 from attest.site.desk import LIMITED, Desk
 from attest.site.metrics import SiteMetrics
@@ -25,7 +25,6 @@ from attest.store.shared import Shared
 MAX_BLOCK_FILE: Final = 96 << 20  # bytes
 MAX_STATEMENTS: Final = 256  # of one host in a pass
 MAX_QUESTIONS: Final = 1_024  # of one host in a pass
-MAX_NAMES: Final = 1 << 16  # that are looked at for questions, of one host in a pass
 
 _QUESTION: Final = re.compile(rf"{ASK}(?:({OFF})|(entry|receipt|growth)-(0|[1-9]\d{{0,17}}))")
 _log = logging.getLogger("attest.site")

@@ -107,6 +107,22 @@ def test_a_host_and_its_site_meet_in_a_folder(lab: Lab, drop: Path) -> None:
     assert sorted(path.name for path in mine(drop, "n1").iterdir() if path.suffix in (".entry", ".block")) == []
 
 
+def test_nothing_is_left_in_a_folder_but_what_is_asked_next(lab: Lab, drop: Path) -> None:
+    """Also of a host that asks seldom: what it left is in the log when it looks again."""
+    agent = Agent.of(lab, "n1", 2, cast(Site, FolderSite(drop, sub("n1"), VKEYS)))
+    for _ in range(4):
+        agent.run(10)
+        for _ in range(3):
+            collect(lab)
+            with suppress(AttestError):
+                agent.received()
+            collect(lab)
+    assert agent.received() >= 3
+    left = sorted(path.name for path in mine(drop, "n1").iterdir())
+    assert [name for name in left if not name.startswith(("ask-", "said-"))] == ["state.json"]
+    assert len(left) < 6
+
+
 def test_an_outbox_that_is_lost_is_asked_for(lab: Lab, drop: Path) -> None:
     agent = Agent.of(lab, "n1", 12, cast(Site, FolderSite(drop, sub("n1"), VKEYS)))
     collect(lab)
