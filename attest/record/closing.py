@@ -137,7 +137,8 @@ def close_windows(
         return Closed(0, None)
     end = min(due, window.after(max(spoken, due - window.longest)))
     why, found = Causes(window.interval), Bounded()
-    reading = _Reading(window.kept_from(spoken), window.kept_from(end + window.interval), rosters, window.host)
+    stated = [*[r for r in rosters if r.start <= spoken][-1:], *(r for r in rosters if spoken < r.start < end)]
+    reading = _Reading(window.kept_from(spoken), window.kept_from(end + window.interval), stated, window.host)
     host = _host(gather_series(reading.of(scrapes(why.watch(frames()))), found), window.host)
     options = UsageOptions(window.interval, window.window, target.last_counters(), end, target.planned_off())
     try:

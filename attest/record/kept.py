@@ -14,7 +14,7 @@ Every file but the list is put whole. Raises LogError.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +84,12 @@ class Kept:
         """Keeps an entry and its receipt."""
         self._put(f"receipts/{seq:020}.cose", entry)
         self._put(f"receipts/{seq:020}.tlog-proof", receipt)
+
+    def received(self) -> Iterator[bytes]:
+        """The entries of which there are receipts."""
+        with disk.failures(self._receipts):
+            for path in sorted(self._receipts.glob("*.cose")):
+                yield path.read_bytes()
 
     def opening(self, until: int | None, quantity: int) -> dict[str, int]:
         """By feed the reading that a meter's chain ends with, if it is of that time and quantity."""

@@ -8,7 +8,7 @@ log's, and continues the one seen before.
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from attest.errors import EvidenceError, KeyFileError, LogError, MissingError
@@ -55,16 +55,29 @@ class Meeting:
         """The site is met, and has what was signed before. Raises AttestError."""
         about, state = self._meet()
         outgoing = self._outgoing(box, about, state, self._head(box, state))
-        outgoing.resume()
+        resumed = outgoing.resume()
         self.hand_on(box, state.seq)
+        if resumed:  # it may have been a rotation: another key signs what follows
+            outgoing = self._outgoing(box, about, state, self._head(box, state))
         return about, state, outgoing
 
     def rotate(self, successor: Signer) -> None:
         """Sign that another key follows, and hand it on. Raises AttestError; what was signed stays signed."""
         with handover.patiently(lambda: Outbox(self.kept.box)) as box:
             _, state, outgoing = self.go_on(box)
+            kid = successor.public_key().thumbprint
+            if kid == outgoing.kid:
+                return  # asked for again: whoever asked may have been killed before he was told
+            if kid in self._signed_with(box):
+                detail = f"the new key signed for {self._source} before, and no log takes it again"
+                raise KeyFileError("key/reused", detail, hint="make a new one: attest key new FILE")
             outgoing.rotate(successor)
             self.hand_on(box, state.seq)
+
+    def _signed_with(self, box: Outbox) -> set[bytes]:
+        """The keys that signed what is kept here: with a statement that its log refuses a chain is at its end."""
+        entries = chain(self.kept.received(), (signed.entry for signed in box.waiting()))
+        return {parse_statement(entry).header.kid for entry in entries}
 
     def receive(self, box: Outbox) -> None:
         """Hand on what is left, and keep the receipts that there are. Raises AttestError."""
@@ -136,6 +149,9 @@ class Meeting:
     def _require_genesis(self, about: About) -> None:
         if self.kept.knows:
             return
+        if not about.time:
+            detail = "the site has not said yet which log it keeps"
+            raise LogError("remote/unreachable", detail, hint="it is asked; try again")
         entry = self._site.genesis()
         body = parse_statement(entry).statement.body
         act = parse_act(parse_document(body.document).payload or b"") if isinstance(body, GenesisBody) else None

@@ -85,15 +85,21 @@ class Outgoing:
         self.inventories: Sequence[Declared] = ()
         self.since: int | None = None
 
-    def resume(self) -> None:
-        """Sign what was to be signed when the process ended. Raises LogError `outbox/overtaken`."""
+    @property
+    def kid(self) -> bytes:
+        """The thumbprint of the key that signs."""
+        return self._signer.public_key().thumbprint
+
+    def resume(self) -> bool:
+        """Sign what was to be signed when the process ended, if there is any. Raises LogError `outbox/overtaken`."""
         if not self._box.drafts:
-            return
+            return False
         draft = parse_payload(self._box.drafts[0].payload)
         if (draft.seq, draft.prev) != self._place[:2]:
             detail = f"{self.chain.sub} was about to sign seq {draft.seq}, and its chain goes on at {self._place.seq}"
             raise LogError("outbox/overtaken", detail, hint="find out who else signs with this key")
         self._sign(self._box)
+        return True
 
     def host_rosters(self) -> list[HostRoster]:
         return [host_roster(*each, roster, self.chain.sub) for each, roster in self._rosters()]

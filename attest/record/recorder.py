@@ -23,7 +23,7 @@ from attest.record.clock import Clock, Moment, Watch, moment
 from attest.record.closing import Closed
 from attest.record.frames import DROPPED, STOP, SUSPENDED, doubt, moment_of, note, of_sample, started, stepped
 from attest.record.metrics import Metrics
-from attest.record.spool import Frame, Spool
+from attest.record.spool import TOO_LARGE, Frame, Spool
 
 MAX_HELD: Final = 4_096  # frames that wait in memory for a disk
 HOLD: Final = 3_600  # s after the clock was set, in which it may be set right again, before anything is stated by it
@@ -160,7 +160,7 @@ class Recorder:
         self._held.append(frame)
         try:
             while self._held:
-                self.spool.append(self._held[0])
+                self._append(self._held[0])
                 self._held.popleft()
             self._tell_lost(moment_of(frame))
         except LogError as error:
@@ -168,6 +168,16 @@ class Recorder:
                 _log.error("spool", extra={"fields": {"code": error.code, "detail": error.detail}})
             while len(self._held) > MAX_HELD:
                 self._drop(self._held.popleft(), error.code)
+
+    def _append(self, frame: Frame) -> None:
+        """To the spool; what is larger than any sample is dropped, and keeps no other waiting."""
+        try:
+            self.spool.append(frame)
+        except LogError as error:
+            if error.code != TOO_LARGE:
+                raise
+            _log.error("spool", extra={"fields": {"code": error.code, "detail": error.detail}})
+            self._drop(frame, error.code)
 
     def _drop(self, frame: Frame, why: str) -> None:
         self._lost = [*self._lost[:1], frame] if self._lost else [frame]

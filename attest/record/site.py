@@ -15,6 +15,7 @@ where its own chain ends, whatever the site says, and what the log's key must ha
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ PREFIX: Final = "/v1"
 MAX_ANSWER: Final = 8 << 20  # bytes of JSON: as many inventories as a site declares in a lifetime
 MAX_NUMBER: Final = (1 << 63) - 1
 
+_CODE: Final = re.compile(r"[a-z0-9-]{1,40}/[a-z0-9-]{1,40}")
+
 
 class Declared(NamedTuple):
     """An inventory: from `start` (Unix s) on the roster with this digest."""
@@ -39,7 +42,8 @@ class Declared(NamedTuple):
 
 
 class About(NamedTuple):
-    """The log by the leaf hash of its genesis, its origin, the site's time (Unix s), the inventories by their start."""
+    """The log by the leaf hash of its genesis, its origin, the time until which the site has spoken (Unix s, 0 where it
+    has not), the inventories by their start."""
 
     log: bytes
     origin: str
@@ -61,11 +65,14 @@ class State(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """When devices of a source are to be off, as a log's site says at a time (Unix s)."""
+    """What a log's site says to a source at a time (Unix s): the inventories since its chain's end, where that stands,
+    and when its devices are to be off."""
 
     log: bytes
     source: str
     time: int
+    inventories: tuple[Declared, ...]
+    state: State
     off: Mapping[str, Sequence[Range]]
 
 
@@ -120,7 +127,7 @@ def source_id(sub: str) -> str:
 
 
 def format_about(about: About) -> bytes:
-    inventories = [{"start": each.start, "digest": each.digest.hex()} for each in about.inventories]
+    inventories = _inventories(about.inventories)
     return _format({"log": about.log.hex(), "origin": about.origin, "time": about.time, "inventories": inventories})
 
 
@@ -128,37 +135,17 @@ def parse_about(data: bytes) -> About:
     """Raises LogError `remote/answer`, as every parser here."""
     with _reading():
         value = _load(data)
-        inventories = tuple(Declared(_number(each["start"]), _hash(each["digest"])) for each in value["inventories"])
+        inventories = _declared(value["inventories"])
         return About(_hash(value["log"]), _text(value["origin"]), _number(value["time"]), inventories)
 
 
 def format_state(state: State) -> bytes:
-    return _format(
-        {
-            "role": state.role.name.lower(),
-            "iss": state.iss,
-            "enrolment": state.enrolment.hex(),
-            "seq": state.seq,
-            "prev": state.prev.hex(),
-            "until": state.until,
-            "kid": state.kid and state.kid.hex(),
-        }
-    )
+    return _format(_state(state))
 
 
 def parse_state(data: bytes) -> State:
     with _reading():
-        value = _load(data)
-        until, kid = value["until"], value["kid"]
-        return State(
-            Role[_text(value["role"]).upper()],
-            _text(value["iss"]),
-            _hash(value["enrolment"]),
-            _number(value["seq"]),
-            _hash(value["prev"]),
-            None if until is None else _number(until),
-            None if kid is None else _hash(kid),
-        )
+        return _stated(_load(data))
 
 
 def format_off(planned: Mapping[str, Sequence[Range]]) -> bytes:
@@ -171,13 +158,17 @@ def parse_off(data: bytes) -> dict[str, list[Range]]:
 
 
 def format_plan(plan: Plan) -> bytes:
-    return _format({"log": plan.log.hex(), "source": plan.source, "time": plan.time, "off": _off(plan.off)})
+    where = {"log": plan.log.hex(), "source": plan.source, "time": plan.time}
+    return _format(
+        {**where, "inventories": _inventories(plan.inventories), "state": _state(plan.state), "off": _off(plan.off)}
+    )
 
 
 def parse_plan(data: bytes) -> Plan:
     with _reading():
         value = _load(data)
-        return Plan(_hash(value["log"]), _text(value["source"]), _number(value["time"]), _planned(value["off"]))
+        where = _hash(value["log"]), _text(value["source"]), _number(value["time"])
+        return Plan(*where, _declared(value["inventories"]), _stated(value["state"]), _planned(value["off"]))
 
 
 def format_answer(answer: Answer) -> bytes:
@@ -193,7 +184,7 @@ def parse_answer(data: bytes) -> Answer:
         refused = value["refused"]
         if refused is None:
             return Answer(taken)
-        return Answer(taken, _text(refused["code"]), _text(refused["detail"]))
+        return Answer(taken, _code(refused["code"]), _text(refused["detail"]))
 
 
 def format_refusal(code: str, detail: str) -> bytes:
@@ -204,7 +195,7 @@ def parse_refusal(data: bytes) -> tuple[str, str]:
     """Code and detail."""
     with _reading():
         value = _load(data)
-        return _text(value["code"]), _text(value["detail"])
+        return _code(value["code"]), _text(value["detail"])
 
 
 def refuse(detail: str) -> NoReturn:
@@ -237,6 +228,39 @@ def _number(value: Any) -> int:
     return value
 
 
+def _inventories(inventories: Sequence[Declared]) -> list[dict[str, Any]]:
+    return [{"start": each.start, "digest": each.digest.hex()} for each in inventories]
+
+
+def _declared(inventories: Any) -> tuple[Declared, ...]:
+    return tuple(Declared(_number(each["start"]), _hash(each["digest"])) for each in inventories)
+
+
+def _state(state: State) -> dict[str, Any]:
+    return {
+        "role": state.role.name.lower(),
+        "iss": state.iss,
+        "enrolment": state.enrolment.hex(),
+        "seq": state.seq,
+        "prev": state.prev.hex(),
+        "until": state.until,
+        "kid": state.kid and state.kid.hex(),
+    }
+
+
+def _stated(value: Any) -> State:
+    until, kid = value["until"], value["kid"]
+    return State(
+        Role[_text(value["role"]).upper()],
+        _text(value["iss"]),
+        _hash(value["enrolment"]),
+        _number(value["seq"]),
+        _hash(value["prev"]),
+        None if until is None else _number(until),
+        None if kid is None else _hash(kid),
+    )
+
+
 def _off(planned: Mapping[str, Sequence[Range]]) -> dict[str, list[list[int | None]]]:
     return {uid: [[start, None if end == FOREVER else end] for start, end in ranges] for uid, ranges in planned.items()}
 
@@ -261,4 +285,12 @@ def _hash(value: Any) -> bytes:
 def _text(value: Any) -> str:
     if type(value) is not str or len(value) > 1_000:
         raise ValueError(f"no text: {value!r:.40}")
+    value.encode()  # half a surrogate pair is none
     return value
+
+
+def _code(value: Any) -> str:
+    """Of an error, which becomes a label of metrics."""
+    if _CODE.fullmatch(_text(value)) is None:
+        raise ValueError(f"no code: {value!r:.40}")
+    return str(value)

@@ -1,9 +1,14 @@
-"""What is planned to be off, where whoever can write a file could have written it: signed with the log's keys.
+"""What a site alone knows, where whoever can write a file could have written it: signed with the log's keys.
+
+A host that believed another's inventory would sign what no log takes, and its chain would end there.
 
 It is a COSE_Sign document (RFC 9052, tag 98) of content type `application/vnd.attest.off+json`, which is no other thing
 that a log's key signs. The payload is JSON, with the time of which it speaks, so that an older one is known for it:
 
-    {"log": LEAF, "source": URI, "time": SECONDS, "off": {UID: [[start, end or null]]}}
+    {"log": LEAF, "source": URI, "time": SECONDS, "inventories": [{"start", "digest"}], "state": {...},
+     "off": {UID: [[start, end or null]]}}
+
+The inventories are those in force from the end of the source's chain on; `state` is what `state.json` says.
 
 At least one key of the log signed it, and none of them wrongly; signatures of keys that are not known are ignored, as
 in notes.
@@ -47,6 +52,7 @@ def open_plan(data: bytes, vkeys: Sequence[Vkey]) -> Plan:
     return parse_plan(payload)
 
 
-def _kid(protected: bytes) -> object:
+def _kid(protected: bytes) -> bytes | None:
     header = decode(protected)
-    return header.get(4) if isinstance(header, dict) else None
+    kid = header.get(4) if isinstance(header, dict) else None
+    return kid if isinstance(kid, bytes) else None

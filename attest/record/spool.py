@@ -28,6 +28,7 @@ from attest.errors import LogError
 from attest.store import disk
 
 MAX_FRAME: Final = 4 << 20  # bytes of one payload
+TOO_LARGE: Final = "spool/frame"
 MAX_SEGMENT: Final = 8 << 20  # bytes, after which a new one begins
 _HEAD: Final = struct.Struct(">I12s")
 _SUFFIX: Final = ".spool"
@@ -75,7 +76,7 @@ class Spool:
         that is later. Raises LogError, and then the spool is as it was."""
         payload = json.dumps(frame, separators=(",", ":"), ensure_ascii=False).encode()
         if len(payload) > MAX_FRAME:
-            raise LogError("spool/frame", f"a sample of {len(payload):,} bytes, at most {MAX_FRAME:,}")
+            raise LogError(TOO_LARGE, f"a sample of {len(payload):,} bytes, at most {MAX_FRAME:,}")
         data = _HEAD.pack(len(payload), _digest(payload)) + payload
         if self.size + len(data) > self.limit:
             raise LogError("spool/full", f"{self.path} has its {self.limit:,} bytes", hint="let statements be closed")

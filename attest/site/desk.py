@@ -152,9 +152,13 @@ class Desk:
         return self._off[1].of(sub, 0 if last is None else last.end)
 
     def signed_off(self, sub: str) -> bytes:
-        """The same with the time of now, signed with the log's keys. Raises LogError."""
-        time = int(self._clock())
-        return sign_plan(Plan(self._admission().genesis, sub, time, self.planned_off(sub)), self._signers)
+        """The same with what else the source must know now, signed with the log's keys. Raises LogError."""
+        about, state = self.about(), self.state(sub)
+        before = [each for each in about.inventories if each.start < (state.until or 0)]
+        plan = Plan(
+            about.log, sub, about.time, about.inventories[max(len(before) - 1, 0) :], state, self.planned_off(sub)
+        )
+        return sign_plan(plan, self._signers)
 
     def entry(self, sub: str, seq: int) -> bytes | None:
         """A statement."""

@@ -21,12 +21,13 @@ from attest.format.runs import NO_RUN
 from attest.format.vocabulary import Column, Kind, Label, Role, State
 from attest.log.merkle import leaf_hash
 from attest.record import recorder
+from attest.record import spool as spools
 from attest.record.chain import sign_next
 from attest.record.run_names import RunNames
 from attest.store import disk
 from attest.store.salts import new_salts
 from attest.store.writer import LogWriter
-from tests.collect.test_import import HOST, START, Site, signer, site
+from tests.collect.test_import import HOST, START, Site, declare, feed_roster, signer, site
 from tests.record.rig import MILLIWATTS, MINUTE, UIDS, Rig, Stopped
 
 __all__ = ["site"]  # a fixture
@@ -213,6 +214,24 @@ def test_a_device_that_nobody_declared_keeps_no_other_from_being_stated(rig: Rig
     assert missing(site) == []
 
 
+@pytest.mark.parametrize("after", [UIDS[:1], (*UIDS, "GPU-next")])
+def test_what_is_retired_or_not_declared_yet_and_answers_keeps_no_window_open(
+    rig: Rig, site: Site, after: tuple[str, ...]
+) -> None:
+    """The inventory changes on the edge of a window, and all devices answer before and after it."""
+    rig.devices.more = "GPU-next"
+    with LogWriter.open(site.log) as log:
+        declare(log, feed_roster(uids=after), START + 20 * MINUTE)
+    rig.clock.end_ms = (START + 22 * MINUTE) * 1000
+    rig.run()
+    ends = [s.end for s in site.statements(HOST) if isinstance(s.body, UsageBody)]
+    assert ends == [START + minute * MINUTE for minute in (10, 20)]
+    rig.on(10)
+    rig.run()
+    bodies = [s.body for s in site.statements(HOST) if isinstance(s.body, UsageBody)]
+    assert [body.devices for body in bodies] == [2, 2, len(after)]
+
+
 def test_what_collectors_say_of_other_hosts_is_no_concern_of_this_one(
     rig: Rig, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -238,6 +257,20 @@ def test_a_process_that_was_held_up(rig: Rig, site: Site) -> None:
     require_all(site, 1, 30)
     assert missing(site) == [3, 4, 5, 6, 7]
     assert {cause[3:] for cause in causes(rig)} == {("missing", "record/suspended")}
+
+
+def test_a_sample_that_no_frame_holds_keeps_no_other_from_the_spool(
+    rig: Rig, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spools, "MAX_FRAME", 3_000)
+    rig.clock.at = {
+        3 * MINUTE + 20: lambda: setattr(rig.devices, "more", "x" * 5_000),
+        6 * MINUTE + 20: lambda: setattr(rig.devices, "more", ""),
+    }
+    rig.run()
+    require_all(site, 1, 30)
+    assert missing(site) == [3, 4, 5, 6]
+    assert {cause[3:] for cause in causes(rig)} == {("missing", "spool/frame")}
 
 
 def test_a_disk_that_is_full_for_a_while_loses_nothing(rig: Rig, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,14 @@
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from attest.agreement import verify_agreement
 from attest.check import examine
 from attest.collect.collector import Sample
 from attest.collect.dcgm import Scrape
 from attest.collect.dcgm_fields import Field
+from attest.errors import AttestError
 from attest.facts import Cell
 from attest.record.clock import Moment
 from attest.record.closing import Window
@@ -62,6 +65,9 @@ def test_check_finds_what_was_handed_on(tmp_path: Path) -> None:
             ]
             if not 70 <= minute < 75:
                 spool.append(of_sample("dcgm", Moment(at, 0, ""), Sample(scrapes=tuple(scrapes))))
+        collect()
+        with pytest.raises(AttestError, match="remote/unreachable"):
+            log.close(END * 1000 + 60_000, [])
         collect()
         while log.close(END * 1000 + 60_000, []).more:
             collect()

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -12,14 +12,16 @@ from attest.collect.stamps import format_time
 from attest.compute.columns import SPAN
 from attest.errors import AttestError, LogError, SignatureError
 from attest.format.bodies import UsageBody
+from attest.format.cbor import encode
 from attest.format.cose import format_document, parse_document
 from attest.format.roster import Host, Roster
 from attest.format.statement import parse_statement
-from attest.format.vocabulary import State
+from attest.format.vocabulary import Role, State
 from attest.inventory.ledger import FOREVER, path_of
 from attest.log.merkle import leaf_hash
-from attest.record.site import Plan, Site, format_off, format_plan, parse_off
-from attest.record.site_folder import FolderSite, put
+from attest.record.site import MAX_ANSWER, Declared, Plan, Site, format_off, format_plan, parse_off, parse_state
+from attest.record.site import State as Chain
+from attest.record.site_folder import FolderSite
 from attest.record.site_off import CONTENT_TYPE, open_plan, sign_plan
 from attest.sign.documents import sign_document
 from attest.sign.seeded import seeded_key
@@ -34,7 +36,7 @@ from tests.collect.test_import import START
 from tests.record.rig import MINUTE, UIDS
 from tests.site.agent import Agent
 from tests.site.rig import VKEYS, Lab, roster, signer, sub
-from tests.site.test_folder import collect, drop, mine
+from tests.site.test_folder import collect, drop, mine, put
 
 __all__ = ["drop"]  # a fixture
 
@@ -173,19 +175,28 @@ def test_no_window_is_closed_beyond_what_the_site_has_said_is_off(lab: Lab, drop
     desk.close()
 
 
+def by_kid(document: bytes, kid: Any) -> bytes:
+    """The same, said to be signed by another key, or by what is none."""
+    parsed = parse_document(document)
+    signature = parsed.signatures[0]._replace(protected=encode({1: -8, 4: kid}))
+    return format_document(parsed._replace(signatures=(signature,)))
+
+
 def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop: Path) -> None:
     agent = folder_agent(lab, drop)
     collect(lab)
     agent.run()
     collect(lab)
     said, log = mine(drop, "n1") / "said-off", leaf_hash(lab.entries()[0])
-    plan = Plan(log, sub("n1"), START + 3600, {"n1-GPU-1": [(START, FOREVER)]})
+    state = parse_state((mine(drop, "n1") / "state.json").read_bytes())
+    plan = Plan(log, sub("n1"), START + 3600, (), state, {"n1-GPU-1": [(START, FOREVER)]})
     key, other = signer("log"), signer("n2")
     for data, code in (
         (b"", "cbor/"),
-        (bytes(1 << 25), "cbor/"),
+        (bytes(MAX_ANSWER), "cbor/"),
         (format_plan(plan), "cbor/"),
         (sign_plan(plan, [other]), "note/unsigned"),
+        *((by_kid(sign_plan(plan, [key]), kid), "note/unsigned") for kid in ([1], {1: 2}, None, "log")),
         (sign_document(format_plan(plan), "application/vnd.attest.agreement+toml", [key]), "document/header"),
         (sign_plan(plan._replace(source=sub("n2")), [key]), "remote/answer"),
         (sign_plan(plan._replace(log=bytes(32)), [key]), "remote/answer"),
@@ -194,6 +205,10 @@ def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop:
         put(said, data)
         with pytest.raises(AttestError, match=code):
             agent.closed()
+    put(said, bytes(MAX_ANSWER + 1))  # nobody reads it, and nothing was said
+    with pytest.raises(AttestError, match="remote/unreachable"):
+        agent.closed()
+    assert not said.exists()
     collect(lab)
     agent.closed()
     collect(lab)
@@ -203,7 +218,9 @@ def test_who_else_writes_in_a_folder_says_nothing_of_what_is_off(lab: Lab, drop:
 def test_any_key_of_the_log_signs_what_is_off() -> None:
     keys = [seeded_key("off"), seeded_key("off pq", Alg.ML_DSA_44)]
     vkeys = [log_vkey("acme.example/dc1", key.public_key()) for key in keys]
-    plan = Plan(bytes(32), "https://acme.example/dc1/n1", 7, {"GPU-0": [(5, 7), (9, FOREVER)]})
+    state = Chain(Role.HOST, "https://acme.example", bytes(32), 3, bytes(32), 5, None)
+    off = {"GPU-0": [(5, 7), (9, FOREVER)]}
+    plan = Plan(bytes(32), "https://acme.example/dc1/n1", 7, (Declared(0, bytes(32)),), state, off)
     both = sign_plan(plan, keys)
     assert open_plan(both, vkeys) == open_plan(both, vkeys[:1]) == open_plan(both, vkeys[1:]) == plan
     document = parse_document(both)
