@@ -61,15 +61,19 @@ def release(archive: Archive, ref: str, case: str, *, actor: str, clock: Callabl
 
 
 def retain(archive: Archive, ref: str, until: int, *, actor: str, clock: Callable[[], int]) -> str:
-    """Keeps a delivery until a time (Unix s). Raises ArchiveError `archive/retained` where that would be sooner."""
+    """Keeps a delivery until a time (Unix s), in a store that locks by a lock, unless that time is over.
+
+    The same time again locks what could not be locked before. Raises ArchiveError `archive/retained` for a sooner one.
+    """
     with archive.custody.session() as session:
-        row = _there(session.connection, ref)
-        if row.retained is not None and until <= row.retained:
+        row, now = _there(session.connection, ref), clock()
+        if row.retained is not None and until < row.retained:
             detail = f"{row.id[:12]} is retained until {utc(row.retained)}, which is only ever extended"
             raise ArchiveError("archive/retained", detail)
-        address = deliveries.address(row)
-        session.record("retain", actor, {"manifest": address}, {"delivery": row.id, "until": until}, clock())
-        for each in _objects(archive, row):
+        if until != row.retained:
+            named = {"manifest": deliveries.address(row)}
+            session.record("retain", actor, named, {"delivery": row.id, "until": until}, now)
+        for each in _objects(archive, row) if until > now else ():
             archive.objects.retain(each, until)
     return str(row.id)
 

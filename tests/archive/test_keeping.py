@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from attest.archive import deliveries, retention
 from attest.archive.address import Address
@@ -17,12 +18,14 @@ from attest.archive.objects import MAX_NAMED, Found
 from attest.archive.recheck import everything, recheck
 from attest.archive.reindex import dump, reindex
 from attest.archive.stored import read_whole
+from attest.archive.tables import ENTRIES
 from attest.errors import ArchiveError, MissingError
 from tests.archive.conftest import Deliverer
 from tests.archive.papers import NOW
 from tests.archive.vandal import flip, spoil, vandal_of
 
 CLOCK: Callable[[], int] = lambda: NOW  # noqa: E731
+FAR = 4_102_444_800  # 2100-01-01: a time that no server's clock has passed
 
 
 def kinds(deliverer: Deliverer) -> list[str]:
@@ -187,11 +190,31 @@ def test_what_the_store_locks_is_not_expired(deliverer: Deliverer) -> None:
 
 def test_a_retention_is_only_extended(deliverer: Deliverer) -> None:
     id_ = deliverer.put("late").id
-    retention.retain(deliverer.archive, id_, NOW + 10, actor="a", clock=CLOCK)
+    retention.retain(deliverer.archive, id_, FAR, actor="a", clock=CLOCK)
     with pytest.raises(ArchiveError, match="archive/retained"):
-        retention.retain(deliverer.archive, id_, NOW + 9, actor="a", clock=CLOCK)
-    retention.retain(deliverer.archive, id_, NOW + 11, actor="a", clock=CLOCK)
-    assert retention.expirable(deliverer.archive, NOW + 10) == []
+        retention.retain(deliverer.archive, id_, FAR - 1, actor="a", clock=CLOCK)
+    retention.retain(deliverer.archive, id_, FAR + 1, actor="a", clock=CLOCK)
+    assert retention.expirable(deliverer.archive, FAR) == []
+
+
+def test_a_retention_that_could_not_be_locked_is_locked_when_it_is_said_again(
+    deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, id_ = deliverer.archive, deliverer.put("late").id
+
+    def refuse(*_: object) -> bool:
+        raise ArchiveError("archive/denied", "no", hint="no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(archive.objects), "retain", refuse)
+        with pytest.raises(ArchiveError, match="archive/denied"):
+            retention.retain(archive, id_, FAR, actor="a", clock=CLOCK)
+    retention.retain(archive, id_, FAR, actor="a", clock=CLOCK)
+    with archive.index.reading() as connection:
+        needed = deliveries.manifest_of(archive.objects, deliveries.find(connection, id_)).objects()
+        said = connection.execute(select(ENTRIES.c.n).where(ENTRIES.c.action == "retain")).all()
+    assert len(said) == 1
+    assert {bool(archive.objects.locked(each)) for each in needed} == {archive.objects.keeps_versions}
 
 
 def test_what_nobody_retained_never_expires(deliverer: Deliverer) -> None:
