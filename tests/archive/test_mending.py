@@ -183,7 +183,7 @@ def _dies(*_: object) -> None:
 def test_nothing_is_removed_while_a_manifest_is_lost(deliverer: Deliverer, capsys: pytest.CaptureFixture[str]) -> None:
     """An index that was made without it does not know that the delivery needs what another one shares with it."""
     early, late, archive = deliverer.put("early"), deliverer.put("late"), deliverer.archive
-    retention.retain(archive, late.id, NOW + 1, actor="a", clock=CLOCK)
+    retention.retain(archive, late.id, NOW, actor="a", clock=CLOCK)
     with archive.index.reading() as connection:
         change(deliverer, deliveries.address(deliveries.find(connection, early.id)))
     assert run(f"archive reindex {archive.path}") == 0
