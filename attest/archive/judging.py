@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from attest.acts import Paper
 from attest.agreement import Agreement, SignedAgreement, verify_agreement
+from attest.archive.intake import there
 from attest.archive.manifest import Manifest
 from attest.archive.objects import Objects
 from attest.archive.stored import StoredBundle, read_whole
@@ -11,7 +12,7 @@ from attest.check import Map, check
 from attest.errors import AttestError, MissingError
 from attest.report.verdict import as_json
 from attest.trust.pins import Trust, parse_trust
-from attest.verdict import as_data
+from attest.verdict import Outcome, as_data
 
 UNJUDGED = "unjudged"
 
@@ -26,14 +27,27 @@ class Judged(NamedTuple):
 
 def judge(objects: Objects, manifest: Manifest, at: int, map_: Map = map) -> Judged:
     """The verdict on a delivery at a time (Unix s). Bad evidence is in the verdict; an agreement or trust file that
-    cannot be read leaves the delivery unjudged."""
+    cannot be read leaves the delivery unjudged.
+
+    So does an object that is not what was stored, unless the delivery holds all the same: what a store does to evidence
+    is said of nobody who delivered it.
+    """
     try:
         signed, trust, papers = documents_of(objects, manifest)
         bundles = [StoredBundle(objects, copy) for copy in manifest.copies]
         verdict = check(bundles, signed, trust, at=at, map=map_, papers=papers)
+        if verdict.outcome is not Outcome.HOLDS:
+            _require_whole(objects, manifest)
     except AttestError as error:
         return Judged(UNJUDGED, None, error)
     return Judged(verdict.outcome.value, as_json(as_data(verdict)).encode())
+
+
+def _require_whole(objects: Objects, manifest: Manifest) -> None:
+    for address in sorted(manifest.objects()):
+        if there(objects, address) != address:
+            detail = f"{objects.name}/{address.path} is not what was stored, so that the delivery cannot be judged"
+            raise MissingError("archive/changed", detail, hint="attest archive fixity says what mends it")
 
 
 def agreement_of(objects: Objects, manifest: Manifest) -> Agreement | None:

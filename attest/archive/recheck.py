@@ -54,7 +54,8 @@ def recheck(
         judged = record_verdict(archive, row.id, manifest, at, "recheck", actor=actor, clock=clock, map_=map_)
         after = None if judged.verdict is None else json.loads(judged.verdict)
         try:
-            reasons = [] if not said else list(differences(_verdict_before(archive, row.verdict_n), after))
+            judged_then = said and after is not None
+            reasons = list(differences(_verdict_before(archive, row.verdict_n), after)) if judged_then else []
         except (EvidenceError, MissingError) as error:  # the outcome is in the index
             reasons = [f"the verdict before cannot be read: {error}"]
         if said and said["outcome"] != judged.outcome:

@@ -12,17 +12,19 @@ from attest.archive import deliveries, retention
 from attest.archive.address import Address
 from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered
 from attest.archive.export import write_custody, write_out
-from attest.archive.fixity import fixity
+from attest.archive.fixity import fixity, record_fixity
 from attest.archive.intake import Intake
 from attest.archive.objects import MAX_NAMED, Found
 from attest.archive.recheck import everything, recheck
 from attest.archive.reindex import dump, reindex
 from attest.archive.stored import read_whole
 from attest.archive.tables import ENTRIES
+from attest.check import check
 from attest.errors import ArchiveError, MissingError
 from tests.archive.conftest import Deliverer
 from tests.archive.papers import NOW
 from tests.archive.vandal import flip, spoil, vandal_of
+from tests.check.world import START
 
 CLOCK: Callable[[], int] = lambda: NOW  # noqa: E731
 FAR = 4_102_444_800  # 2100-01-01: a time that no server's clock has passed
@@ -267,10 +269,30 @@ def test_recheck_says_what_moved_and_why(deliverer: Deliverer, monkeypatch: pyte
     deliverer.put("late")
     (same,) = recheck(deliverer.archive, everything(deliverer.archive), actor="a", clock=CLOCK)
     assert not same.moved
-    spoil(deliverer.archive, largest(deliverer), flip)
+    monkeypatch.setattr("attest.archive.recheck.__version__", "0.9")
+    monkeypatch.setattr("attest.archive.judging.check", lambda *given, **more: check(*given, **more | {"at": START}))
     (moved,) = recheck(deliverer.archive, everything(deliverer.archive), actor="a", clock=CLOCK)
-    assert moved.moved and moved.before == "holds" and moved.now != "holds"
-    assert any("outcome" in reason for reason in moved.reasons)
+    assert moved.moved and (moved.before, moved.now) == ("holds", "unproven")
+    assert moved.reasons[0] == "outcome holds is now unproven"
+    assert any(reason.startswith("parties[0].outcome: ") for reason in moved.reasons)
+
+
+def test_what_a_store_did_to_evidence_is_said_of_nobody(deliverer: Deliverer) -> None:
+    """Neither when it is judged again nor when a lab delivers it anew, or what shares it: that is unjudged."""
+    archive = deliverer.archive
+    deliverer.put("early")
+    id_ = deliverer.put("late").id
+    spoil(archive, largest(deliverer), flip)
+    for moved in recheck(archive, everything(archive), actor="a", clock=CLOCK):
+        assert moved.now == "unjudged" and moved.reasons[0] == f"outcome {moved.before} is now unjudged"
+        assert "archive/changed" in moved.reasons[1]
+    judged = deliverer.put("late").judged
+    assert judged is not None and judged.outcome == "unjudged"
+    assert isinstance(judged.why, MissingError) and judged.why.code == "archive/changed"
+    record_fixity(archive, fixity(archive), 1.0, actor="a", clock=CLOCK)
+    judged = deliverer.put("late").judged
+    assert judged is not None and judged.outcome == "holds"
+    assert not [moved for moved in recheck(archive, [id_], actor="a", clock=CLOCK) if moved.moved]
 
 
 @pytest.mark.parametrize("broken", ["verdict", "entry", "entry lost"])
