@@ -29,14 +29,14 @@ Path = tuple[str | int, ...]
 Lines = dict[Path, int]
 
 _BLANK: Final = re.compile(r"[ \t]*+")
-_FILLER: Final = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*+")
+_FILLER: Final = re.compile(r"(?:[ \t\r\n]++|#[^\n]*+)*")
 _LINE_END: Final = re.compile(r"[ \t]*+(?:#[^\n]*+)?(?:\r?\n|\Z)")
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]++")
 _STRING: Final = re.compile(
     r"""
-      \"{3} (?: [^"\\]++ | \\. | "(?!"") )*+ \"{3,5}   # multi-line, may end in two quotes of its own
-    | '{3}  (?: [^']++ | '(?!'') )*+ '{3,5}
-    | "(?:[^"\\\n]++|\\.)*+"
+      \"{3} (?: [^"\\]++ | \\. | "(?!"") )* \"{3,5}   # multi-line, may end in two quotes of its own
+    | '{3}  (?: [^']++ | '(?!'') )* '{3,5}
+    | "(?:[^"\\\n]++|\\.)*"
     | '[^'\n]*+'
     """,
     re.DOTALL | re.VERBOSE,

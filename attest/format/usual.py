@@ -45,7 +45,7 @@ _FRONT: Final = re.compile(
     + rb"\x07(?:\xf6|\x83(%b)%b%b)" % (_UINT, _HASH, _HASH)  # anchor
     + rb"\x08\xa8\x01(%b)\x02%b\x03(%b)" % (_UINT, _HASH, _UINT)  # interval, roster, devices
     + rb"\x04(?:\xf6|\x82%b(%b))" % (_HASH, _UINT)  # block
-    + rb"\x05([\x80-\x97][\x00-\x17]{0,23})\x06([\x80-\x97](?:%b){0,23}+)" % _RUN  # columns, run table
+    + rb"\x05([\x80-\x97][\x00-\x17]{0,23})\x06([\x80-\x97](?:%b){0,23})" % _RUN  # columns, run table
     + rb"\x07(?:\x58([\x18-\xff])|\x59((?!\0).{2}))",  # how long the spans are
     re.DOTALL,
 )
