@@ -11,7 +11,7 @@ from typing import Final
 from attest.agreement.signed import CONTENT_TYPE as AGREEMENT
 from attest.archive.custody import Custody, Keys, Named
 from attest.archive.index import Index
-from attest.archive.place import FILE, FORMAT, INDEX, LOG_KEY, OFFICE_KEY, Archive, open_objects, write_config
+from attest.archive.place import FILE, FORMAT, INDEX, KEYS, LOG_KEY, OFFICE_KEY, Archive, open_objects, write_config
 from attest.errors import ArchiveError
 from attest.format.note import format_vkey
 from attest.report.style import utc
@@ -22,7 +22,7 @@ from attest.store import disk
 from attest.trust.keys import format_key
 from attest.trust.notes import log_vkey
 
-ROOT_KEY: Final = "keys/root.key"
+ROOT_KEY: Final = f"{KEYS}/root.key"
 CUSTODY_AGREEMENT: Final = "custody.agreement"
 CUSTODY_TRUST: Final = "custody.trust.toml"
 YEARS: Final = 25  # that the agreement about the custody log speaks of
@@ -41,7 +41,7 @@ def found(
     if (path / FILE).exists():
         raise ArchiveError("archive/exists", f"{path} is an archive already", hint="name another folder")
     with disk.failures(path):
-        (path / "keys").mkdir(mode=0o700, parents=True, exist_ok=True)
+        (path / KEYS).mkdir(mode=0o700, parents=True, exist_ok=True)
     root, office, log = (_key(path / name) for name in (ROOT_KEY, OFFICE_KEY, LOG_KEY))
     named = Named(origin, f"https://{origin}", f"https://{origin}/office")
     objects = open_objects(path, store)

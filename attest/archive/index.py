@@ -9,6 +9,7 @@ SQLite: an immediate transaction, in WAL mode with full syncs. PostgreSQL: an ad
 transaction, so that a process that dies gives it back. Errors of the database are ArchiveError.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -102,6 +103,8 @@ class Index:
             yield
         except DBAPIError as error:
             hint = "see that the database is there, that this account may do this, and that its disk is not full"
+            if type(error.orig) is sqlite3.DatabaseError:  # what is no database, or is damaged
+                hint = "move the file away, and make the index anew from the store: attest archive reindex"
             raise ArchiveError("archive/index", f"{self.name}: {_first_line(error.orig)}", hint=hint) from error
 
 

@@ -28,8 +28,9 @@ from attest.store import disk
 FILE: Final = "archive.toml"
 INDEX: Final = "index.sqlite"
 FORMAT: Final = 1
-OFFICE_KEY: Final = "keys/office.key"
-LOG_KEY: Final = "keys/log.key"
+KEYS: Final = "keys"
+OFFICE_KEY: Final = f"{KEYS}/office.key"
+LOG_KEY: Final = f"{KEYS}/log.key"
 
 
 class Archive:

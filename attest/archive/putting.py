@@ -5,7 +5,7 @@ Whatever ends the process, what was recorded is stored. The same delivery put ag
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from sqlalchemy import Connection
 
@@ -18,7 +18,7 @@ from attest.archive.intake import Intake
 from attest.archive.judging import Judged, agreement_of, judge
 from attest.archive.manifest import Copy, Document, Manifest, format_manifest, parse_manifest, require_name
 from attest.archive.mending import doubting, mended
-from attest.archive.place import Archive
+from attest.archive.place import KEYS, Archive
 from attest.archive.retention import lock_again
 from attest.archive.standing import Standing, standing_of
 from attest.archive.stored import StoredBundle, read_whole
@@ -29,6 +29,8 @@ from attest.format.note import MAX_NOTE, parse_note
 from attest.log.tiles import CHECKPOINT
 from attest.report.style import utc
 from attest.store.inside import Inside
+
+ITSELF: Final = "name the folder that holds the copy of a log"
 
 
 class Paper(NamedTuple):
@@ -76,7 +78,15 @@ def put(
 def receive(
     archive: Archive, bundles: Sequence[Inside], papers: Sequence[Paper], *, actor: str, clock: Callable[[], int]
 ) -> tuple[Received, Manifest]:
-    """Stores a delivery and records it, unjudged. Raises MalformedError for a paper's name that no manifest can say."""
+    """Stores a delivery and records it, unjudged.
+
+    Raises MalformedError for a paper's name that no manifest can say, and MissingError `archive/itself` for a folder
+    that the archive's keys are in.
+    """
+    keys = archive.path.resolve() / KEYS
+    for bundle in bundles:
+        if keys.is_relative_to(bundle.path.resolve()):
+            raise MissingError("archive/itself", f"{bundle.path} holds the archive and its keys", hint=ITSELF)
     titles = [require_name(title) for title in _different([paper.name for paper in papers])]
     while True:
         with archive.index.reading() as connection:

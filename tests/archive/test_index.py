@@ -9,12 +9,14 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from attest.archive import deliveries
+from attest.archive.founding import found
 from attest.archive.index import Index
 from attest.archive.place import Archive, write_config
 from attest.archive.reindex import dump, reindex
 from attest.archive.tables import METADATA
 from attest.errors import ArchiveError
 from tests.archive.conftest import Deliverer
+from tests.archive.papers import NOW
 from tests.archive.postgres import grant
 
 
@@ -58,6 +60,21 @@ def test_a_database_that_is_not_there(tmp_path: Path) -> None:
         Index(f"postgresql://nobody@/none?host={tmp_path}").migrate()
     with pytest.raises(ArchiveError, match="archive/index"):
         Index(f"sqlite:///{tmp_path}/no/folder/index.sqlite").migrate()
+
+
+def test_an_index_that_is_damaged_is_moved_away_and_made_anew(tmp_path: Path) -> None:
+    archive = found(tmp_path / "archive", "regulator.example/archive", None, None, lambda: NOW, "test")
+    before = dump(archive.index)
+    archive.index.close()
+    file = archive.path / "index.sqlite"
+    file.write_bytes(b"no database" * 1_000)
+    with pytest.raises(ArchiveError, match="archive/index") as error:
+        reindex(Archive.open(archive.path))
+    assert "move the file away" in error.value.hint
+    file.rename(tmp_path / "away")
+    anew = Archive.open(archive.path)
+    reindex(anew)
+    assert dump(anew.index) == before
 
 
 def test_a_password_is_not_told() -> None:

@@ -257,3 +257,13 @@ def test_the_index_is_the_same_when_it_is_made_anew(deliverer: Deliverer) -> Non
     before = dump(deliverer.archive.index)
     assert reindex(deliverer.archive) == (len(before["entries"]), 0)
     assert dump(deliverer.archive.index) == before
+
+
+def test_an_archive_is_not_put_into_itself(deliverer: Deliverer) -> None:
+    """Its keys would be objects, which whoever may read it reads."""
+    place = deliverer.archive.path
+    for folder in (place, place.parent, place / "keys"):
+        with pytest.raises(MissingError, match="archive/itself"):
+            Deliverer(deliverer.archive, folder.parent).put(folder.name)
+    with deliverer.archive.index.reading() as connection:
+        assert deliveries.listed(connection) == []
