@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from attest.archive.address import Digests
 from attest.archive.custody import CHECKPOINTS_AT, ENTRIES_AT, numbered
@@ -62,10 +63,17 @@ def write_out(archive: Archive, manifest: Manifest, target: Path) -> int:
     return number
 
 
-def write_custody(archive: Archive, target: Path) -> int:
-    """Writes the custody log as a log's directory that `attest check` reads; returns its size."""
+class Written(NamedTuple):
+    """How many entries a copy of the custody log has, and how many more there are over which no head is."""
+
+    size: int
+    headless: int
+
+
+def write_custody(archive: Archive, target: Path) -> Written:
+    """Writes the custody log as a log's directory that `attest check` reads."""
     with archive.index.locked() as connection:
-        size = archive.custody.catch_up(connection)
+        known = size = archive.custody.catch_up(connection)
     while size and archive.objects.named(numbered(CHECKPOINTS_AT, size)) is None:
         size -= 1  # somebody died before it was sealed
     note = archive.objects.named(numbered(CHECKPOINTS_AT, size)) if size else None
@@ -83,7 +91,7 @@ def write_custody(archive: Archive, target: Path) -> int:
         for path, data in (files | {tiles.CHECKPOINT: note}).items():
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             _write_new(target / path, iter([data]))
-    return size
+    return Written(size, known - size)
 
 
 def _entry(archive: Archive, n: int) -> bytes:

@@ -40,8 +40,11 @@ def custody(directory: Path, ref: str | None, output: str | None, form: str, act
             row = None if ref is None else deliveries.find(connection, ref)
         note_access(opened, row, who, "custody", form="log" if whole else form)
         if output is not None and whole:
-            size = write_custody(opened, Path(output))
+            size, headless = write_custody(opened, Path(output))
             click.echo(f"{output} is the custody log: {count(size, 'entry', 'entries')}")
+            if headless:
+                more = f"without {count(headless, 'entry', 'entries')} more, over which no head is"
+                click.echo(f"attest: hint: {more}: attest archive fixity", err=True)
             return
         with opened.index.reading() as connection:
             rows = entries_of(connection, None if row is None else row.id)

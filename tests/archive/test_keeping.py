@@ -337,6 +337,9 @@ def test_get_does_not_give_what_a_store_has_changed(deliverer: Deliverer, tmp_pa
 def test_the_custody_log_is_a_log(deliverer: Deliverer, tmp_path: Path) -> None:
     for name in ("early", "late", "other"):
         deliverer.put(name)
-    size = write_custody(deliverer.archive, tmp_path / "custody")
-    assert size == len(dump(deliverer.archive.index)["entries"])
-    assert (tmp_path / "custody" / "checkpoint").read_bytes().split(b"\n")[1] == b"%d" % size
+    archive, whole = deliverer.archive, len(dump(deliverer.archive.index)["entries"])
+    assert write_custody(archive, tmp_path / "custody") == (whole, 0)
+    assert (tmp_path / "custody" / "checkpoint").read_bytes().split(b"\n")[1] == b"%d" % whole
+    vandal_of(archive).lose(numbered(CHECKPOINTS_AT, whole))
+    size, headless = write_custody(archive, tmp_path / "shorter")
+    assert headless > 0 and size + headless == whole

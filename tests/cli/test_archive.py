@@ -127,6 +127,9 @@ def test_who_has_no_keys_may_look_and_nothing_else(office: str, here: Path, caps
         assert told.startswith("attest: hint: this access is not in the custody log: archive/read-only: this needs the")
     assert run(f"archive get office {office} -o given") == 6
     assert "archive/read-only" in capsys.readouterr().err
+    max((here / "office" / "custody" / "checkpoints").rglob("[0-9][0-9][0-9]")).unlink()
+    assert run("archive custody office -o shorter") == 0
+    assert "more, over which no head is: attest archive fixity" in capsys.readouterr().err
 
 
 def test_premis_has_every_entry(office: str, capsys: pytest.CaptureFixture[str]) -> None:
