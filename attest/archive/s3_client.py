@@ -13,6 +13,7 @@ role); none is an argument here, and none gets into an error. A request is sent 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from importlib import import_module
 from typing import Any, Final
 
 from attest.archive.objects import LOST
@@ -38,13 +39,8 @@ _HINTS: Final = {
 
 def connect() -> Any:
     """A client of S3. Raises ArchiveError `archive/package`, `archive/store`."""
-    try:
-        from boto3.session import Session
-        from botocore.config import Config
-    except ImportError as error:
-        hint = "pip install 'compute-attest[s3]'"
-        raise ArchiveError("archive/package", f"an S3 store needs the package {error.name}", hint=hint) from error
-    config = Config(
+    session, configs = _imported("boto3.session"), _imported("botocore.config")
+    config = configs.Config(
         connect_timeout=CONNECT,
         read_timeout=ANSWER,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
@@ -53,14 +49,21 @@ def connect() -> Any:
         response_checksum_validation="when_required",
     )
     with failures("S3"):
-        return Session().client("s3", config=config)
+        return session.Session().client("s3", config=config)
+
+
+def _imported(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        hint = "pip install 'compute-attest[s3]'"
+        raise ArchiveError("archive/package", f"an S3 store needs the package {error.name}", hint=hint) from error
 
 
 @contextmanager
 def failures(where: str) -> Iterator[None]:
-    """Turns what boto3 raises into ArchiveError about a place."""
-    from botocore import exceptions as raised
-
+    """Turns what boto3 raises into ArchiveError about a place. Raises ArchiveError `archive/package` without boto3."""
+    raised = _imported("botocore.exceptions")
     try:
         yield
     except raised.ClientError as error:

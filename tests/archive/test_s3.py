@@ -303,8 +303,9 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:
     assert code(lambda: open_s3("s3://bucket")) == "archive/unreachable"
 
 
-def test_without_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "boto3.session", None)
+@pytest.mark.parametrize("package", ["boto3.session", "botocore.exceptions"])
+def test_without_boto3(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
     assert code(lambda: open_s3("s3://bucket")) == "archive/package"
 
 
