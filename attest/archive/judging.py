@@ -1,15 +1,18 @@
 """Judging what is in the archive: the verdict on a delivery, from the store alone."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from attest.acts import Paper
 from attest.agreement import Agreement, SignedAgreement, verify_agreement
+from attest.archive.address import Address
 from attest.archive.intake import there
 from attest.archive.manifest import Manifest
 from attest.archive.objects import Objects
 from attest.archive.stored import StoredBundle, read_whole
 from attest.check import Map, check
 from attest.errors import AttestError, MissingError
+from attest.log.tiles import CHECKPOINT
 from attest.report.verdict import as_json
 from attest.trust.pins import Trust, parse_trust
 from attest.verdict import Outcome, as_data
@@ -30,21 +33,26 @@ def judge(objects: Objects, manifest: Manifest, at: int, map_: Map = map) -> Jud
     cannot be read leaves the delivery unjudged.
 
     So does an object that is not what was stored, unless the delivery holds all the same: what a store does to evidence
-    is said of nobody who delivered it.
+    is said of nobody who delivered it. Checkpoints are looked at first: another one in their place, signed and older,
+    would be judged in place of what was delivered, and everything else a log has hangs on them.
     """
+    heads = {
+        part for copy in manifest.copies for file in copy.files if file.path == CHECKPOINT for part in file.objects
+    }
     try:
+        _require_whole(objects, heads)
         signed, trust, papers = documents_of(objects, manifest)
         bundles = [StoredBundle(objects, copy) for copy in manifest.copies]
         verdict = check(bundles, signed, trust, at=at, map=map_, papers=papers)
         if verdict.outcome is not Outcome.HOLDS:
-            _require_whole(objects, manifest)
+            _require_whole(objects, manifest.objects())
     except AttestError as error:
         return Judged(UNJUDGED, None, error)
     return Judged(verdict.outcome.value, as_json(as_data(verdict)).encode())
 
 
-def _require_whole(objects: Objects, manifest: Manifest) -> None:
-    for address in sorted(manifest.objects()):
+def _require_whole(objects: Objects, addresses: Iterable[Address]) -> None:
+    for address in sorted(addresses):
         if there(objects, address) != address:
             detail = f"{objects.name}/{address.path} is not what was stored, so that the delivery cannot be judged"
             raise MissingError("archive/changed", detail, hint="attest archive fixity says what mends it")

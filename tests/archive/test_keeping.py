@@ -277,6 +277,22 @@ def test_recheck_says_what_moved_and_why(deliverer: Deliverer, monkeypatch: pyte
     assert any(reason.startswith("parties[0].outcome: ") for reason in moved.reasons)
 
 
+def test_an_older_checkpoint_in_the_place_of_what_was_delivered_is_not_judged(
+    deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is signed, and of the same log: nothing else would tell."""
+    archive = deliverer.archive
+    ids = [deliverer.put(name).id for name in ("early", "late")]
+    with archive.index.reading() as connection:
+        manifests = [deliveries.manifest_of(archive.objects, deliveries.find(connection, each)) for each in ids]
+    old, new = (next(file for file in each.copies[0].files if file.path == "checkpoint") for each in manifests)
+    vandal = vandal_of(archive)
+    vandal.write(new.whole.path, vandal.read(old.whole.path))
+    monkeypatch.setattr("attest.archive.judging.check", lambda *_, **__: pytest.fail("it is judged"))
+    (moved,) = recheck(archive, [ids[1]], actor="a", clock=CLOCK)
+    assert (moved.before, moved.now) == ("holds", "unjudged")
+
+
 def test_what_a_store_did_to_evidence_is_said_of_nobody(deliverer: Deliverer) -> None:
     """Neither when it is judged again nor when a lab delivers it anew, or what shares it: that is unjudged."""
     archive = deliverer.archive
